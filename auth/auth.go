@@ -1,0 +1,60 @@
+// Package auth is who a device is at its platform, and whether it is who it
+// says.
+//
+// An [Identity] is a platform's name for a device, with the secret that proves
+// it. A [Provider] checks a device's own credentials locally, before the
+// platform is asked. Signatures that several platforms share live here too.
+//
+// The package is a leaf; it knows no sockets and no other package of linkspan.
+package auth
+
+import (
+	"context"
+	"errors"
+)
+
+// Identity is a device's name at its platform: the device certificate of the
+// Java SDK's DeviceIdentity.
+type Identity struct {
+	ProductKey   string // of the product the device belongs to
+	DeviceName   string // unique in the product
+	DeviceSecret Secret // signs the device's logins; may be empty where the platform needs none
+}
+
+// String names the device as product/device, without its secret.
+func (i Identity) String() string { return i.ProductKey + "/" + i.DeviceName }
+
+// Secret is a text that is never printed: fmt, zap and JSON show ******.
+type Secret string
+
+const masked = "******"
+
+// String masks the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return masked
+}
+
+// GoString masks the secret.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText masks the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal is the secret itself, for the place that signs with it.
+func (s Secret) Reveal() string { return string(s) }
+
+// ErrBadCredentials says that a device's own credentials are not right. Trying
+// again with the same ones is of no use.
+var ErrBadCredentials = errors.New("auth: bad credentials")
+
+// Provider checks a device's own credentials before its platform is asked. The
+// bridge calls it from several goroutines, never from an event loop.
+type Provider interface {
+	// Authenticate returns nil for a device that may go online,
+	// ErrBadCredentials (wrapped or not) for one that may not, and another
+	// error when it could not find out.
+	Authenticate(ctx context.Context, identity string, credentials []string) error
+}

@@ -1,0 +1,164 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/session"
+)
+
+// PanicError is a panic of a codec or an adapter. It costs the frame that it
+// happened in; the server counts it and logs its stack once.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func newPanicError(value any) *PanicError {
+	return &PanicError{Value: value, Stack: debug.Stack()}
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("protocol: panic: %v", e.Value) }
+
+// Unwrap is the panic's value, if that was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// handler shows servers what adapters need not see of a Conn.
+type handler[M any] struct{ c *Conn[M] }
+
+// Opened implements Handler.
+func (h handler[M]) Opened() error {
+	a, ok := h.c.adapter.(Opener[M])
+	if !ok {
+		return nil
+	}
+	var err error
+	h.c.guard(func() { err = a.Opened(h.c) })
+	return err
+}
+
+// Data implements Handler.
+func (h handler[M]) Data(in []byte) (n, messages int, err error) {
+	c := h.c
+	for again := true; again; {
+		again, err = c.drain(in, &n, &messages)
+	}
+	if s := c.session; s != nil && n > 0 {
+		s.Touch(c.transport.Now().UnixMilli())
+		s.Count(messages, n)
+	}
+	if e := c.flush(); err == nil {
+		err = e
+	}
+	return n, messages, err
+}
+
+// drain handles what is whole in in[*n:]. A panic ends it early, with the frame
+// it happened in done with; again says that there may be more.
+func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
+	start, decoding := *n, false
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if decoding { // nobody knows how long the frame is: give up its first byte
+			*n = start + 1
+			c.decoder = c.protocol.Decoder()
+		}
+		err = c.transport.Fault(newPanicError(r), in[start:*n])
+		again = err == nil
+	}()
+	for *n < len(in) && !c.waiting && !c.closed {
+		start, decoding = *n, true
+		msg, used, err := c.decoder.Decode(in[start:])
+		decoding = false
+		if used < 0 || used > len(in)-start || used == 0 && err != codec.ErrIncomplete { //nolint:errorlint // never wrapped
+			return false, fmt.Errorf("%w: %d of %d bytes with error %w", ErrBadDecoder, used, len(in)-start, err)
+		}
+		*n += used                      // before Received, so that a panic there costs this frame and no other
+		if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+			return false, nil
+		}
+		if err != nil {
+			if cause := c.transport.Fault(err, in[start:*n]); cause != nil {
+				return false, cause
+			}
+			var fatal *codec.FatalError
+			if errors.As(err, &fatal) {
+				return false, err
+			}
+			continue
+		}
+		*messages++
+		if err := c.adapter.Received(c, msg); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// ErrBadDecoder closes a connection whose decoder breaks the contract of
+// codec.Decoder: it made no progress, or more than there were bytes.
+var ErrBadDecoder = errors.New("protocol: decoder breaks its contract")
+
+// Session implements Handler.
+func (h handler[M]) Session() *session.Session { return h.c.session }
+
+// Closed implements Handler.
+func (h handler[M]) Closed(cause error) {
+	c := h.c
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if a, ok := c.adapter.(Closer[M]); ok {
+		c.guard(func() { a.Closed(c, cause) })
+	}
+	c.Offline(cause)
+	for _, s := range c.attached {
+		c.host.Uplink.Offline(s, cause)
+	}
+	c.attached = nil
+}
+
+// completions are done functions on their way back to the loop: however many
+// come in while the loop is busy, it is asked to run them once.
+type completions struct {
+	mu      sync.Mutex
+	waiting []completion // guarded by mu
+}
+
+type completion struct {
+	done func(error)
+	err  error
+}
+
+// complete runs done(err) on the loop. It may be called from any goroutine.
+func (c *Conn[M]) complete(done func(error), err error) {
+	q := &c.done
+	q.mu.Lock()
+	q.waiting = append(q.waiting, completion{done, err})
+	first := len(q.waiting) == 1
+	q.mu.Unlock()
+	if first {
+		c.transport.Do(c.runCompleted)
+	}
+}
+
+func (c *Conn[M]) runCompleted() {
+	q := &c.done
+	q.mu.Lock()
+	batch := q.waiting
+	q.waiting = nil
+	q.mu.Unlock()
+	for _, d := range batch {
+		c.guard(func() { d.done(d.err) })
+	}
+}

@@ -1,0 +1,118 @@
+package protocol
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/session"
+	"github.com/linkspan/linkspan/thing"
+)
+
+// Adapter speaks one protocol with one peer; a fresh one serves each
+// connection. Its methods run one at a time on the connection's loop and must
+// not block: it needs no locks.
+type Adapter[M any] interface {
+	// Received handles one message, which is valid until it returns. An error
+	// closes the connection with that cause.
+	Received(c *Conn[M], msg M) error
+}
+
+// Opener is implemented by adapters of protocols in which our side speaks first.
+type Opener[M any] interface {
+	Opened(c *Conn[M]) error
+}
+
+// Commander is implemented by adapters whose devices can be told something.
+type Commander[M any] interface {
+	// Command tells the device of s, which is online, to do cmd. The adapter
+	// reports a [thing.Reply] once it knows the outcome ([Conn.Reply]). An error
+	// ends the command at once: a *thing.ReplyError with its own state, another
+	// with thing.Failed.
+	Command(c *Conn[M], s *session.Session, cmd *thing.Command) error
+}
+
+// Closer is implemented by adapters that hold something to let go. Closed is
+// called once, after the connection has ended; nothing can be sent any more.
+type Closer[M any] interface {
+	Closed(c *Conn[M], cause error)
+}
+
+// Protocol is one configured protocol. Its functions are called once per
+// connection; the decoder's also after a decoder has panicked.
+type Protocol[M any] struct {
+	Decoder func() codec.Decoder[M]
+	Encoder codec.Encoder[M] // nil: the device is never told anything; shared by all connections
+	Adapter func() Adapter[M]
+}
+
+// Scheduler runs functions on a connection's loop.
+type Scheduler interface {
+	// Do runs f on the loop, soon, never inline, in the order of the calls, even
+	// after the connection has closed; afterwards the loop offers again what
+	// Data left. It may be called from any goroutine.
+	Do(f func())
+	// After runs f on the loop when d has passed, unless stop was called before.
+	// Timers are coarse: up to 100 ms late. On the loop only.
+	After(d time.Duration, f func()) (stop func())
+	// Now is the time at which the loop's present callback began. On the loop only.
+	Now() time.Time
+}
+
+// Transport is what a connection needs of whoever owns its socket. Servers
+// implement it.
+type Transport interface {
+	Scheduler
+	// Write sends p, which is not kept. On the loop only. An error means that
+	// the connection is closing; its cause comes by Closed.
+	Write(p []byte) error
+	// Close ends the connection with that cause, soon. From any goroutine; only
+	// the first cause counts.
+	Close(cause error)
+	// Fault counts a frame that was lost to err: a decode error, a
+	// *PanicError. frame is its bytes, as far as known. A non-nil result is the
+	// cause with which the connection has to end, for its faults were too many.
+	// On the loop only.
+	Fault(err error, frame []byte) error
+	// Remote is the peer's address.
+	Remote() netip.AddrPort
+}
+
+// Uplink is what a connection needs of whoever leads to the platform. Its
+// methods do not block and may be called from any goroutine; done, if not nil,
+// is called once, from any goroutine, perhaps before the method returns.
+type Uplink interface {
+	// Online brings the device of s online.
+	Online(s *session.Session, credentials []string, done func(error))
+	// Publish says m, which it does not keep, for the device of s. Messages of one
+	// session keep their order; so do the calls of done.
+	Publish(s *session.Session, m *thing.Message, done func(error))
+	// Offline ends s with that cause. It may be called more than once, and for
+	// a session whose Online failed.
+	Offline(s *session.Session, cause error)
+}
+
+// Host is what all connections of one listener share.
+type Host struct {
+	Uplink    Uplink
+	Listener  string           // its name in the configuration, for logs
+	Heartbeat []session.Option // how sessions are made unless the adapter says otherwise
+}
+
+// Handler is a connection with its message type erased, as servers hold it. Its
+// methods are called on the connection's loop.
+type Handler interface {
+	// Opened is called once, before anything else.
+	Opened() error
+	// Data decodes and handles all messages that are whole in in. n bytes are
+	// done with, messages were handled. An error is the cause with which the
+	// connection has to end.
+	Data(in []byte) (n, messages int, err error)
+	// Session is the connection's own session, nil until it is online.
+	Session() *session.Session
+	// Closed is called once, after the connection has ended.
+	Closed(cause error)
+}
+
+// Open makes the handler of one new connection.
+type Open func(t Transport, h *Host) Handler

@@ -1,0 +1,81 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Plugin is a protocol as a configuration names it.
+type Plugin struct {
+	Name   string
+	Config any // a value with the defaults, for the reference and the decoder
+	New    func(config any) (Open, error)
+}
+
+// Registry holds plugins by name. It is filled before anything runs and only read afterwards.
+type Registry map[string]Plugin
+
+// Default is the registry that plugins put themselves into.
+var Default = Registry{}
+
+// Register puts p into [Default]; it is called from init.
+func Register(p Plugin) { Default.Add(p) }
+
+// Define makes a plugin. defaults is the configuration of someone who wrote
+// nothing; build is called for each listener with that listener's.
+func Define[M, C any](name string, defaults C, build func(C) (Protocol[M], error)) Plugin {
+	return Plugin{Name: name, Config: defaults, New: func(config any) (Open, error) {
+		c, ok := config.(C)
+		if !ok {
+			return nil, fmt.Errorf("protocol: %s: configuration is %T, want %T", name, config, defaults)
+		}
+		p, err := build(c)
+		if err != nil {
+			return nil, fmt.Errorf("protocol: %s: %w", name, err)
+		}
+		if err := check(p); err != nil {
+			return nil, fmt.Errorf("protocol: %s: %w", name, err)
+		}
+		return func(t Transport, h *Host) Handler {
+			return handler[M]{&Conn[M]{transport: t, host: h, protocol: &p, decoder: p.Decoder(), adapter: p.Adapter()}}
+		}, nil
+	}}
+}
+
+// Add puts p into r. It panics when the name is taken, for that is a mistake in
+// the program.
+func (r Registry) Add(p Plugin) {
+	if p.Name == "" || p.New == nil {
+		panic("protocol: a plugin needs a name and New")
+	}
+	if _, taken := r[p.Name]; taken {
+		panic(fmt.Sprintf("protocol: %q is registered twice", p.Name))
+	}
+	r[p.Name] = p
+}
+
+// Names lists what is in r, sorted.
+func (r Registry) Names() []string { return slices.Sorted(maps.Keys(r)) }
+
+// check finds optional methods whose name is right and whose signature is not.
+func check[M any](p Protocol[M]) error {
+	if p.Decoder == nil || p.Adapter == nil {
+		return errors.New("a Decoder and an Adapter are required")
+	}
+	a := p.Adapter()
+	_, commander := a.(Commander[M])
+	_, closer := a.(Closer[M])
+	_, opener := a.(Opener[M])
+	for method, ok := range map[string]bool{"Command": commander, "Closed": closer, "Opened": opener} {
+		if _, has := reflect.TypeOf(a).MethodByName(method); has && !ok {
+			return fmt.Errorf("%T has a method %s with another signature than the optional interface", a, method)
+		}
+	}
+	if commander && p.Encoder == nil {
+		return fmt.Errorf("%T takes commands but there is no Encoder", a)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+// Package session is one device being online.
+//
+// A [Session] is one time online of one device: it begins when the device has
+// said who it is and ends when its connection ends, its heartbeats stop, or a
+// newer session of the same device takes it over. Sessions carry an epoch that
+// grows with each new session of a manager, so that what comes late from an old
+// one can be told from what the present one does.
+//
+// A [Manager] holds the sessions by the device's own name for itself; [Memory]
+// is the one in the box. What happens to sessions is told to a [Listener].
+package session
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Session is one device's time online. Its methods may be called from any
+// goroutine.
+type Session struct {
+	identity string
+	channel  any
+	interval time.Duration // of heartbeats; 0: none are expected
+	probes   int           // heartbeats that may be lost in a row
+
+	epoch     uint64        // written once by the manager, before the session is shared
+	seen      atomic.Int64  // unix milliseconds; the only store of the hot path
+	lost      atomic.Uint32 // heartbeats lost in a row; written by the manager's sweep
+	state     atomic.Uint32 // State
+	messages  atomic.Uint64 // received
+	bytes     atomic.Uint64 // received
+	bound     atomic.Pointer[any]
+	attrsLock sync.Mutex
+	attrs     map[string]string // guarded by attrsLock; nil until the first Set
+
+	next, prev *Session // the manager's heartbeat wheel; guarded by the lock of the session's shard
+	slot       int32    // in the wheel, -1 when in none; guarded likewise
+}
+
+// Option changes how a session is made.
+type Option func(*Session)
+
+// Heartbeat makes the session expect traffic of any kind in every interval. An
+// interval without any is a lost heartbeat; when more than probes are lost in a
+// row the session times out. An interval of 0 expects none.
+func Heartbeat(interval time.Duration, probes int) Option {
+	return func(s *Session) { s.interval, s.probes = interval, probes }
+}
+
+// New returns a session of the device that calls itself identity, reached
+// through channel, which is the caller's own: a connection, a handler. If it is
+// a [Channel] or an io.Closer it is closed when the session is taken over or
+// times out.
+func New(identity string, channel any, opts ...Option) *Session {
+	s := &Session{identity: identity, channel: channel, slot: -1}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// Channel is what a session's channel may be, to be closed with a cause. Close
+// does not block and may be called from any goroutine, more than once.
+type Channel interface{ Close(cause error) }
+
+// CloseChannel closes the session's channel with that cause, if it can be
+// closed.
+func (s *Session) CloseChannel(cause error) {
+	switch c := s.channel.(type) {
+	case Channel:
+		c.Close(cause)
+	case io.Closer:
+		_ = c.Close() // the session has ended anyway
+	}
+}
+
+// Identity is the device's own name for itself: a phone number, a serial number.
+func (s *Session) Identity() string { return s.identity }
+
+// Channel is what the session was made with.
+func (s *Session) Channel() any { return s.channel }
+
+// Epoch is the session's place in the order of all sessions of its manager,
+// from 1; 0 before a manager has opened it.
+func (s *Session) Epoch() uint64 { return s.epoch }
+
+// Touch notes that the device was heard at now, in unix milliseconds. It is one
+// atomic store: heartbeats cost no more than that.
+func (s *Session) Touch(now int64) { s.seen.Store(now) }
+
+// LastSeen is when the device was heard last.
+func (s *Session) LastSeen() time.Time { return time.UnixMilli(s.seen.Load()) }
+
+// Count adds to what was received from the device.
+func (s *Session) Count(messages, bytes int) {
+	s.messages.Add(uint64(messages)) //nolint:gosec // counts are not negative
+	s.bytes.Add(uint64(bytes))       //nolint:gosec // likewise
+}
+
+// Counters are what a session has counted.
+type Counters struct {
+	Messages       uint64 // received
+	Bytes          uint64 // received
+	LostHeartbeats uint32 // in a row, now
+}
+
+// Counters is what the session has counted so far.
+func (s *Session) Counters() Counters {
+	return Counters{Messages: s.messages.Load(), Bytes: s.bytes.Load(), LostHeartbeats: s.lost.Load()}
+}
+
+// Set keeps a text with the session under a name; an empty value removes it.
+func (s *Session) Set(name, value string) {
+	s.attrsLock.Lock()
+	defer s.attrsLock.Unlock()
+	if value == "" {
+		delete(s.attrs, name)
+		return
+	}
+	if s.attrs == nil {
+		s.attrs = make(map[string]string, 1)
+	}
+	s.attrs[name] = value
+}
+
+// Attribute is what was Set under that name, empty when nothing was.
+func (s *Session) Attribute(name string) string {
+	s.attrsLock.Lock()
+	defer s.attrsLock.Unlock()
+	return s.attrs[name]
+}
+
+// Bind keeps v with the session for whoever brings it online.
+func (s *Session) Bind(v any) { s.bound.Store(&v) }
+
+// Bound is what was bound last, nil before.
+func (s *Session) Bound() any {
+	if p := s.bound.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

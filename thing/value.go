@@ -1,0 +1,168 @@
+package thing
+
+import (
+	"math"
+	"strconv"
+)
+
+// Type is what a [Value] holds.
+type Type uint8
+
+// The types of value.
+const (
+	NullType    Type = iota // nothing; the zero Value
+	BoolType                // true or false
+	IntType                 // a whole number
+	FloatType               // a binary floating point number
+	DecimalType             // an integer with a decimal point in it: exact, and cheap to print
+	StringType              // a text
+	ListType                // values in order
+	StructType              // fields
+)
+
+// Value is a number, a text, a truth, or values together; the zero Value is
+// null. Values are immutable.
+type Value struct {
+	typ   Type
+	scale uint8  // DecimalType: digits behind the point
+	num   uint64 // BoolType, IntType, DecimalType: two's complement; FloatType: its bits
+	str   string // StringType
+	comp  any    // ListType: []Value; StructType: []Field
+}
+
+// maxScale bounds the digits behind the point of a decimal: more than an int64 has.
+const maxScale = 18
+
+var powers = [maxScale + 1]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
+
+// Null is no value.
+func Null() Value { return Value{} }
+
+// Bool is a truth.
+func Bool(b bool) Value {
+	v := Value{typ: BoolType}
+	if b {
+		v.num = 1
+	}
+	return v
+}
+
+// Int is a whole number.
+func Int(i int64) Value { return Value{typ: IntType, num: uint64(i)} }
+
+// Float is a binary floating point number. What is not finite is null, for no
+// platform's JSON can carry it.
+func Float(f float64) Value {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return Value{}
+	}
+	return Value{typ: FloatType, num: math.Float64bits(f)}
+}
+
+// Decimal is unscaled / 10^scale, exactly: Decimal(605, 1) is 60.5. A scale
+// above 18 is null.
+func Decimal(unscaled int64, scale uint8) Value {
+	if scale > maxScale {
+		return Value{}
+	}
+	return Value{typ: DecimalType, scale: scale, num: uint64(unscaled)}
+}
+
+// String is a text.
+func String(s string) Value { return Value{typ: StringType, str: s} }
+
+// List is values in order. The slice belongs to the value from now on.
+func List(vs ...Value) Value { return Value{typ: ListType, comp: vs} }
+
+// Struct is fields as one value. The slice belongs to the value from now on.
+func Struct(fs ...Field) Value { return Value{typ: StructType, comp: fs} }
+
+// Type says what v holds.
+func (v Value) Type() Type { return v.typ }
+
+// IsNull says whether v is no value.
+func (v Value) IsNull() bool { return v.typ == NullType }
+
+// Bool is v as a truth: a bool, or a number that is 0 or 1, for platforms write
+// truths as numbers. ok says whether it is one.
+func (v Value) Bool() (b, ok bool) {
+	if v.typ == BoolType {
+		return v.num == 1, true
+	}
+	if i, isInt := v.Int(); isInt && (i == 0 || i == 1) {
+		return i == 1, true
+	}
+	return false, false
+}
+
+// Int is v as a whole number: an int, or a decimal or float without a fraction
+// that fits. ok says whether it is one.
+func (v Value) Int() (i int64, ok bool) {
+	switch v.typ {
+	case IntType:
+		return int64(v.num), true
+	case DecimalType:
+		p := int64(powers[v.scale])
+		return int64(v.num) / p, int64(v.num)%p == 0
+	case FloatType:
+		f := math.Float64frombits(v.num)
+		if f != math.Trunc(f) || f < -1<<63 || f >= 1<<63 {
+			return 0, false
+		}
+		return int64(f), true
+	default:
+		return 0, false
+	}
+}
+
+// Float is v as a floating point number. ok says whether it is a number.
+func (v Value) Float() (f float64, ok bool) {
+	switch v.typ {
+	case IntType:
+		return float64(int64(v.num)), true
+	case DecimalType:
+		return float64(int64(v.num)) / float64(powers[v.scale]), true
+	case FloatType:
+		return math.Float64frombits(v.num), true
+	default:
+		return 0, false
+	}
+}
+
+// Text is v as a text. ok says whether it is one.
+func (v Value) Text() (s string, ok bool) { return v.str, v.typ == StringType }
+
+// List is the values in v; nil when it is no list. It must not be changed.
+func (v Value) List() []Value {
+	l, _ := v.comp.([]Value)
+	return l
+}
+
+// Struct is the fields in v; nil when it is no struct. They must not be changed.
+func (v Value) Struct() []Field {
+	f, _ := v.comp.([]Field)
+	return f
+}
+
+// String is v as JSON, for logs and messages.
+func (v Value) String() string { return string(v.AppendJSON(nil)) }
+
+// appendDecimal appends n / 10^scale with exactly scale digits behind the point.
+func appendDecimal(dst []byte, n int64, scale uint8) []byte {
+	u := uint64(n)
+	if n < 0 {
+		dst = append(dst, '-')
+		u = -u
+	}
+	if scale == 0 {
+		return strconv.AppendUint(dst, u, 10)
+	}
+	p := powers[scale]
+	dst = strconv.AppendUint(dst, u/p, 10)
+	dst = append(dst, '.')
+	frac := u % p
+	for d := p / 10; d > 1 && frac < d; d /= 10 {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendUint(dst, frac, 10)
+}
