@@ -1,0 +1,10 @@
+package jt808
+
+// NewBody returns an empty body for message id: a struct of this package, or
+// [*Unknown] if the package does not know the message.
+func NewBody(id ID) Body {
+	switch id { //nolint:exhaustive // ID is open: makers have their own
+	default:
+		return &Unknown{MessageID: id}
+	}
+}
