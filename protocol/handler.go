@@ -34,12 +34,11 @@ type handler[M any] struct{ c *Conn[M] }
 
 // Opened implements Handler.
 func (h handler[M]) Opened() error {
-	a, ok := h.c.adapter.(Opener[M])
-	if !ok {
-		return nil
-	}
+	c := h.c
 	var err error
-	h.c.guard(func() { err = a.Opened(h.c) })
+	if a, ok := c.adapter.(Opener[M]); ok && !c.closed {
+		c.guard(func() { err = a.Opened(c) })
+	}
 	return err
 }
 
@@ -75,23 +74,19 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 		err = c.transport.Fault(newPanicError(r), in[start:*n])
 		again = err == nil
 	}()
-	for *n < len(in) && !c.waiting && !c.closed {
+	for *n < len(in) && c.open() {
 		start, decoding = *n, true
 		msg, used, err := c.decoder.Decode(in[start:])
 		decoding = false
 		if used < 0 || used > len(in)-start || used == 0 && err != codec.ErrIncomplete { //nolint:errorlint // never wrapped
-			return false, fmt.Errorf("%w: %d of %d bytes with error %w", ErrBadDecoder, used, len(in)-start, err)
+			return false, badDecoder(used, len(in)-start, err)
 		}
 		*n += used                      // before Received, so that a panic there costs this frame and no other
 		if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
 			return false, nil
 		}
 		if err != nil {
-			if cause := c.transport.Fault(err, in[start:*n]); cause != nil {
-				return false, cause
-			}
-			var fatal *codec.FatalError
-			if errors.As(err, &fatal) {
+			if err := c.skip(err, in[start:*n]); err != nil {
 				return false, err
 			}
 			continue
@@ -104,12 +99,40 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 	return false, nil
 }
 
+// open says whether the next message may be decoded.
+func (c *Conn[M]) open() bool { return !c.waiting && !c.closed && !c.ending.Load() }
+
+// skip counts a damaged frame. The result is the cause with which the
+// connection has to end, if it has to.
+func (c *Conn[M]) skip(err error, frame []byte) error {
+	if cause := c.transport.Fault(err, frame); cause != nil {
+		return cause
+	}
+	var fatal *codec.FatalError
+	if errors.As(err, &fatal) {
+		return err
+	}
+	return nil
+}
+
 // ErrBadDecoder closes a connection whose decoder breaks the contract of
 // codec.Decoder: it made no progress, or more than there were bytes.
 var ErrBadDecoder = errors.New("protocol: decoder breaks its contract")
 
+func badDecoder(used, size int, err error) error {
+	if err == nil {
+		return fmt.Errorf("%w: a message of %d bytes out of %d", ErrBadDecoder, used, size)
+	}
+	return fmt.Errorf("%w: %d of %d bytes done with error %w", ErrBadDecoder, used, size, err)
+}
+
 // Session implements Handler.
-func (h handler[M]) Session() *session.Session { return h.c.session }
+func (h handler[M]) Session() *session.Session {
+	if c := h.c; c.session == nil && len(c.attached) > 0 {
+		return c.attached[0]
+	}
+	return h.c.session
+}
 
 // Closed implements Handler.
 func (h handler[M]) Closed(cause error) {
@@ -132,7 +155,7 @@ func (h handler[M]) Closed(cause error) {
 // come in while the loop is busy, it is asked to run them once.
 type completions struct {
 	mu      sync.Mutex
-	waiting []completion // guarded by mu
+	waiting *[]completion // guarded by mu; nil when there are none
 }
 
 type completion struct {
@@ -140,25 +163,55 @@ type completion struct {
 	err  error
 }
 
+// batches holds lists of completions, so that an idle connection holds none.
+var batches = sync.Pool{New: func() any { return new([]completion) }}
+
+const maxPooledBatch = 1024 // longer lists go to the garbage collector
+
 // complete runs done(err) on the loop. It may be called from any goroutine.
 func (c *Conn[M]) complete(done func(error), err error) {
 	q := &c.done
 	q.mu.Lock()
-	q.waiting = append(q.waiting, completion{done, err})
-	first := len(q.waiting) == 1
+	first := q.waiting == nil
+	if first {
+		q.waiting = batches.Get().(*[]completion)
+	}
+	*q.waiting = append(*q.waiting, completion{done, err})
 	q.mu.Unlock()
 	if first {
 		c.transport.Do(c.runCompleted)
 	}
 }
 
+// runCompleted runs the functions that came in; what they send leaves in one
+// write.
 func (c *Conn[M]) runCompleted() {
 	q := &c.done
 	q.mu.Lock()
 	batch := q.waiting
 	q.waiting = nil
 	q.mu.Unlock()
-	for _, d := range batch {
-		c.guard(func() { d.done(d.err) })
+	c.guard(func() {
+		for _, d := range *batch {
+			if p := c.runOne(d); p != nil {
+				c.fault(p, nil)
+			}
+		}
+	})
+	if cap(*batch) <= maxPooledBatch {
+		clear(*batch)
+		*batch = (*batch)[:0]
+		batches.Put(batch)
 	}
+}
+
+// runOne runs d; a panic of it keeps nobody else's from running.
+func (c *Conn[M]) runOne(d completion) (p *PanicError) {
+	defer func() {
+		if r := recover(); r != nil {
+			p = newPanicError(r)
+		}
+	}()
+	d.done(d.err)
+	return nil
 }

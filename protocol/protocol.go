@@ -20,6 +20,8 @@ type Adapter[M any] interface {
 
 // Opener is implemented by adapters of protocols in which our side speaks first.
 type Opener[M any] interface {
+	// Opened is called once, before anything else. An error closes the
+	// connection with that cause.
 	Opened(c *Conn[M]) error
 }
 
@@ -64,7 +66,8 @@ type Scheduler interface {
 type Transport interface {
 	Scheduler
 	// Write sends p, which is not kept. On the loop only. An error means that
-	// the connection is closing; its cause comes by Closed.
+	// the connection is closing; its cause comes by Handler.Closed, later, never
+	// inside Write.
 	Write(p []byte) error
 	// Close ends the connection with that cause, soon. From any goroutine; only
 	// the first cause counts.
@@ -72,7 +75,7 @@ type Transport interface {
 	// Fault counts a frame that was lost to err: a decode error, a
 	// *PanicError. frame is its bytes, as far as known. A non-nil result is the
 	// cause with which the connection has to end, for its faults were too many.
-	// On the loop only.
+	// On the loop only, also after the connection has closed.
 	Fault(err error, frame []byte) error
 	// Remote is the peer's address.
 	Remote() netip.AddrPort
@@ -97,20 +100,37 @@ type Host struct {
 	Uplink    Uplink
 	Listener  string           // its name in the configuration, for logs
 	Heartbeat []session.Option // how sessions are made unless the adapter says otherwise
+	// MaxAttached bounds the further devices behind one connection
+	// ([Conn.Attach]); 0 means [DefaultMaxAttached].
+	MaxAttached int
+}
+
+// DefaultMaxAttached is how many further devices a connection may have unless
+// its Host says otherwise.
+const DefaultMaxAttached = 1024
+
+func (h *Host) maxAttached() int {
+	if h.MaxAttached > 0 {
+		return h.MaxAttached
+	}
+	return DefaultMaxAttached
 }
 
 // Handler is a connection with its message type erased, as servers hold it. Its
 // methods are called on the connection's loop.
 type Handler interface {
-	// Opened is called once, before anything else.
+	// Opened is called once, before anything else. An error is the cause with
+	// which the connection has to end.
 	Opened() error
 	// Data decodes and handles all messages that are whole in in. n bytes are
 	// done with, messages were handled. An error is the cause with which the
 	// connection has to end.
 	Data(in []byte) (n, messages int, err error)
-	// Session is the connection's own session, nil until it is online.
+	// Session is the connection's own session or, of a connection without one,
+	// the first that was attached; nil until one of them is online.
 	Session() *session.Session
-	// Closed is called once, after the connection has ended.
+	// Closed is called once, after the connection has ended, and never inside
+	// another call of the handler. Calls after it do nothing.
 	Closed(cause error)
 }
 

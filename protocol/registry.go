@@ -60,18 +60,32 @@ func (r Registry) Add(p Plugin) {
 // Names lists what is in r, sorted.
 func (r Registry) Names() []string { return slices.Sorted(maps.Keys(r)) }
 
-// check finds optional methods whose name is right and whose signature is not.
+// check finds what is missing, and optional methods whose name is right and
+// whose signature is not: such a method would never be called, in silence.
 func check[M any](p Protocol[M]) error {
 	if p.Decoder == nil || p.Adapter == nil {
 		return errors.New("a Decoder and an Adapter are required")
 	}
 	a := p.Adapter()
+	if a == nil || p.Decoder() == nil {
+		return errors.New("Decoder and Adapter must not return nil")
+	}
+	_, opener := a.(Opener[M])
 	_, commander := a.(Commander[M])
 	_, closer := a.(Closer[M])
-	_, opener := a.(Opener[M])
-	for method, ok := range map[string]bool{"Command": commander, "Closed": closer, "Opened": opener} {
-		if _, has := reflect.TypeOf(a).MethodByName(method); has && !ok {
-			return fmt.Errorf("%T has a method %s with another signature than the optional interface", a, method)
+	for _, optional := range []struct {
+		method string
+		ok     bool
+	}{{"Opened", opener}, {"Command", commander}, {"Closed", closer}} {
+		if optional.ok {
+			continue
+		}
+		t := reflect.TypeOf(a)
+		if _, has := t.MethodByName(optional.method); has {
+			return fmt.Errorf("%T has a method %s with another signature than the optional interface", a, optional.method)
+		}
+		if _, has := reflect.PointerTo(t).MethodByName(optional.method); has {
+			return fmt.Errorf("%T has a method %s of its pointer only: let Adapter return a pointer", a, optional.method)
 		}
 	}
 	if commander && p.Encoder == nil {
