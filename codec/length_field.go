@@ -124,7 +124,7 @@ func (d *lengthField) Decode(in []byte) ([]byte, int, error) {
 			return nil, n, ErrIncomplete
 		default:
 			d.damage.end()
-			return rest[d.Strip:size:size], n + size, nil
+			return rest[d.Strip:size:size], n + int(size), nil
 		}
 	}
 	if lost != nil {
@@ -156,7 +156,7 @@ func (d *lengthField) inspect(in []byte) (size int64, v verdict) {
 	if k := min(len(d.Start), len(in)); string(in[:k]) != d.Start[:k] {
 		return 0, noStart
 	}
-	if len(in) < d.header {
+	if len(in) < max(d.header, len(d.Start)) {
 		return 0, undecided
 	}
 	total := int64(math.MaxInt64)
