@@ -31,8 +31,8 @@ func ParseBody(id ID, v Version, body []byte) (Body, error) {
 // Unknown is the body of a message that this package does not know: a maker's
 // own, or one of a later edition.
 type Unknown struct {
-	MessageID ID     `json:"message_id"`
-	Data      []byte `json:"data"` // the body as it is
+	MessageID ID  `json:"message_id"`
+	Data      Hex `json:"data"` // the body as it is
 }
 
 // ID is the message's id.

@@ -39,14 +39,14 @@ func (o Options) Validate() error {
 // Frames are found by the delimiter 7E alone, and one delimiter may close a frame
 // and open the next:
 //
-//	  noise  7E  id attr phone serial ... body check  7E  7E  7E  next frame  7E ...
-//	 dropped |   \_________ escaped: candidate _____/ |  skipped |            |
-//	       opens                              closes, and opens the next     closes
+//	 noise  7E  id attr phone serial ... body check  7E  7E  7E  next frame  7E ...
+//	dropped |   \_________ escaped: candidate _____/ |  skipped |            |
+//	      opens                              closes, and opens the next     closes
 //
 // So frames that stick together, come in parts, share a delimiter or have lost
 // one, and noise between them, all cost what is damaged and nothing more. A
 // candidate that is too short or long, or has a bad escape, check byte or length,
-// is a *codec.FrameError whose Offset counts unescaped bytes behind the
+// is a *codec.FrameError whose Offset counts bytes from behind the opening
 // delimiter; one with an encrypted body is an [*EncryptedError].
 //
 // A decoder remembers how far it has looked: a frame that arrives byte by byte is

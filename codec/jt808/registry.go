@@ -4,6 +4,12 @@ package jt808
 // [*Unknown] if the package does not know the message.
 func NewBody(id ID) Body {
 	switch id { //nolint:exhaustive // ID is open: makers have their own
+	case IDLocation:
+		return new(Location)
+	case IDLocationResponse:
+		return new(LocationResponse)
+	case IDBatch:
+		return new(Batch)
 	default:
 		return &Unknown{MessageID: id}
 	}

@@ -1,0 +1,132 @@
+package jt808
+
+import (
+	"fmt"
+
+	"github.com/linkspan/linkspan/codec"
+)
+
+// LocationResponse is the answer to a query of the location, message 0x0201
+// (JT/T 808-2019 8.14): a WORD, then the body of a location report.
+type LocationResponse struct {
+	Serial   uint16   `json:"serial"` // of the query
+	Location Location `json:"location"`
+}
+
+// ID is 0x0201.
+func (r *LocationResponse) ID() ID { return IDLocationResponse }
+
+// AppendBody implements [Body].
+func (r *LocationResponse) AppendBody(dst []byte, v Version) ([]byte, error) {
+	w := newWriter(dst)
+	w.u16(r.Serial)
+	w.body(&r.Location, v)
+	return w.done()
+}
+
+// ParseBody implements [Body].
+func (r *LocationResponse) ParseBody(body []byte, v Version) error {
+	in := newReader(body)
+	r.Serial = in.u16()
+	if in.err() != nil {
+		return in.err()
+	}
+	return shifted(r.Location.ParseBody(in.rest(), v), 2)
+}
+
+// shifted is err with the place it tells of counted from by bytes further ahead.
+func shifted(err error, by int) error {
+	switch e := err.(type) { //nolint:errorlint // parsers return these two bare
+	case *ShortBodyError:
+		return &ShortBodyError{Offset: e.Offset + by, Want: e.Want, Have: e.Have}
+	case *codec.FrameError:
+		return &codec.FrameError{Offset: e.Offset + by, Reason: e.Reason}
+	}
+	return err
+}
+
+// BatchKind tells why location reports come together.
+type BatchKind uint8
+
+// Kinds of batches.
+const (
+	BatchNormal  BatchKind = 0 // reported together as configured
+	BatchBacklog BatchKind = 1 // collected while there was no network
+)
+
+// String is "normal", "backlog" or "unknown".
+func (k BatchKind) String() string {
+	switch k {
+	case BatchNormal:
+		return "normal"
+	case BatchBacklog:
+		return "backlog"
+	}
+	return "unknown"
+}
+
+// MarshalText is [BatchKind.String].
+func (k BatchKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// Batch is location reports in a batch, message 0x0704 (JT/T 808-2013 8.49,
+// JT/T 808-2019 8.46).
+//
+//	0 WORD   number of reports
+//	2 BYTE   kind
+//	3        reports: {length WORD, body of a location report}
+//
+// Reading goes to the end of the body, whatever number is sent in front.
+type Batch struct {
+	Kind      BatchKind  `json:"kind"`
+	Locations []Location `json:"locations"`
+}
+
+// ID is 0x0704.
+func (b *Batch) ID() ID { return IDBatch }
+
+// AppendBody implements [Body].
+func (b *Batch) AppendBody(dst []byte, v Version) ([]byte, error) {
+	w := newWriter(dst)
+	w.count16(len(b.Locations), "locations")
+	w.u8(uint8(b.Kind))
+	for i := range b.Locations {
+		at := len(w.buf)
+		w.u16(0)
+		w.body(&b.Locations[i], v)
+		n := w.limit(len(w.buf)-at-2, 0xFFFF, "location")
+		w.buf[at], w.buf[at+1] = byte(n>>8), byte(n) //nolint:gosec // limited to a word
+	}
+	return w.done()
+}
+
+// ParseBody implements [Body]. It reuses the Locations that b has, and what
+// these have allocated.
+func (b *Batch) ParseBody(body []byte, v Version) error {
+	in := newReader(body)
+	_ = in.u16() // the number is not to be trusted
+	b.Kind = BatchKind(in.u8())
+	b.Locations = b.Locations[:0]
+	for in.len() > 0 {
+		n := int(in.u16())
+		at := in.off
+		item := in.take(n)
+		if in.err() != nil {
+			break
+		}
+		if err := b.next().ParseBody(item, v); err != nil {
+			return fmt.Errorf("location %d: %w", len(b.Locations), shifted(err, at))
+		}
+	}
+	return in.err()
+}
+
+// next makes room for one more location, one that was used before if there is any.
+func (b *Batch) next() *Location {
+	n := len(b.Locations)
+	if n < cap(b.Locations) {
+		b.Locations = b.Locations[:n+1]
+	} else {
+		b.Locations = append(b.Locations, Location{})
+	}
+	return &b.Locations[n]
+}
