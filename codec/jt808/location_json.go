@@ -12,7 +12,7 @@ import (
 // are. extras has a member for each id: standard items as their value, others as
 // hexadecimal digits, an array of them if the id repeats. tail, in hexadecimal
 // digits, is there only if the report has one.
-func (l *Location) MarshalJSON() ([]byte, error) {
+func (l Location) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 256)
 	b = append(b, `{"alarm":`...)
 	b = strconv.AppendUint(b, uint64(l.Alarm), 10)
