@@ -1,13 +1,3 @@
-// Package session is one device being online.
-//
-// A [Session] is one time online of one device: it begins when the device has
-// said who it is and ends when its connection ends, its heartbeats stop, or a
-// newer session of the same device takes it over. Sessions carry an epoch that
-// grows with each new session of a manager, so that what comes late from an old
-// one can be told from what the present one does.
-//
-// A [Manager] holds the sessions by the device's own name for itself; [Memory]
-// is the one in the box. What happens to sessions is told to a [Listener].
 package session
 
 import (
@@ -15,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/linkspan/linkspan/internal/wheel"
 )
 
 // Session is one device's time online. Its methods may be called from any
@@ -23,20 +15,19 @@ type Session struct {
 	identity string
 	channel  any
 	interval time.Duration // of heartbeats; 0: none are expected
-	probes   int           // heartbeats that may be lost in a row
+	probes   uint32        // heartbeats that may be lost in a row
 
-	epoch     uint64        // written once by the manager, before the session is shared
-	seen      atomic.Int64  // unix milliseconds; the only store of the hot path
 	lost      atomic.Uint32 // heartbeats lost in a row; written by the manager's sweep
 	state     atomic.Uint32 // State
+	epoch     atomic.Uint64 // written once, by the manager
+	seen      atomic.Int64  // unix milliseconds; the only store of the hot path
 	messages  atomic.Uint64 // received
 	bytes     atomic.Uint64 // received
 	bound     atomic.Pointer[any]
 	attrsLock sync.Mutex
 	attrs     map[string]string // guarded by attrsLock; nil until the first Set
 
-	next, prev *Session // the manager's heartbeat wheel; guarded by the lock of the session's shard
-	slot       int32    // in the wheel, -1 when in none; guarded likewise
+	timer wheel.Timer[*Session] // of Memory's heartbeats; guarded by the lock of the session's shard
 }
 
 // Option changes how a session is made.
@@ -44,9 +35,10 @@ type Option func(*Session)
 
 // Heartbeat makes the session expect traffic of any kind in every interval. An
 // interval without any is a lost heartbeat; when more than probes are lost in a
-// row the session times out. An interval of 0 expects none.
+// row the session times out. An interval of 0 or less expects none. Intervals
+// are kept to about a tenth of a second.
 func Heartbeat(interval time.Duration, probes int) Option {
-	return func(s *Session) { s.interval, s.probes = interval, probes }
+	return func(s *Session) { s.interval, s.probes = max(interval, 0), uint32(max(probes, 0)) } //nolint:gosec // not negative
 }
 
 // New returns a session of the device that calls itself identity, reached
@@ -54,7 +46,8 @@ func Heartbeat(interval time.Duration, probes int) Option {
 // a [Channel] or an io.Closer it is closed when the session is taken over or
 // times out.
 func New(identity string, channel any, opts ...Option) *Session {
-	s := &Session{identity: identity, channel: channel, slot: -1}
+	s := &Session{identity: identity, channel: channel}
+	s.timer.Value = s
 	for _, o := range opts {
 		o(s)
 	}
@@ -84,7 +77,12 @@ func (s *Session) Channel() any { return s.channel }
 
 // Epoch is the session's place in the order of all sessions of its manager,
 // from 1; 0 before a manager has opened it.
-func (s *Session) Epoch() uint64 { return s.epoch }
+func (s *Session) Epoch() uint64 { return s.epoch.Load() }
+
+// Heartbeat is what [Heartbeat] said.
+func (s *Session) Heartbeat() (interval time.Duration, probes int) {
+	return s.interval, int(s.probes)
+}
 
 // Touch notes that the device was heard at now, in unix milliseconds. It is one
 // atomic store: heartbeats cost no more than that.
@@ -134,6 +132,10 @@ func (s *Session) Attribute(name string) string {
 
 // Bind keeps v with the session for whoever brings it online.
 func (s *Session) Bind(v any) { s.bound.Store(&v) }
+
+// Claim is Bind for the first who calls it: it does nothing and returns false
+// when something is bound already.
+func (s *Session) Claim(v any) bool { return s.bound.CompareAndSwap(nil, &v) }
 
 // Bound is what was bound last, nil before.
 func (s *Session) Bound() any {
