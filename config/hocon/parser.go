@@ -1,0 +1,385 @@
+package hocon
+
+import (
+	"errors"
+	"fmt"
+)
+
+// parser makes the tree of one file. Files it includes have parsers of their own,
+// with the same session.
+type parser struct {
+	*session
+	lex       *lexer
+	tok       token
+	depth     int
+	path      []string // keys from the root of all to where the parser is
+	base      int      // path[:base] is where the file has been included
+	inArray   int
+	including []string // the files that are being read, outermost first
+	name      string   // of the file, for includes beside it
+	// sink takes the fields of the root as they come; nil: they are gathered.
+	sink func(path []string, at place, val *node) error
+}
+
+// session is what all files of one document share.
+type session struct {
+	opts     Options
+	limits   Limits
+	bytes    int64
+	includes int
+}
+
+func newSession(opts Options) *session {
+	return &session{opts: opts, limits: opts.Limits.withDefaults()}
+}
+
+func (p *parser) advance() (err error) {
+	p.tok, err = p.lex.next()
+	return err
+}
+
+// skipBlank goes on to what is no blank.
+func (p *parser) skipBlank() error {
+	for p.tok.kind == tokSpace {
+		if err := p.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipLines goes on to what is neither blank nor newline.
+func (p *parser) skipLines() error {
+	for p.tok.kind == tokSpace || p.tok.kind == tokNewline {
+		if err := p.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *parser) enter(at place) error {
+	if p.depth++; p.depth > p.limits.Depth {
+		return at.errorf("", "objects, arrays and paths nest deeper than %d", p.limits.Depth)
+	}
+	return nil
+}
+
+var errRootArray = errors.New("the file holds an array")
+
+// parseRoot parses a whole file into root.
+func (p *parser) parseRoot(root *node) error {
+	if err := p.advance(); err != nil {
+		return err
+	}
+	if err := p.skipLines(); err != nil {
+		return err
+	}
+	root.at = p.tok.at
+	switch p.tok.kind {
+	case tokOpenBracket:
+		return &Error{Pos: p.tok.at.position(), Problem: "the file begins with an array", Hint: "the outermost must be an object: key = [...]", Err: errRootArray}
+	case tokOpenBrace:
+		if err := p.braced(root); err != nil {
+			return err
+		}
+		if err := p.skipLines(); err != nil {
+			return err
+		}
+		if p.tok.kind != tokEOF {
+			return p.tok.at.errorf("remove it, or the braces around the whole file", "%s stands behind the closing brace of the file", p.tok)
+		}
+		return nil
+	default:
+		return p.fields(root, tokEOF)
+	}
+}
+
+// braced parses an object at its opening brace.
+func (p *parser) braced(o *node) error {
+	at := p.tok.at
+	if err := p.enter(at); err != nil {
+		return err
+	}
+	if err := p.advance(); err != nil {
+		return err
+	}
+	if err := p.fields(o, tokCloseBrace); err != nil {
+		return err
+	}
+	if p.tok.kind != tokCloseBrace {
+		return p.tok.at.errorf("close it with '}'", "the object that begins at line %d is not closed", at.line)
+	}
+	p.depth--
+	return p.advance()
+}
+
+// fields parses fields up to end or the end of the file.
+func (p *parser) fields(o *node, end tokenKind) error {
+	if err := p.skipLines(); err != nil {
+		return err
+	}
+	for p.tok.kind != end && p.tok.kind != tokEOF {
+		if err := p.field(o); err != nil {
+			return err
+		}
+		if err := p.separator(end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// separator goes over what stands between elements: newlines, one comma, or
+// nothing before the end.
+func (p *parser) separator(end tokenKind) error {
+	if err := p.skipBlank(); err != nil {
+		return err
+	}
+	line := p.tok.kind == tokNewline
+	if err := p.skipLines(); err != nil {
+		return err
+	}
+	switch {
+	case p.tok.kind == tokComma:
+		if err := p.advance(); err != nil {
+			return err
+		}
+		if err := p.skipLines(); err != nil {
+			return err
+		}
+		if p.tok.kind == tokComma {
+			return p.tok.at.errorf("remove one", "two commas without anything between them")
+		}
+		return nil
+	case line, p.tok.kind == end, p.tok.kind == tokEOF:
+		return nil
+	default:
+		return p.unexpected("a comma or a new line")
+	}
+}
+
+func (p *parser) unexpected(want string) error {
+	hint := ""
+	switch p.tok.kind {
+	case tokColon, tokEquals, tokPlusEquals:
+		hint = "put a text that holds it in double quotes"
+	case tokCloseBrace, tokCloseBracket:
+		hint = "nothing is open that it could close"
+	case tokOpenBrace, tokOpenBracket, tokSubst:
+		hint = "put a key that holds it in double quotes"
+	}
+	return p.tok.at.errorf(hint, "expected %s, found %s", want, p.tok)
+}
+
+// field parses an include, or a key with its value.
+func (p *parser) field(o *node) error {
+	if p.tok.kind == tokUnquoted && p.tok.text == "include" {
+		return p.include(o)
+	}
+	at := p.tok.at
+	path, err := p.key()
+	if err != nil {
+		return err
+	}
+	sep := p.tok
+	switch sep.kind {
+	case tokColon, tokEquals, tokPlusEquals:
+		if err := p.advance(); err != nil {
+			return err
+		}
+		if err := p.skipLines(); err != nil {
+			return err
+		}
+	case tokOpenBrace:
+	default:
+		return sep.at.errorf("write key = value or key { ... }", "the key %s is followed by %s", FormatPath(path), sep)
+	}
+	p.depth += len(path) - 2 // an object's own level counts at its brace
+	if err := p.enter(at); err != nil {
+		return err
+	}
+	p.path = append(p.path, path...)
+	val, err := p.value(FormatPath(path))
+	if err != nil {
+		return err
+	}
+	p.path = p.path[:len(p.path)-len(path)]
+	p.depth -= len(path) - 1
+	if sep.kind == tokPlusEquals {
+		val = &node{kind: nodeAppend, at: val.at, open: true, elems: []*node{val}}
+	}
+	if p.sink != nil && len(p.path) == p.base && p.inArray == 0 {
+		return p.sink(path, at, val)
+	}
+	o.setPath(path, at, val)
+	return nil
+}
+
+// key parses a path up to its separator.
+func (p *parser) key() ([]string, error) {
+	at := p.tok.at
+	var b pathBuilder
+	var blanks string
+	for {
+		switch p.tok.kind {
+		case tokQuoted:
+			b.unquoted(blanks)
+			b.quoted(p.tok.text)
+			blanks = ""
+		case tokUnquoted, tokNumber:
+			if b.any && blanks != "" {
+				b.unquoted(blanks)
+			}
+			b.unquoted(p.tok.text)
+			blanks = ""
+		case tokSpace:
+			blanks = p.tok.text
+		default:
+			if !b.any {
+				return nil, p.unexpected("a key")
+			}
+			path, err := b.done()
+			if err != nil {
+				return nil, at.errorf("put a key that holds periods in double quotes", "key: %s", err)
+			}
+			if len(path) > p.limits.Depth {
+				return nil, at.errorf("", "the path of the key has more than %d parts", p.limits.Depth)
+			}
+			// A brace may stand on the next line.
+			return path, p.skipLines()
+		}
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// value parses the pieces of a value up to the end of its line, a comma or a
+// closing bracket.
+func (p *parser) value(key string) (*node, error) {
+	var pieces []*node
+	var blank token
+	for {
+		switch p.tok.kind {
+		case tokSpace:
+			blank = p.tok
+			if err := p.advance(); err != nil {
+				return nil, err
+			}
+			continue
+		case tokColon, tokEquals, tokPlusEquals:
+			return nil, p.unexpected("the value of " + key)
+		case tokComma, tokNewline, tokEOF, tokCloseBrace, tokCloseBracket:
+			if len(pieces) == 0 {
+				return nil, p.tok.at.errorf(`write "" for an empty text, or null`, "%s has no value", key)
+			}
+			return concatOf(pieces), nil
+		}
+		if blank.text != "" && len(pieces) > 0 {
+			pieces = append(pieces, &node{kind: nodeString, blank: true, at: blank.at, text: blank.text})
+		}
+		blank = token{}
+		piece, err := p.piece()
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, piece)
+	}
+}
+
+// piece parses one piece of a value, which begins at the present token.
+func (p *parser) piece() (*node, error) {
+	t := p.tok
+	n := &node{at: t.at, text: t.text}
+	switch t.kind {
+	case tokOpenBrace:
+		n = newObject(t.at)
+		return n, p.braced(n)
+	case tokOpenBracket:
+		return p.array()
+	case tokSubst:
+		if len(t.path)+p.base > p.limits.Depth {
+			return nil, t.at.errorf("", "the path of the substitution has more than %d parts", p.limits.Depth)
+		}
+		n.kind, n.open, n.optional = nodeSubst, true, t.optional
+		n.path, n.written = t.path, p.base
+		if p.base > 0 {
+			n.path = append(append(make([]string, 0, p.base+len(t.path)), p.path[:p.base]...), t.path...)
+		}
+	case tokQuoted:
+		n.kind = nodeString
+	case tokNumber:
+		n.kind = nodeNumber
+	case tokUnquoted:
+		n.kind = literalKind(t.text)
+	default:
+		return nil, fmt.Errorf("hocon: parser: %s is no piece of a value", t)
+	}
+	return n, p.advance()
+}
+
+func literalKind(text string) nodeKind {
+	switch text {
+	case "true", "false":
+		return nodeBool
+	case "null":
+		return nodeNull
+	default:
+		return nodeString
+	}
+}
+
+// array parses an array at its opening bracket.
+func (p *parser) array() (*node, error) {
+	n := &node{kind: nodeArray, at: p.tok.at}
+	if err := p.enter(n.at); err != nil {
+		return nil, err
+	}
+	p.inArray++
+	if err := p.advance(); err != nil {
+		return nil, err
+	}
+	if err := p.skipLines(); err != nil {
+		return nil, err
+	}
+	for p.tok.kind != tokCloseBracket {
+		switch p.tok.kind {
+		case tokEOF:
+			return nil, p.tok.at.errorf("close it with ']'", "the array that begins at line %d is not closed", n.at.line)
+		case tokCloseBrace:
+			return nil, p.tok.at.errorf("close the array with ']'", "'}' stands in the array that begins at line %d", n.at.line)
+		}
+		e, err := p.value("the array's element")
+		if err != nil {
+			return nil, err
+		}
+		n.elems = append(n.elems, e)
+		n.open = n.open || e.open
+		if err := p.separator(tokCloseBracket); err != nil {
+			return nil, err
+		}
+	}
+	p.inArray--
+	p.depth--
+	return n, p.advance()
+}
+
+// concatOf makes one value of the pieces of a line. Scalars join right away.
+func concatOf(pieces []*node) *node {
+	if len(pieces) == 1 {
+		return pieces[0]
+	}
+	size := 0
+	for _, n := range pieces {
+		if !n.scalar() {
+			return &node{kind: nodeConcat, open: true, at: pieces[0].at, elems: pieces}
+		}
+		size += len(n.text)
+	}
+	text := make([]byte, 0, size)
+	for _, n := range pieces {
+		text = append(text, n.text...)
+	}
+	return &node{kind: nodeString, at: pieces[0].at, text: string(text)}
+}
