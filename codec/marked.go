@@ -32,7 +32,8 @@ type marked struct {
 // Marked frames messages between two markers, of at most o.MaxFrame bytes.
 // What stands between frames is dropped, as is a frame that is too long. The
 // markers count wherever they stand: bytes that look like End are escaped inside
-// of frames, and unescaping is up to whoever reads them. Frames alias the input.
+// of frames, and unescaping is up to whoever reads them. Of two markers that
+// overlap the first counts. Frames alias the input.
 func Marked(o MarkedOptions) Decoder[[]byte] {
 	mustBePositive("Marked", "MaxFrame", o.MaxFrame)
 	switch {

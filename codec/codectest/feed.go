@@ -18,7 +18,6 @@ type feeder[M any] struct {
 	got     []string // the messages, shown
 	errs    int      // damage reported
 	fatal   error    // what ended the stream
-	most    int      // bytes of buf after a read, at most
 }
 
 // decodeAll feeds stream, cut there, to a fresh decoder.
@@ -42,7 +41,6 @@ func (f *feeder[M]) feed(t testing.TB, read []byte) {
 			break
 		}
 	}
-	f.most = max(f.most, len(f.buf))
 }
 
 // step is one call of Decode. more says whether the connection would call again
