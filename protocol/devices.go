@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
@@ -119,15 +120,7 @@ func (c *Conn[M]) Detach(s *session.Session, cause error) {
 
 // holds says whether s is the session of a device of this connection.
 func (c *Conn[M]) holds(s *session.Session) bool {
-	if c.session == s {
-		return true
-	}
-	for _, have := range c.attached {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return c.session == s || slices.Contains(c.attached, s)
 }
 
 // maxEarly bounds the commands that wait for their device's login to complete.

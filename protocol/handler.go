@@ -78,16 +78,16 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 		start, decoding = *n, true
 		msg, used, err := c.decoder.Decode(in[start:])
 		decoding = false
-		if used < 0 || used > len(in)-start || used == 0 && err != codec.ErrIncomplete { //nolint:errorlint // never wrapped
+		if used < 0 || used > len(in)-start || used == 0 && err != codec.ErrIncomplete {
 			return false, badDecoder(used, len(in)-start, err)
 		}
-		*n += used                      // before Received, so that a panic there costs this frame and no other
-		if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+		*n += used // before Received, so that a panic there costs this frame and no other
+		if err == codec.ErrIncomplete {
 			return false, nil
 		}
 		if err != nil {
-			if err := c.skip(err, in[start:*n]); err != nil {
-				return false, err
+			if cause := c.skip(err, in[start:*n]); cause != nil {
+				return false, cause
 			}
 			continue
 		}

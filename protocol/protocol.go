@@ -61,10 +61,8 @@ type Scheduler interface {
 	Now() time.Time
 }
 
-// Transport is what a connection needs of whoever owns its socket. Servers
-// implement it.
-type Transport interface {
-	Scheduler
+// Peer is the other end of a connection.
+type Peer interface {
 	// Write sends p, which is not kept. On the loop only. An error means that
 	// the connection is closing; its cause comes by Handler.Closed, later, never
 	// inside Write.
@@ -72,13 +70,20 @@ type Transport interface {
 	// Close ends the connection with that cause, soon. From any goroutine; only
 	// the first cause counts.
 	Close(cause error)
+	// Remote is the peer's address.
+	Remote() netip.AddrPort
+}
+
+// Transport is what a connection needs of whoever owns its socket. Servers
+// implement it.
+type Transport interface {
+	Scheduler
+	Peer
 	// Fault counts a frame that was lost to err: a decode error, a
 	// *PanicError. frame is its bytes, as far as known. A non-nil result is the
 	// cause with which the connection has to end, for its faults were too many.
 	// On the loop only, also after the connection has closed.
 	Fault(err error, frame []byte) error
-	// Remote is the peer's address.
-	Remote() netip.AddrPort
 }
 
 // Uplink is what a connection needs of whoever leads to the platform. Its

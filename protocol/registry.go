@@ -68,7 +68,7 @@ func check[M any](p Protocol[M]) error {
 	}
 	a := p.Adapter()
 	if a == nil || p.Decoder() == nil {
-		return errors.New("Decoder and Adapter must not return nil")
+		return errors.New("neither Decoder nor Adapter may return nil")
 	}
 	_, opener := a.(Opener[M])
 	_, commander := a.(Commander[M])

@@ -98,7 +98,7 @@ func (d *Device) Held() (logins, publishes int) { return len(d.logins), len(d.pu
 
 // Live is the sessions that are online, by identity, sorted.
 func (d *Device) Live() []string {
-	var names []string
+	names := make([]string, 0, len(d.live))
 	for s := range d.live {
 		names = append(names, s.Identity())
 	}
