@@ -58,7 +58,7 @@ type damage struct{ dropped uint64 }
 // drop adds n > 0 bytes to the stretch and says whether to report it now.
 func (d *damage) drop(n int) (report bool) {
 	before := d.dropped
-	d.dropped += uint64(n)
+	d.dropped += uint64(n) //nolint:gosec // positive
 	return before == 0 || (before-1)/reportEvery != (d.dropped-1)/reportEvery
 }
 

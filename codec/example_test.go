@@ -10,6 +10,8 @@ import (
 )
 
 // printAll decodes as a connection does.
+//
+//nolint:forbidigo // examples print
 func printAll(d codec.Decoder[[]byte], stream string) {
 	for in := []byte(stream); len(in) > 0; {
 		frame, n, err := d.Decode(in)

@@ -111,7 +111,7 @@ func errs(d codec.Decoder[string], stream string, size int) (n int) {
 		for len(buf) > 0 {
 			_, used, err := d.Decode(buf)
 			buf = buf[used:]
-			if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+			if err == codec.ErrIncomplete {
 				break
 			}
 			if err != nil {

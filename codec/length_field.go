@@ -190,10 +190,10 @@ func (d *lengthField) value(in []byte) (v uint64) {
 
 // bad is why no frame begins at the front of in.
 func (d *lengthField) bad(v verdict, in []byte) error {
-	switch {
-	case v == noStart:
+	switch v {
+	case noStart:
 		return &FrameError{Reason: fmt.Sprintf("want the start %q", d.Start)}
-	case v == skipFrame:
+	case skipFrame:
 		return &FrameError{Offset: d.Offset, Reason: fmt.Sprintf("frame longer than %d bytes", d.MaxFrame)}
 	default:
 		return &FrameError{

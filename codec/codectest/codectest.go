@@ -11,25 +11,25 @@ import (
 // Run feeds stream to fresh decoders whole, byte by byte and cut at every point,
 // and wants the same messages, shown by %+v, each time. The input of each call
 // is overwritten after it.
-func Run[M any](t testing.TB, fresh func() codec.Decoder[M], stream []byte, want ...string) {
-	t.Helper()
-	run(t, fresh, plus[M], stream, want)
+func Run[M any](tb testing.TB, fresh func() codec.Decoder[M], stream []byte, want ...string) {
+	tb.Helper()
+	run(tb, fresh, plus[M], stream, want)
 }
 
-func run[M any](t testing.TB, fresh func() codec.Decoder[M], show func(M) string, stream []byte, want []string) {
-	t.Helper()
-	whole := decodeAll(t, fresh, show, stream, nil)
+func run[M any](tb testing.TB, fresh func() codec.Decoder[M], show func(M) string, stream []byte, want []string) {
+	tb.Helper()
+	whole := decodeAll(tb, fresh, show, stream, nil)
 	if !slices.Equal(whole.got, want) {
-		t.Fatalf("whole: messages of %q\n got %q\nwant %q", stream, whole.got, want)
+		tb.Fatalf("whole: messages of %q\n got %q\nwant %q", stream, whole.got, want)
 	}
 	check := func(name string, cuts []int) {
-		t.Helper()
-		part := decodeAll(t, fresh, show, stream, cuts)
+		tb.Helper()
+		part := decodeAll(tb, fresh, show, stream, cuts)
 		if !slices.Equal(part.got, want) {
-			t.Fatalf("%s: messages of %q\n got %q\nwant %q", name, stream, part.got, want)
+			tb.Fatalf("%s: messages of %q\n got %q\nwant %q", name, stream, part.got, want)
 		}
 		if (part.fatal == nil) != (whole.fatal == nil) {
-			t.Fatalf("%s: the stream ends with error %v, whole with %v", name, part.fatal, whole.fatal)
+			tb.Fatalf("%s: the stream ends with error %v, whole with %v", name, part.fatal, whole.fatal)
 		}
 	}
 	check("byte by byte", everywhere(stream))
@@ -41,8 +41,8 @@ func run[M any](t testing.TB, fresh func() codec.Decoder[M], show func(M) string
 // Allocs wants that decoding stream with a decoder that has seen it before
 // allocates at most limit times per message, on average. Under the race detector
 // the runtime allocates more: skip it there. Parallel tests must not call it.
-func Allocs[M any](t testing.TB, limit float64, d codec.Decoder[M], stream []byte) {
-	t.Helper()
+func Allocs[M any](tb testing.TB, limit float64, d codec.Decoder[M], stream []byte) {
+	tb.Helper()
 	messages := 0
 	decode := func() {
 		for in := stream; len(in) > 0; {
@@ -58,11 +58,11 @@ func Allocs[M any](t testing.TB, limit float64, d codec.Decoder[M], stream []byt
 	}
 	decode()
 	if messages == 0 {
-		t.Fatalf("allocations: there is no message in %q", stream)
+		tb.Fatalf("allocations: there is no message in %q", stream)
 	}
 	per := testing.AllocsPerRun(100, decode) / float64(messages)
 	if per > limit {
-		t.Errorf("allocations: %.2f per message, want %.2f or fewer", per, limit)
+		tb.Errorf("allocations: %.2f per message, want %.2f or fewer", per, limit)
 	}
 }
 
@@ -73,8 +73,8 @@ func Fuzz[M any](f *testing.F, fresh func() codec.Decoder[M], seeds ...[]byte) {
 	f.Helper()
 	const longest = 4096 // streams cost their size squared
 	for i, seed := range seeds {
-		f.Add(seed, uint16(i)) //nolint:gosec // any number will do
-		f.Add(slices.Concat(seed, seed), uint16(len(seed)))
+		f.Add(seed, uint16(i))                              //nolint:gosec // any number will do
+		f.Add(slices.Concat(seed, seed), uint16(len(seed))) //nolint:gosec // any number will do
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, cut uint16) {
 		Properties(t, fresh, stream[:min(len(stream), longest)], int(cut))
@@ -83,21 +83,21 @@ func Fuzz[M any](f *testing.F, fresh func() codec.Decoder[M], seeds ...[]byte) {
 
 // Properties is what [Fuzz] checks of one stream, cut at cut modulo its length,
 // for fuzz targets that check more.
-func Properties[M any](t testing.TB, fresh func() codec.Decoder[M], stream []byte, cut int) {
-	t.Helper()
-	whole := decodeAll(t, fresh, plus[M], stream, nil).got
+func Properties[M any](tb testing.TB, fresh func() codec.Decoder[M], stream []byte, cut int) {
+	tb.Helper()
+	whole := decodeAll(tb, fresh, plus[M], stream, nil).got
 	if len(stream) == 0 {
 		return
 	}
 	cut %= len(stream)
-	if got := decodeAll(t, fresh, plus[M], stream, []int{cut}).got; !slices.Equal(got, whole) {
-		t.Errorf("cut at %d: messages of %q\n got %q\nwant %q", cut, stream, got, whole)
+	if got := decodeAll(tb, fresh, plus[M], stream, []int{cut}).got; !slices.Equal(got, whole) {
+		tb.Errorf("cut at %d: messages of %q\n got %q\nwant %q", cut, stream, got, whole)
 	}
-	if got := decodeAll(t, fresh, plus[M], stream, everywhere(stream)).got; !slices.Equal(got, whole) {
-		t.Errorf("byte by byte: messages of %q\n got %q\nwant %q", stream, got, whole)
+	if got := decodeAll(tb, fresh, plus[M], stream, everywhere(stream)).got; !slices.Equal(got, whole) {
+		tb.Errorf("byte by byte: messages of %q\n got %q\nwant %q", stream, got, whole)
 	}
-	if got := decodeAll(t, fresh, plus[M], stream[:cut], nil).got; !isPrefix(got, whole) {
-		t.Errorf("truncated at %d: messages of %q\n       got %q\nwhole gives %q", cut, stream[:cut], got, whole)
+	if got := decodeAll(tb, fresh, plus[M], stream[:cut], nil).got; !isPrefix(got, whole) {
+		tb.Errorf("truncated at %d: messages of %q\n       got %q\nwhole gives %q", cut, stream[:cut], got, whole)
 	}
 }
 

@@ -194,9 +194,9 @@ func TestContractIsChecked(t *testing.T) {
 			t.Parallel()
 			stream := framesOf("hello")[0]
 			for how, check := range map[string]func(t testing.TB){
-				"Run":        func(t testing.TB) { Run(t, test.fresh, stream, "hello") },
-				"Suite":      func(t testing.TB) { suite(test.fresh).frames(t); suite(test.fresh).stream(t) },
-				"Properties": func(t testing.TB) { Properties(t, test.fresh, stream, 3) },
+				"Run":        func(tb testing.TB) { Run(tb, test.fresh, stream, "hello") },
+				"Suite":      func(tb testing.TB) { suite(test.fresh).frames(tb); suite(test.fresh).stream(tb) },
+				"Properties": func(tb testing.TB) { Properties(tb, test.fresh, stream, 3) },
 			} {
 				got := failuresOf(check)
 				if len(got) == 0 || !strings.HasPrefix(got[0], test.want) {
@@ -314,7 +314,7 @@ func TestSuiteTellsWhichRuleIsBroken(t *testing.T) {
 func forgetful() codec.Decoder[message] {
 	return decodeFunc(func(in []byte) (message, int, error) {
 		m, n, err := sound().Decode(in)
-		if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+		if err == codec.ErrIncomplete {
 			n = len(in)
 		}
 		return m, n, err
@@ -333,7 +333,7 @@ func trusting() codec.Decoder[message] {
 func guessing() codec.Decoder[message] {
 	return decodeFunc(func(in []byte) (message, int, error) {
 		m, n, err := sound().Decode(in)
-		if err == codec.ErrIncomplete && len(in) > 5 { //nolint:errorlint // never wrapped
+		if err == codec.ErrIncomplete && len(in) > 5 {
 			return message{bytes.Clone(in[1:])}, len(in), nil
 		}
 		return m, n, err
@@ -348,7 +348,7 @@ func offended() codec.Decoder[message] {
 			return message{}, len(in), codec.ErrIncomplete
 		}
 		m, n, err := d.Decode(in)
-		over = err != nil && err != codec.ErrIncomplete //nolint:errorlint // never wrapped
+		over = err != nil && err != codec.ErrIncomplete
 		return m, n, err
 	})
 }
@@ -356,7 +356,7 @@ func offended() codec.Decoder[message] {
 // hoarding waits for the end of a frame, however far it is.
 func hoarding() codec.Decoder[message] {
 	return decodeFunc(func(in []byte) (message, int, error) {
-		if i := bytes.IndexByte(in, '\n'); i >= 0 {
+		if bytes.Contains(in, []byte{'\n'}) {
 			return sound().Decode(in)
 		}
 		return message{}, 0, codec.ErrIncomplete
@@ -366,7 +366,7 @@ func hoarding() codec.Decoder[message] {
 func TestRunTellsOtherMessages(t *testing.T) {
 	t.Parallel()
 	stream := framesOf("a")[0]
-	if got := failuresOf(func(t testing.TB) { Run(t, sound, stream, "b") }); len(got) != 1 || !strings.HasPrefix(got[0], "whole: messages of") {
+	if got := failuresOf(func(tb testing.TB) { Run(tb, sound, stream, "b") }); len(got) != 1 || !strings.HasPrefix(got[0], "whole: messages of") {
 		t.Errorf("Run says %q", got)
 	}
 	stream = []byte("$\n\n$b")
@@ -378,7 +378,7 @@ func TestRunTellsOtherMessages(t *testing.T) {
 			return message{}, 0, codec.ErrIncomplete
 		})
 	}
-	if got := failuresOf(func(t testing.TB) { Run(t, impatient, stream) }); len(got) != 1 || !strings.HasPrefix(got[0], "byte by byte: the stream ends with error cut") {
+	if got := failuresOf(func(tb testing.TB) { Run(tb, impatient, stream) }); len(got) != 1 || !strings.HasPrefix(got[0], "byte by byte: the stream ends with error cut") {
 		t.Errorf("Run says %q of a stream that ends when it is cut", got)
 	}
 }

@@ -21,23 +21,23 @@ type feeder[M any] struct {
 }
 
 // decodeAll feeds stream, cut there, to a fresh decoder.
-func decodeAll[M any](t testing.TB, fresh func() codec.Decoder[M], show func(M) string, stream []byte, cuts []int) *feeder[M] {
-	t.Helper()
+func decodeAll[M any](tb testing.TB, fresh func() codec.Decoder[M], show func(M) string, stream []byte, cuts []int) *feeder[M] {
+	tb.Helper()
 	f := &feeder[M]{decoder: fresh(), show: show}
 	last := 0
 	for _, cut := range append(slices.Clone(cuts), len(stream)) {
-		f.feed(t, stream[last:cut])
+		f.feed(tb, stream[last:cut])
 		last = cut
 	}
 	return f
 }
 
 // feed is one read.
-func (f *feeder[M]) feed(t testing.TB, read []byte) {
-	t.Helper()
+func (f *feeder[M]) feed(tb testing.TB, read []byte) {
+	tb.Helper()
 	f.buf = append(f.buf, read...)
 	for len(f.buf) > 0 && f.fatal == nil {
-		if !f.step(t) {
+		if !f.step(tb) {
 			break
 		}
 	}
@@ -45,24 +45,24 @@ func (f *feeder[M]) feed(t testing.TB, read []byte) {
 
 // step is one call of Decode. more says whether the connection would call again
 // before the next read.
-func (f *feeder[M]) step(t testing.TB) (more bool) {
-	t.Helper()
+func (f *feeder[M]) step(tb testing.TB) (more bool) {
+	tb.Helper()
 	in := slices.Clone(f.buf)
-	msg, n, err := f.decode(t, in)
+	msg, n, err := f.decode(tb, in)
 	switch {
 	case n < 0 || n > len(in):
-		t.Fatalf("contract: Decode was done with %d of %d bytes (error %v): %q", n, len(in), err, f.buf)
+		tb.Fatalf("contract: Decode was done with %d of %d bytes (error %v): %q", n, len(in), err, f.buf)
 	case n == 0 && err == nil:
-		t.Fatalf("contract: Decode returned a message that took no bytes: %q", f.buf)
+		tb.Fatalf("contract: Decode returned a message that took no bytes: %q", f.buf)
 	case err != codec.ErrIncomplete && errors.Is(err, codec.ErrIncomplete): //nolint:errorlint // that is the point
-		t.Fatalf("contract: codec.ErrIncomplete is wrapped in %q; return it as it is: %q", err, f.buf)
+		tb.Fatalf("contract: codec.ErrIncomplete is wrapped in %q; return it as it is: %q", err, f.buf)
 	case n == 0 && err != codec.ErrIncomplete: //nolint:errorlint // never wrapped
-		t.Fatalf("contract: Decode made no progress with error %v: %q", err, f.buf)
+		tb.Fatalf("contract: Decode made no progress with error %v: %q", err, f.buf)
 	case !bytes.Equal(in[n:], f.buf[n:]):
-		t.Fatalf("contract: Decode changed the input behind its frame from %q to %q", f.buf[n:], in[n:])
+		tb.Fatalf("contract: Decode changed the input behind its frame from %q to %q", f.buf[n:], in[n:])
 	}
 	if err == nil {
-		f.message(t, msg, in)
+		f.message(tb, msg, in)
 	}
 	for i := range in {
 		in[i] = 0xdd // whoever has kept the input sees this
@@ -70,7 +70,7 @@ func (f *feeder[M]) step(t testing.TB) (more bool) {
 	f.buf = f.buf[n:]
 	switch {
 	case err == codec.ErrIncomplete: //nolint:errorlint // never wrapped
-		f.stalled(t)
+		f.stalled(tb)
 		return false
 	case err != nil:
 		f.errs++
@@ -82,41 +82,41 @@ func (f *feeder[M]) step(t testing.TB) (more bool) {
 }
 
 // decode calls Decode and makes a panic a failure.
-func (f *feeder[M]) decode(t testing.TB, in []byte) (msg M, n int, err error) {
-	t.Helper()
+func (f *feeder[M]) decode(tb testing.TB, in []byte) (msg M, n int, err error) {
+	tb.Helper()
 	defer func() {
 		if r := recover(); r != nil {
-			t.Fatalf("panic: Decode panicked with %v: %q", r, f.buf)
+			tb.Fatalf("panic: Decode panicked with %v: %q", r, f.buf)
 		}
 	}()
 	return f.decoder.Decode(in)
 }
 
-func (f *feeder[M]) message(t testing.TB, msg M, in []byte) {
-	t.Helper()
+func (f *feeder[M]) message(tb testing.TB, msg M, in []byte) {
+	tb.Helper()
 	before := f.show(msg)
 	for i := range in {
 		in[i] = ^in[i]
 	}
 	if after := f.show(msg); after != before {
-		t.Errorf("aliasing: the message changed with the input that it was decoded from,\nfrom %s\n  to %s", before, after)
+		tb.Errorf("aliasing: the message changed with the input that it was decoded from,\nfrom %s\n  to %s", before, after)
 	}
 	f.got = append(f.got, before)
 }
 
 // stalled finds a decoder that asks for more bytes though it has a message: no
 // one calls it again before the next read, which may never come.
-func (f *feeder[M]) stalled(t testing.TB) {
-	t.Helper()
+func (f *feeder[M]) stalled(tb testing.TB) {
+	tb.Helper()
 	if len(f.buf) == 0 {
 		return
 	}
-	_, n, err := f.decode(t, slices.Clone(f.buf))
+	_, n, err := f.decode(tb, slices.Clone(f.buf))
 	if err != codec.ErrIncomplete { //nolint:errorlint // never wrapped
-		t.Fatalf("contract: Decode returned codec.ErrIncomplete and, for the same rest, then error %v: %q", err, f.buf)
+		tb.Fatalf("contract: Decode returned codec.ErrIncomplete and, for the same rest, then error %v: %q", err, f.buf)
 	}
 	if n < 0 || n > len(f.buf) {
-		t.Fatalf("contract: Decode was done with %d of %d bytes: %q", n, len(f.buf), f.buf)
+		tb.Fatalf("contract: Decode was done with %d of %d bytes: %q", n, len(f.buf), f.buf)
 	}
 	f.buf = f.buf[n:]
 }

@@ -56,7 +56,7 @@ func (s Suite[M]) Run(t *testing.T) {
 
 type rule struct {
 	name  string
-	check func(t testing.TB)
+	check func(tb testing.TB)
 }
 
 func (s Suite[M]) rules() []rule {
@@ -84,109 +84,109 @@ func (s Suite[M]) rules() []rule {
 	return rules
 }
 
-func (s Suite[M]) decode(t testing.TB, stream []byte, cuts ...int) *feeder[M] {
-	t.Helper()
-	return decodeAll(t, s.New, s.Show, stream, cuts)
+func (s Suite[M]) decode(tb testing.TB, stream []byte, cuts ...int) *feeder[M] {
+	tb.Helper()
+	return decodeAll(tb, s.New, s.Show, stream, cuts)
 }
 
 // want is the message of each frame.
-func (s Suite[M]) want(t testing.TB) []string {
-	t.Helper()
+func (s Suite[M]) want(tb testing.TB) []string {
+	tb.Helper()
 	if len(s.Want) > 0 {
 		return s.Want
 	}
 	var want []string
 	for _, frame := range s.Frames {
-		want = append(want, s.decode(t, frame).got...)
+		want = append(want, s.decode(tb, frame).got...)
 	}
 	return want
 }
 
 // frames: each frame alone is one message.
-func (s Suite[M]) frames(t testing.TB) {
-	t.Helper()
+func (s Suite[M]) frames(tb testing.TB) {
+	tb.Helper()
 	if len(s.Frames) == 0 || len(s.Want) > 0 && len(s.Want) != len(s.Frames) {
-		t.Fatalf("suite: there are %d Frames and %d Want", len(s.Frames), len(s.Want))
+		tb.Fatalf("suite: there are %d Frames and %d Want", len(s.Frames), len(s.Want))
 	}
 	for i, frame := range s.Frames {
-		f := s.decode(t, frame)
+		f := s.decode(tb, frame)
 		if len(f.got) != 1 || f.errs != 0 {
-			t.Errorf("frame %d %q: %d messages and %d errors, want one message: %q", i, frame, len(f.got), f.errs, f.got)
+			tb.Errorf("frame %d %q: %d messages and %d errors, want one message: %q", i, frame, len(f.got), f.errs, f.got)
 		} else if len(s.Want) > 0 && f.got[0] != s.Want[i] {
-			t.Errorf("frame %d %q\n got %s\nwant %s", i, frame, f.got[0], s.Want[i])
+			tb.Errorf("frame %d %q\n got %s\nwant %s", i, frame, f.got[0], s.Want[i])
 		}
 	}
 }
 
 // stream: frames behind one another, however cut, are their messages.
-func (s Suite[M]) stream(t testing.TB) {
-	t.Helper()
+func (s Suite[M]) stream(tb testing.TB) {
+	tb.Helper()
 	stream := slices.Concat(s.Frames...)
-	run(t, s.New, s.Show, stream, s.want(t))
-	s.sameErrors(t, stream)
+	run(tb, s.New, s.Show, stream, s.want(tb))
+	s.sameErrors(tb, stream)
 }
 
 // garbage: bytes around frames cost no message, however cut.
-func (s Suite[M]) garbage(t testing.TB) {
-	t.Helper()
-	want := s.want(t)
+func (s Suite[M]) garbage(tb testing.TB) {
+	tb.Helper()
+	want := s.want(tb)
 	for _, garbage := range s.Garbage {
 		stream := slices.Concat(garbage, bytes.Join(s.Frames, garbage), garbage)
-		run(t, s.New, s.Show, stream, want)
-		s.sameErrors(t, stream)
+		run(tb, s.New, s.Show, stream, want)
+		s.sameErrors(tb, stream)
 	}
 }
 
-func (s Suite[M]) sameErrors(t testing.TB, stream []byte) {
-	t.Helper()
+func (s Suite[M]) sameErrors(tb testing.TB, stream []byte) {
+	tb.Helper()
 	if !s.SameErrors {
 		return
 	}
-	whole := s.decode(t, stream).errs
-	if got := s.decode(t, stream, everywhere(stream)...).errs; got != whole {
-		t.Errorf("byte by byte: %d errors, whole %d: %q", got, whole, stream)
+	whole := s.decode(tb, stream).errs
+	if got := s.decode(tb, stream, everywhere(stream)...).errs; got != whole {
+		tb.Errorf("byte by byte: %d errors, whole %d: %q", got, whole, stream)
 	}
 	for i := range stream {
-		if got := s.decode(t, stream, i).errs; got != whole {
-			t.Errorf("cut at %d: %d errors, whole %d: %q", i, got, whole, stream)
+		if got := s.decode(tb, stream, i).errs; got != whole {
+			tb.Errorf("cut at %d: %d errors, whole %d: %q", i, got, whole, stream)
 		}
 	}
 }
 
 // truncation: a stream that ends early gives the first of its messages and no
 // others.
-func (s Suite[M]) truncation(t testing.TB) {
-	t.Helper()
-	want, size := s.want(t), 0
+func (s Suite[M]) truncation(tb testing.TB) {
+	tb.Helper()
+	want, size := s.want(tb), 0
 	for i, frame := range s.Frames {
 		size += len(frame)
 		stream := slices.Concat(s.Frames[:i+1]...)
 		for end := size - len(frame); end < size; end++ {
-			if got := s.decode(t, stream[:end]).got; !isPrefix(got, want) || len(got) > i {
-				t.Fatalf("truncated at %d: messages of %q\n       got %q\nwhole gives %q", end, stream[:end], got, want[:i+1])
+			if got := s.decode(tb, stream[:end]).got; !isPrefix(got, want) || len(got) > i {
+				tb.Fatalf("truncated at %d: messages of %q\n       got %q\nwhole gives %q", end, stream[:end], got, want[:i+1])
 			}
 		}
 	}
 }
 
 // damage: whatever byte is changed, lost or doubled, later frames are decoded.
-func (s Suite[M]) damage(t testing.TB) {
-	t.Helper()
-	want := s.want(t)
+func (s Suite[M]) damage(tb testing.TB) {
+	tb.Helper()
+	want := s.want(tb)
 	for i, frame := range s.Frames {
 		for at := range frame {
 			for name, damaged := range damages(frame, at) {
-				f := s.decode(t, damaged)
+				f := s.decode(tb, damaged)
 				for sent := 0; sent <= s.Resync; {
-					sent += s.feedSound(t, f)
+					sent += s.feedSound(tb, f)
 				}
-				s.feedSound(t, f)
+				s.feedSound(tb, f)
 				switch {
 				case s.Resync < 0 || f.fatal != nil && s.MayEnd:
 				case f.fatal != nil:
-					t.Fatalf("damage: frame %d with byte %d %s ended the stream: %v", i, at, name, f.fatal)
+					tb.Fatalf("damage: frame %d with byte %d %s ended the stream: %v", i, at, name, f.fatal)
 				case len(f.got) < len(want) || !slices.Equal(f.got[len(f.got)-len(want):], want):
-					t.Fatalf("damage: frame %d with byte %d %s cost frames more than %d bytes behind it:\n           got %q\nwant at the end %q",
+					tb.Fatalf("damage: frame %d with byte %d %s cost frames more than %d bytes behind it:\n           got %q\nwant at the end %q",
 						i, at, name, s.Resync, f.got, want)
 				}
 			}
@@ -195,10 +195,10 @@ func (s Suite[M]) damage(t testing.TB) {
 }
 
 // feedSound feeds all frames, each in a read of its own.
-func (s Suite[M]) feedSound(t testing.TB, f *feeder[M]) (size int) {
-	t.Helper()
+func (s Suite[M]) feedSound(tb testing.TB, f *feeder[M]) (size int) {
+	tb.Helper()
 	for _, frame := range s.Frames {
-		f.feed(t, frame)
+		f.feed(tb, frame)
 		size += len(frame)
 	}
 	return max(size, 1)
@@ -218,57 +218,57 @@ func damages(frame []byte, at int) map[string][]byte {
 }
 
 // oversize: a frame that does not end is refused, and never waits in memory.
-func (s Suite[M]) oversize(t testing.TB) {
-	t.Helper()
+func (s Suite[M]) oversize(tb testing.TB) {
+	tb.Helper()
 	for _, front := range s.Endless {
-		if f := s.endless(t, front); f.errs == 0 {
-			t.Fatalf("oversize: no error for a frame that does not end: %q...", front)
+		if f := s.endless(tb, front); f.errs == 0 {
+			tb.Fatalf("oversize: no error for a frame that does not end: %q...", front)
 		}
 	}
 	for _, frame := range s.Frames {
-		s.endless(t, frame[:len(frame)-1])
+		s.endless(tb, frame[:len(frame)-1])
 	}
 }
 
 // endless feeds front and then its last byte again and again.
-func (s Suite[M]) endless(t testing.TB, front []byte) *feeder[M] {
-	t.Helper()
-	f := s.decode(t, front)
+func (s Suite[M]) endless(tb testing.TB, front []byte) *feeder[M] {
+	tb.Helper()
+	f := s.decode(tb, front)
 	more := bytes.Repeat(front[max(0, len(front)-1):], 500)
 	for sent := 0; len(more) > 0 && sent < 4*s.MaxFrame+10_000 && f.fatal == nil; sent += len(more) {
-		f.feed(t, more)
+		f.feed(tb, more)
 		if len(f.buf) > s.MaxFrame {
-			t.Fatalf("oversize: %d bytes wait of a frame that does not end, want at most %d: %q...", len(f.buf), s.MaxFrame, front)
+			tb.Fatalf("oversize: %d bytes wait of a frame that does not end, want at most %d: %q...", len(f.buf), s.MaxFrame, front)
 		}
 	}
 	return f
 }
 
 // roundTrip: Append undoes Decode, and Decode undoes Append.
-func (s Suite[M]) roundTrip(t testing.TB) {
-	t.Helper()
+func (s Suite[M]) roundTrip(tb testing.TB) {
+	tb.Helper()
 	for i, frame := range s.Frames {
 		msg, _, err := s.New().Decode(slices.Clone(frame))
 		if err != nil {
-			t.Errorf("round trip: frame %d %q: %v", i, frame, err)
+			tb.Errorf("round trip: frame %d %q: %v", i, frame, err)
 			continue
 		}
 		want := s.Show(msg)
 		const before = "before"
 		out, err := s.Encoder.Append([]byte(before), msg)
 		if err != nil {
-			t.Errorf("round trip: Append(%s): %v", want, err)
+			tb.Errorf("round trip: Append(%s): %v", want, err)
 			continue
 		}
 		wire, kept := bytes.CutPrefix(out, []byte(before))
 		if !kept {
-			t.Fatalf("round trip: Append(%s) changed what was in the buffer: %q", want, out)
+			tb.Fatalf("round trip: Append(%s) changed what was in the buffer: %q", want, out)
 		}
 		if !s.NotCanonical && !bytes.Equal(wire, frame) {
-			t.Errorf("round trip: Append(%s)\n got %q\nwant %q", want, wire, frame)
+			tb.Errorf("round trip: Append(%s)\n got %q\nwant %q", want, wire, frame)
 		}
-		if got := s.decode(t, wire).got; fmt.Sprint(got) != fmt.Sprint([]string{want}) {
-			t.Errorf("round trip: %q is decoded as %q, but was made of %s", wire, got, want)
+		if got := s.decode(tb, wire).got; fmt.Sprint(got) != fmt.Sprint([]string{want}) {
+			tb.Errorf("round trip: %q is decoded as %q, but was made of %s", wire, got, want)
 		}
 	}
 }
