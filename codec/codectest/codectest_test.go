@@ -41,6 +41,27 @@ func failuresOf(check func(t testing.TB)) []string {
 	return r.failures
 }
 
+func runs(fresh func() codec.Decoder[message], stream []byte, want ...string) func(tb testing.TB) {
+	return func(tb testing.TB) {
+		tb.Helper()
+		Run(tb, fresh, stream, want...)
+	}
+}
+
+func keeps(fresh func() codec.Decoder[message], stream []byte) func(tb testing.TB) {
+	return func(tb testing.TB) {
+		tb.Helper()
+		Properties(tb, fresh, stream, 3)
+	}
+}
+
+func allocates(limit float64, d codec.Decoder[message], stream []byte) func(tb testing.TB) {
+	return func(tb testing.TB) {
+		tb.Helper()
+		Allocs(tb, limit, d, stream)
+	}
+}
+
 // message is what the test codec says: the text of one frame.
 type message struct{ text []byte }
 
@@ -193,10 +214,10 @@ func TestContractIsChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stream := framesOf("hello")[0]
-			for how, check := range map[string]func(t testing.TB){
-				"Run":        func(tb testing.TB) { Run(tb, test.fresh, stream, "hello") },
-				"Suite":      func(tb testing.TB) { suite(test.fresh).frames(tb); suite(test.fresh).stream(tb) },
-				"Properties": func(tb testing.TB) { Properties(tb, test.fresh, stream, 3) },
+			for how, check := range map[string]func(tb testing.TB){
+				"Run":        runs(test.fresh, stream, "hello"),
+				"stream":     suite(test.fresh).stream,
+				"Properties": keeps(test.fresh, stream),
 			} {
 				got := failuresOf(check)
 				if len(got) == 0 || !strings.HasPrefix(got[0], test.want) {
@@ -366,7 +387,7 @@ func hoarding() codec.Decoder[message] {
 func TestRunTellsOtherMessages(t *testing.T) {
 	t.Parallel()
 	stream := framesOf("a")[0]
-	if got := failuresOf(func(tb testing.TB) { Run(tb, sound, stream, "b") }); len(got) != 1 || !strings.HasPrefix(got[0], "whole: messages of") {
+	if got := failuresOf(runs(sound, stream, "b")); len(got) != 1 || !strings.HasPrefix(got[0], "whole: messages of") {
 		t.Errorf("Run says %q", got)
 	}
 	stream = []byte("$\n\n$b")
@@ -378,7 +399,7 @@ func TestRunTellsOtherMessages(t *testing.T) {
 			return message{}, 0, codec.ErrIncomplete
 		})
 	}
-	if got := failuresOf(func(tb testing.TB) { Run(tb, impatient, stream) }); len(got) != 1 || !strings.HasPrefix(got[0], "byte by byte: the stream ends with error cut") {
+	if got := failuresOf(runs(impatient, stream)); len(got) != 1 || !strings.HasPrefix(got[0], "byte by byte: the stream ends with error cut") {
 		t.Errorf("Run says %q of a stream that ends when it is cut", got)
 	}
 }
@@ -388,13 +409,13 @@ func TestAllocsCounts(t *testing.T) {
 	costly := broken(func(_ []byte, m message, n int, err error) (message, int, error) {
 		return message{make([]byte, 100)}, n, err
 	})
-	if got := failuresOf(func(t testing.TB) { Allocs(t, 0, costly(), stream) }); len(got) != 1 || !strings.HasPrefix(got[0], "allocations: ") {
+	if got := failuresOf(allocates(0, costly(), stream)); len(got) != 1 || !strings.HasPrefix(got[0], "allocations: ") {
 		t.Errorf("Allocs with a limit of 0 says %q of a decoder that allocates", got)
 	}
-	if got := failuresOf(func(t testing.TB) { Allocs(t, 10, costly(), stream) }); len(got) != 0 {
+	if got := failuresOf(allocates(10, costly(), stream)); len(got) != 0 {
 		t.Errorf("Allocs with a limit of 10 says %q of fewer allocations", got)
 	}
-	if got := failuresOf(func(t testing.TB) { Allocs(t, 2, sound(), []byte("noise")) }); len(got) != 1 {
+	if got := failuresOf(allocates(2, sound(), []byte("noise"))); len(got) != 1 {
 		t.Errorf("Allocs says %q of a stream without messages", got)
 	}
 }
