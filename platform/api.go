@@ -1,0 +1,7 @@
+package platform
+
+import (
+	"net/http"
+)
+
+func (p *Platform) serveAPI() { p.apiSrv = &http.Server{} }

@@ -1,0 +1,191 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/linkspan/linkspan/auth"
+)
+
+// The values of Config.Reply.
+const (
+	ReplyAll    = "all"    // every post is answered, as the vendor does
+	ReplyErrors = "errors" // only posts the platform could not take are answered
+	ReplyNone   = "none"   // no post is answered
+)
+
+// Config is how the platform behaves. Its defaults are the vendor's limits
+// where the vendor has published one.
+type Config struct {
+	MQTTAddress string `conf:"mqttAddress" doc:"host:port of the MQTT broker; port 0 takes a free one"`
+	APIAddress  string `conf:"apiAddress" doc:"host:port of the HTTP API; empty turns it off. It knows no passwords: keep it on the loopback"`
+
+	Devices      []Device    `conf:"devices" doc:"devices that exist from the start"`
+	AutoRegister bool        `conf:"autoRegister" doc:"create devices that nobody knows when they first appear, and their topology"`
+	AutoSecret   auth.Secret `conf:"autoSecret" doc:"secret of devices created on the fly; empty: their signatures are not checked"`
+	Lenient      bool        `conf:"lenient" doc:"accept what the vendor's documentation once printed and the vendor refuses: cleanSession in the signature, signmethod and signMethod for each other"`
+
+	Reply         string `conf:"reply" doc:"which posts of properties, events and raw data are answered: all, errors or none"`
+	AutoSubscribe bool   `conf:"autoSubscribe" doc:"deliver system topics to clients that did not subscribe to them; without it only clients that ask for it with _ss=1 get that"`
+
+	MinKeepAlive     time.Duration `conf:"minKeepAlive" doc:"shortest keep-alive a CONNECT may ask for; 0 does not look"`
+	MaxKeepAlive     time.Duration `conf:"maxKeepAlive" doc:"longest keep-alive a CONNECT may ask for; 0 does not look"`
+	ConnectTimeout   time.Duration `conf:"connectTimeout" doc:"time a connection has for its CONNECT"`
+	MaxConnections   int           `conf:"maxConnections" doc:"open MQTT connections"`
+	MaxPayload       int           `conf:"maxPayload" doc:"largest payload in bytes; the connection that sends more is closed"`
+	MaxDevices       int           `conf:"maxDevices" doc:"devices the platform holds"`
+	SubDevices       int           `conf:"subDevices" doc:"sub-devices of one gateway that may be online at a time"`
+	Batch            int           `conf:"batch" doc:"devices in one batch login or logout"`
+	LoginsPerMinute  int           `conf:"loginsPerMinute" doc:"logins of one sub-device in a minute; 0 does not count"`
+	SubscribeFilters int           `conf:"subscribeFilters" doc:"filters in one SUBSCRIBE; 0 does not count"`
+	Subscriptions    int           `conf:"subscriptions" doc:"subscriptions a client may hold for one device; 0 does not count"`
+	PostProperties   int           `conf:"postProperties" doc:"properties in one post"`
+
+	Properties int `conf:"properties" doc:"properties kept of one device"`
+	Events     int `conf:"events" doc:"last events kept of one device"`
+	Log        int `conf:"log" doc:"last notable happenings kept of the whole platform"`
+	Pending    int `conf:"pending" doc:"commands that may wait for their reply at a time"`
+	Watchers   int `conf:"watchers" doc:"watches of the HTTP API and observers in the process at a time"`
+	WatchQueue int `conf:"watchQueue" doc:"messages that wait for one slow watcher"`
+
+	CommandTimeout time.Duration `conf:"commandTimeout" doc:"time a device has to answer a command when the caller names none"`
+}
+
+// Device is a device that exists from the start.
+type Device struct {
+	ProductKey   string      `conf:"productKey" doc:"of its product"`
+	DeviceName   string      `conf:"deviceName" doc:"unique in the product"`
+	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"signs its logins"`
+	Gateway      string      `conf:"gateway" doc:"productKey/deviceName of the gateway whose topology it is in; empty: none"`
+}
+
+// DefaultConfig is a strict platform on the loopback that knows no device.
+func DefaultConfig() Config {
+	return Config{
+		MQTTAddress:      "127.0.0.1:1883",
+		APIAddress:       "127.0.0.1:1884",
+		Reply:            ReplyAll,
+		MinKeepAlive:     30 * time.Second,
+		MaxKeepAlive:     1200 * time.Second,
+		ConnectTimeout:   15 * time.Second,
+		MaxConnections:   10_000,
+		MaxPayload:       256 << 10,
+		MaxDevices:       1_000_000,
+		SubDevices:       2_000,
+		Batch:            50,
+		LoginsPerMinute:  5,
+		SubscribeFilters: 8,
+		Subscriptions:    100,
+		PostProperties:   200,
+		Properties:       1_000,
+		Events:           100,
+		Log:              1_000,
+		Pending:          10_000,
+		Watchers:         64,
+		WatchQueue:       1_024,
+		CommandTimeout:   5 * time.Second,
+	}
+}
+
+func (c *Config) validate() error {
+	var errs []error
+	wrong := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("platform: %s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if _, _, err := net.SplitHostPort(c.MQTTAddress); err != nil {
+		wrong("mqttAddress", "%q is no host:port: %v", c.MQTTAddress, err)
+	}
+	if c.APIAddress != "" {
+		if _, _, err := net.SplitHostPort(c.APIAddress); err != nil {
+			wrong("apiAddress", "%q is no host:port: %v", c.APIAddress, err)
+		}
+	}
+	switch c.Reply {
+	case ReplyAll, ReplyErrors, ReplyNone:
+	default:
+		wrong("reply", "%q is none of all, errors, none", c.Reply)
+	}
+	if c.MinKeepAlive < 0 || c.MaxKeepAlive < 0 || (c.MaxKeepAlive > 0 && c.MinKeepAlive > c.MaxKeepAlive) {
+		wrong("minKeepAlive", "%s and maxKeepAlive %s are no range", c.MinKeepAlive, c.MaxKeepAlive)
+	}
+	for _, n := range []struct {
+		key   string
+		value int
+		least int
+	}{
+		{"maxConnections", c.MaxConnections, 1},
+		{"maxPayload", c.MaxPayload, 1},
+		{"maxDevices", c.MaxDevices, 1},
+		{"subDevices", c.SubDevices, 0},
+		{"batch", c.Batch, 1},
+		{"loginsPerMinute", c.LoginsPerMinute, 0},
+		{"subscribeFilters", c.SubscribeFilters, 0},
+		{"subscriptions", c.Subscriptions, 0},
+		{"postProperties", c.PostProperties, 1},
+		{"properties", c.Properties, 1},
+		{"events", c.Events, 0},
+		{"log", c.Log, 0},
+		{"pending", c.Pending, 1},
+		{"watchers", c.Watchers, 1},
+		{"watchQueue", c.WatchQueue, 1},
+	} {
+		if n.value < n.least {
+			wrong(n.key, "%d: want %d or more", n.value, n.least)
+		}
+	}
+	if c.MaxPayload > maxPacket {
+		wrong("maxPayload", "%d: MQTT carries at most %d", c.MaxPayload, maxPacket)
+	}
+	if c.ConnectTimeout <= 0 {
+		wrong("connectTimeout", "%s: want more than 0", c.ConnectTimeout)
+	}
+	if c.CommandTimeout <= 0 {
+		wrong("commandTimeout", "%s: want more than 0", c.CommandTimeout)
+	}
+	for i, d := range c.Devices {
+		if err := d.validate(); err != nil {
+			wrong(fmt.Sprintf("devices[%d]", i), "%v", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// maxPacket is what the remaining length of an MQTT packet can say, less the
+// room for its topic (MQTT 3.1.1, section 2.2.3).
+const maxPacket = 268_435_455 - 70_000
+
+func (d *Device) validate() error {
+	if !validName(d.ProductKey) || !validName(d.DeviceName) {
+		return fmt.Errorf("%q/%q is no productKey and deviceName: want 1 to 64 of letters, digits and -_@.:", d.ProductKey, d.DeviceName)
+	}
+	if d.DeviceSecret == "" {
+		return fmt.Errorf("%s/%s has no deviceSecret", d.ProductKey, d.DeviceName)
+	}
+	if d.Gateway != "" {
+		if _, ok := parseKey(d.Gateway); !ok {
+			return fmt.Errorf("gateway %q of %s/%s is no productKey/deviceName", d.Gateway, d.ProductKey, d.DeviceName)
+		}
+	}
+	return nil
+}
+
+// validName says whether s may be a product key or a device name. The vendor
+// wants 4 to 32 characters for names made in its console; shorter and longer
+// ones occur in its own samples.
+func validName(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-_@.:", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}

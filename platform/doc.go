@@ -1,0 +1,2 @@
+// Package platform is the local platform.
+package platform

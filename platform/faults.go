@@ -1,0 +1,190 @@
+package platform
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/linkspan/linkspan/platform/api"
+)
+
+// faults are what the platform does wrong on purpose.
+type faults struct {
+	active atomic.Bool // silent or a delay: looked at for every reply
+
+	mu       sync.Mutex
+	logins   api.Refusal   // guarded by mu
+	connects api.Refusal   // guarded by mu
+	silent   bool          // guarded by mu
+	delay    time.Duration // guarded by mu
+	queue    []delayed     // guarded by mu: replies that wait, in the order they are due
+	wake     chan struct{} // the queue was empty
+}
+
+// delayed is a reply that waits.
+type delayed struct {
+	due           time.Time
+	l             *link
+	owner         key
+	topic, suffix string
+	payload       []byte
+}
+
+// maxDelayed bounds the replies that wait; more are lost.
+const maxDelayed = 100_000
+
+func (f *faults) init() { f.wake = make(chan struct{}, 1) }
+
+// spend takes one refusal.
+func spend(r *api.Refusal) bool {
+	if r.Count > 0 {
+		r.Count--
+		return true
+	}
+	return r.Count < 0
+}
+
+func (f *faults) login() (Code, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Code(f.logins.Code), spend(&f.logins)
+}
+
+func (f *faults) connect() (byte, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return byte(f.connects.Code), spend(&f.connects) //nolint:gosec // SetFaults lets 1 to 5 through
+}
+
+func (f *faults) replies() (silent bool, delay time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.silent, f.delay
+}
+
+// later queues a reply.
+func (f *faults) later(d delayed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) >= maxDelayed {
+		d.l.p.stats.dropped.Add(1)
+		return
+	}
+	f.queue = append(f.queue, d)
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due takes the first reply that waits.
+func (f *faults) due() (d delayed, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		return d, false
+	}
+	d = f.queue[0]
+	f.queue[0] = delayed{}
+	f.queue = f.queue[1:]
+	return d, true
+}
+
+// run sends delayed replies until the platform closes, which waits for it.
+func (f *faults) run(p *Platform) {
+	defer p.wg.Done()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		d, ok := f.due()
+		if !ok {
+			select {
+			case <-f.wake:
+				continue
+			case <-p.closing:
+				return
+			}
+		}
+		timer.Reset(d.due.Sub(p.now()))
+		select {
+		case <-timer.C:
+			p.sendNow(d.l, d.owner, d.topic, d.suffix, d.payload)
+		case <-p.closing:
+			return
+		}
+	}
+}
+
+// SetFaults changes what the platform does wrong on purpose; what f leaves out
+// stays as it is. Disconnect happens at once.
+func (p *Platform) SetFaults(f api.Faults) error {
+	if f.RefuseConnects != nil && f.RefuseConnects.Count != 0 && (f.RefuseConnects.Code < 1 || f.RefuseConnects.Code > 5) {
+		return badRequest("refuseConnects.code is %d; CONNACK has 1 to 5", f.RefuseConnects.Code)
+	}
+	if f.RefuseLogins != nil && f.RefuseLogins.Count != 0 && f.RefuseLogins.Code <= 200 {
+		return badRequest("refuseLogins.code is %d; want one of the vendor's, like 429 or 6401", f.RefuseLogins.Code)
+	}
+	if f.Delay != nil && *f.Delay < 0 {
+		return badRequest("delay is below 0")
+	}
+	p.faults.set(f)
+	if f.Disconnect == "" {
+		return nil
+	}
+	return p.Disconnect(f.Disconnect)
+}
+
+func (f *faults) set(n api.Faults) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n.RefuseLogins != nil {
+		f.logins = *n.RefuseLogins
+	}
+	if n.RefuseConnects != nil {
+		f.connects = *n.RefuseConnects
+	}
+	if n.Silent != nil {
+		f.silent = *n.Silent
+	}
+	if n.Delay != nil {
+		f.delay = time.Duration(*n.Delay)
+	}
+	f.active.Store(f.silent || f.delay > 0)
+}
+
+// Faults is what the platform does wrong on purpose now.
+func (p *Platform) Faults() api.Faults {
+	f := &p.faults
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	logins, connects, silent, delay := f.logins, f.connects, f.silent, api.Duration(f.delay)
+	return api.Faults{RefuseLogins: &logins, RefuseConnects: &connects, Silent: &silent, Delay: &delay}
+}
+
+// ClearFaults makes the platform behave again.
+func (p *Platform) ClearFaults() {
+	silent, delay := false, api.Duration(0)
+	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, Silent: &silent, Delay: &delay})
+}
+
+// Disconnect closes connections without a word, as a network does: "all" of
+// them, or that of one productKey/deviceName.
+func (p *Platform) Disconnect(which string) error {
+	p.mu.RLock()
+	var list []*link
+	if which == "all" {
+		for l := range p.links {
+			list = append(list, l)
+		}
+	} else if k, ok := parseKey(which); ok && p.devices[k] != nil && p.devices[k].link != nil {
+		list = append(list, p.devices[k].link)
+	}
+	p.mu.RUnlock()
+	if which != "all" && len(list) == 0 {
+		return badRequest("disconnect: %q is neither all nor a productKey/deviceName with a connection of its own", which)
+	}
+	for _, l := range list {
+		l.stop("disconnected on purpose")
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"go.uber.org/zap"
+)
+
+// Platform is the local platform. Its methods may be called from any goroutine;
+// Start is called once.
+//
+// Locks: mu comes before device.mu and before link.fmu and link.wmu; none of the
+// others is held while one is taken. Nothing is written to a socket under mu.
+type Platform struct {
+	cfg    Config
+	log    *zap.Logger
+	now    func() time.Time
+	broker *mqtt.Server
+	stats  counters
+	faults faults
+	hub    hub
+	orders orders
+
+	mu      sync.RWMutex
+	devices map[key]*device    // guarded by mu
+	links   map[*link]struct{} // guarded by mu
+	online  int                // guarded by mu
+	moved   chan struct{}      // guarded by mu: closed and replaced when a device goes online or offline
+	started bool               // guarded by mu
+	closed  bool               // guarded by mu
+
+	closing  chan struct{}
+	wg       sync.WaitGroup // of the accept loop, the connections, the delayer
+	mqttLn   net.Listener
+	apiLn    net.Listener
+	apiSrv   *http.Server
+	closeErr error
+	once     sync.Once
+}
+
+// Option is something the platform works with.
+type Option func(*Platform)
+
+// WithLogger is where the platform logs to; without it, nowhere.
+func WithLogger(log *zap.Logger) Option { return func(p *Platform) { p.log = log } }
+
+// WithClock is the time that stamps and limits are of; without it, time.Now.
+func WithClock(now func() time.Time) Option { return func(p *Platform) { p.now = now } }
+
+// New makes a platform, which listens after Start. The error names every
+// mistake in cfg.
+func New(cfg Config, opts ...Option) (*Platform, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	p := &Platform{
+		cfg:     cfg,
+		log:     zap.NewNop(),
+		now:     time.Now,
+		devices: map[key]*device{},
+		links:   map[*link]struct{}{},
+		moved:   make(chan struct{}),
+		closing: make(chan struct{}),
+	}
+	for _, o := range opts {
+		o(p)
+	}
+	p.hub.init(cfg.Log, cfg.Watchers)
+	p.orders.init(cfg.Pending)
+	p.stats.init()
+	p.faults.init()
+	var errs []error
+	for _, pass := range []bool{false, true} { // gateways first: the order of a file says nothing
+		for _, d := range cfg.Devices {
+			if (d.Gateway != "") == pass {
+				errs = append(errs, p.addDevice(d))
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Start listens and returns when devices and callers of the API can connect.
+func (p *Platform) Start(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	if p.started {
+		return errors.New("platform: started twice")
+	}
+	broker, err := newBroker(p)
+	if err != nil {
+		return fmt.Errorf("platform: MQTT broker: %w", err)
+	}
+	var lc net.ListenConfig
+	if p.mqttLn, err = lc.Listen(ctx, "tcp", p.cfg.MQTTAddress); err != nil {
+		return fmt.Errorf("platform: listen for MQTT: %w", err)
+	}
+	if p.cfg.APIAddress != "" {
+		if p.apiLn, err = lc.Listen(ctx, "tcp", p.cfg.APIAddress); err != nil {
+			_ = p.mqttLn.Close()
+			return fmt.Errorf("platform: listen for the API: %w", err)
+		}
+	}
+	if err := broker.Serve(); err != nil {
+		_ = p.mqttLn.Close()
+		if p.apiLn != nil {
+			_ = p.apiLn.Close()
+		}
+		return fmt.Errorf("platform: MQTT broker: %w", err)
+	}
+	p.broker, p.started = broker, true
+	p.wg.Add(2)
+	go p.accept(p.mqttLn) // Close waits for it
+	go p.faults.run(p)    // Close waits for it
+	if p.apiLn != nil {
+		p.serveAPI()
+	}
+	return nil
+}
+
+// MQTTAddr is where the broker listens, host:port; empty before Start.
+func (p *Platform) MQTTAddr() string { return p.addr(&p.mqttLn) }
+
+// APIAddr is where the HTTP API listens, host:port; empty before Start and
+// without one.
+func (p *Platform) APIAddr() string { return p.addr(&p.apiLn) }
+
+func (p *Platform) addr(ln *net.Listener) string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if *ln == nil {
+		return ""
+	}
+	return (*ln).Addr().String()
+}
+
+// Close ends all connections, watches and commands and waits, within ctx, until
+// nothing of them is left. Calling it again changes nothing.
+func (p *Platform) Close(ctx context.Context) error {
+	p.once.Do(func() {
+		p.mu.Lock()
+		started := p.started
+		p.closed = true
+		links := make([]*link, 0, len(p.links))
+		for l := range p.links {
+			links = append(links, l)
+		}
+		p.mu.Unlock()
+		close(p.closing)
+		p.hub.close()
+		if !started {
+			return
+		}
+		_ = p.mqttLn.Close()
+		for _, l := range links {
+			l.stop("the platform closes")
+		}
+		if p.apiSrv != nil {
+			p.closeErr = p.apiSrv.Shutdown(ctx)
+			_ = p.apiSrv.Close()
+		}
+		ended := make(chan struct{})
+		go func() { // ends with the connections, whose sockets are closed
+			p.wg.Wait()
+			_ = p.broker.Close()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			p.closeErr = errors.Join(p.closeErr, fmt.Errorf("platform: close: %w", ctx.Err()))
+		}
+	})
+	return p.closeErr
+}
+
+// addLink makes room for a connection.
+func (p *Platform) addLink(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.connections.Add(1)
+	if p.closed {
+		return false
+	}
+	if len(p.links) >= p.cfg.MaxConnections {
+		p.refused("connect_limit")
+		return false
+	}
+	p.links[l] = struct{}{}
+	p.wg.Add(1)
+	return true
+}
