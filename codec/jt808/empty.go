@@ -19,14 +19,14 @@ func (b *Empty) ParseBody(body []byte, _ Version) error {
 	return nil
 }
 
-// Heartbeat is message 0x0002, a sign of life of the terminal (JT/T 808-2019
-// 8.3). The platform answers with 0x8001.
+// Heartbeat is message 0x0002, a sign of life of the terminal (JT/T 808).
+// The platform answers with 0x8001.
 type Heartbeat struct{ Empty }
 
 // ID is 0x0002.
 func (*Heartbeat) ID() ID { return IDHeartbeat }
 
-// Logout is message 0x0003: the terminal unregisters (JT/T 808-2019 8.9). The
+// Logout is message 0x0003: the terminal unregisters (JT/T 808). The
 // platform answers with 0x8001.
 type Logout struct{ Empty }
 
@@ -77,7 +77,7 @@ type QueryDriver struct{ Empty }
 func (*QueryDriver) ID() ID { return IDQueryDriver }
 
 // QueryAVAttributes is message 0x9003: the platform asks for the audio and video
-// attributes (JT/T 1078-2016 chapter 5). The terminal answers with 0x1003.
+// attributes (JT/T 1078). The terminal answers with 0x1003.
 type QueryAVAttributes struct{ Empty }
 
 // ID is 0x9003.

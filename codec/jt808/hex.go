@@ -113,3 +113,14 @@ func (w *writer) count8s(total uint8, n int, what string) {
 	}
 	w.count8(n, what)
 }
+
+// body reads the next n bytes as another body, which is part of this one, and
+// gives the reader's error then.
+func (r *reader) body(b Body, n int, v Version) error {
+	at := r.off
+	data := r.take(n)
+	if r.failed == nil {
+		r.failed = shifted(b.ParseBody(data, v), at)
+	}
+	return r.failed
+}

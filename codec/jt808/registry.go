@@ -10,7 +10,9 @@ func NewBody(id ID) Body {
 		return new(LocationResponse)
 	case IDBatch:
 		return new(Batch)
-	default:
-		return &Unknown{MessageID: id}
 	}
+	if fresh, ok := newBodies[id]; ok {
+		return fresh()
+	}
+	return &Unknown{MessageID: id}
 }

@@ -32,7 +32,7 @@ func (r Result) String() string {
 }
 
 // TerminalResponse is message 0x0001, the terminal's answer to those messages of
-// the platform that have none of their own (JT/T 808-2019 8.1).
+// the platform that have none of their own (JT/T 808).
 type TerminalResponse struct {
 	Serial  uint16 `json:"ack_serial"`     // serial of the message answered
 	Request ID     `json:"ack_id"`         // id of the message answered
@@ -56,7 +56,7 @@ func (b *TerminalResponse) ParseBody(body []byte, _ Version) error {
 }
 
 // PlatformResponse is message 0x8001, the platform's answer to those messages of
-// the terminal that have none of their own (JT/T 808-2019 8.2).
+// the terminal that have none of their own (JT/T 808).
 type PlatformResponse struct {
 	Serial  uint16 `json:"ack_serial"`     // serial of the message answered
 	Request ID     `json:"ack_id"`         // id of the message answered
