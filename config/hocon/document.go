@@ -108,3 +108,14 @@ func FormatOf(name string) string {
 		return ""
 	}
 }
+
+// ParseValue reads a single value: HOCON when it begins with [, { or ", else a
+// text as it is. source says where it comes from. Errors are *[Error].
+func ParseValue(text, source string) (*Value, error) {
+	d := &Document{root: newObject(place{file: &source})}
+	if err := d.Set([]string{"value"}, text, source); err != nil {
+		return nil, err
+	}
+	root, err := d.Resolve()
+	return root.Get("value"), err
+}

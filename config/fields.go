@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// options are what a conf tag says behind the key.
+type options struct {
+	required bool
+	secret   bool
+	bytes    bool
+	doc      string
+}
+
+func (o options) hint() string {
+	if o.doc == "" {
+		return ""
+	}
+	return "it is the " + strings.TrimPrefix(o.doc, "the ")
+}
+
+// structField is a field that has a key.
+type structField struct {
+	key   string
+	index []int
+	typ   reflect.Type
+	options
+}
+
+// fieldsOf lists the fields of a struct that have keys. Wrong tags are mistakes
+// in the program: it panics.
+func fieldsOf(t reflect.Type) []structField {
+	var out []structField
+	for f := range t.Fields() {
+		tag, tagged := f.Tag.Lookup("conf")
+		switch {
+		case tag == "-":
+		case !tagged && f.Anonymous && f.Type.Kind() == reflect.Struct:
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append(slices.Clone(f.Index), inner.index...)
+				out = append(out, inner)
+			}
+		case tagged && !f.IsExported():
+			panic(fmt.Sprintf("config: %s.%s has a conf tag and is not exported", t, f.Name))
+		case tagged:
+			out = append(out, fieldOf(t, f, tag))
+		}
+	}
+	for i := range out {
+		if slices.ContainsFunc(out[:i], func(f structField) bool { return f.key == out[i].key }) {
+			panic(fmt.Sprintf("config: %s has two fields with the key %q", t, out[i].key))
+		}
+	}
+	return out
+}
+
+func fieldOf(owner reflect.Type, f reflect.StructField, tag string) structField {
+	key, rest, _ := strings.Cut(tag, ",")
+	out := structField{key: key, index: f.Index, typ: f.Type}
+	out.doc = f.Tag.Get("doc")
+	if key == "" {
+		panic(fmt.Sprintf("config: %s.%s has a conf tag without a key", owner, f.Name))
+	}
+	for _, o := range strings.Split(rest, ",") {
+		switch o {
+		case "":
+		case "required":
+			out.required = true
+		case "secret":
+			out.secret = true
+		case "bytes":
+			out.bytes = true
+		default:
+			panic(fmt.Sprintf("config: %s.%s: the conf tag has an unknown option %q", owner, f.Name, o))
+		}
+	}
+	return out
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+// isSecret tells whether a type is a text that masks itself when it is printed.
+func isSecret(t reflect.Type) bool {
+	if t.Kind() != reflect.String || !t.Implements(reflect.TypeFor[fmt.Stringer]()) {
+		return false
+	}
+	const probe = "a probe that is no secret"
+	v := reflect.New(t).Elem()
+	v.SetString(probe)
+	return !strings.Contains(v.Interface().(fmt.Stringer).String(), probe)
+}

@@ -1,0 +1,130 @@
+package config
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/linkspan/linkspan/config/hocon"
+)
+
+// Tree is a loaded configuration, or a section of one. Its values do not
+// change; it may be used from several goroutines.
+type Tree struct {
+	value *hocon.Value // nil: the section is not there
+	path  []string     // from the root
+	all   *shared
+}
+
+// shared is what a tree and its sections know of their use.
+type shared struct {
+	root *hocon.Value
+
+	mu      sync.Mutex
+	pending []*variable         // overrides of keys that no file has; the slice does not change
+	read    map[string]bool     // paths whose whole value has been decoded; guarded by mu
+	known   map[string][]string // paths decoded into structs, with the keys these have; guarded by mu
+	secret  map[string]bool     // paths that must not be printed; guarded by mu
+}
+
+func newTree(root *hocon.Value, pending []*variable) *Tree {
+	return &Tree{value: root, all: &shared{
+		root: root, pending: pending,
+		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{},
+	}}
+}
+
+// Path is the section's place in the configuration, "" for the root.
+func (t *Tree) Path() string { return hocon.FormatPath(t.path) }
+
+// Sub is the section at path, which may be missing. Numbers lead to elements of
+// lists. A malformed path leads nowhere.
+func (t *Tree) Sub(path string) *Tree {
+	parts, err := splitPath(path)
+	if err != nil {
+		return &Tree{path: append(slices.Clip(t.path), path), all: t.all}
+	}
+	return &Tree{value: t.value.At(parts...), path: append(slices.Clip(t.path), parts...), all: t.all}
+}
+
+// Has tells whether the configuration has a value at path; null is none.
+func (t *Tree) Has(path string) bool { return t.Sub(path).value.Kind() != hocon.Null }
+
+// Len is the number of elements of a list, or of keys of an object.
+func (t *Tree) Len() int { return max(len(t.value.Elems()), len(t.value.Fields())) }
+
+// Keys are the keys of an object, in the order of the files.
+func (t *Tree) Keys() []string {
+	var keys []string
+	for _, f := range t.value.Fields() {
+		keys = append(keys, f.Key)
+	}
+	return keys
+}
+
+// Text is the text of the scalar at path and marks it as read; "" if there is
+// none.
+func (t *Tree) Text(path string) string {
+	s := t.Sub(path)
+	switch s.value.Kind() {
+	case hocon.Null, hocon.Array, hocon.Object:
+		return ""
+	default:
+		s.all.markRead(s.path)
+		return s.value.Text()
+	}
+}
+
+// Errorf makes an [Error] about the key at path, for owners who find more
+// mistakes than types show. An empty path means the section itself.
+func (t *Tree) Errorf(path, problem, hint string) *Error {
+	s := t.Sub(path)
+	return errorAt(s.value.Pos(), s.Path(), problem, hint)
+}
+
+func errorAt(pos hocon.Position, key, problem, hint string) *Error {
+	return &Error{File: pos.File, Line: pos.Line, Column: pos.Column, Key: key, Problem: problem, Hint: hint}
+}
+
+func splitPath(path string) ([]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return hocon.ParsePath(path)
+}
+
+func (s *shared) markRead(path []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read[hocon.FormatPath(path)] = true
+}
+
+func (s *shared) markSecret(path []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secret[hocon.FormatPath(path)] = true
+}
+
+func (s *shared) markKnown(path, keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := hocon.FormatPath(path)
+	s.known[p] = append(s.known[p], keys...)
+}
+
+// override is the pending environment variable for path, nil if there is none.
+func (s *shared) override(path []string) *variable {
+	for _, v := range s.pending {
+		if v.names(path) {
+			s.mu.Lock()
+			v.used = true
+			s.mu.Unlock()
+			return v
+		}
+	}
+	return nil
+}
+
+// overridesBelow tells whether a pending variable may name a key below path.
+func (s *shared) overridesBelow(path []string) bool {
+	return slices.ContainsFunc(s.pending, func(v *variable) bool { return v.below(path) })
+}
