@@ -1,0 +1,528 @@
+package jt808
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/codec/codectest"
+)
+
+func fresh() codec.Decoder[*Frame] { return NewDecoder(DefaultOptions()) }
+
+// heartbeat is a good frame to come behind damage.
+const heartbeat = "7e000200000144199999990007c07e"
+
+func TestStreamVectors(t *testing.T) {
+	t.Parallel()
+	for _, v := range vectors(t, "jt808_stream") {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			var want []string
+			v.get(t, "valid_frames", &want)
+			var candidates []struct {
+				OK    bool   `json:"ok"`
+				Error string `json:"error"`
+			}
+			v.get(t, "candidates", &candidates)
+			damaged := 0
+			for _, c := range candidates {
+				if !c.OK && c.Error != "short_body" { // a body is not the decoder's business
+					damaged++
+				} else if !c.OK {
+					want = append(want, "short body") // but the frame counts
+				}
+			}
+			d, kept := fresh(), []byte(nil)
+			var got []*Frame
+			errs := 0
+			for _, chunk := range v.Chunks {
+				kept = append(kept, unhex(t, chunk)...)
+				for len(kept) > 0 {
+					f, n, err := d.Decode(kept)
+					kept = kept[n:]
+					if err == codec.ErrIncomplete {
+						break
+					}
+					var damage *codec.FrameError
+					if errors.As(err, &damage) {
+						errs++
+					} else {
+						got = append(got, f.Clone())
+					}
+				}
+			}
+			if len(got) != len(want) || errs != damaged {
+				t.Fatalf("%d frames and %d errors, want %d and %d", len(got), errs, len(want), damaged)
+			}
+			for i, f := range got {
+				if want[i] == "short body" {
+					continue
+				}
+				again, err := AppendFrame(nil, f)
+				if err != nil || hex.EncodeToString(again) != want[i] {
+					t.Errorf("frame %d: %x, %v, want %s", i, again, err, want[i])
+				}
+			}
+			// What is pending is a delimiter that may open a frame, and what came since.
+			var pending string
+			v.get(t, "pending_hex", &pending)
+			if open := d.(*decoder).open; open != (pending != "") {
+				t.Errorf("open is %v with %q pending", open, pending)
+			}
+			if rest := strings.TrimLeft(pending, "7e"); strings.HasPrefix(pending, "7e") && rest != "" && hex.EncodeToString(kept) != pending[2:] {
+				t.Errorf("kept %x, want %s behind its delimiter", kept, pending)
+			}
+		})
+	}
+}
+
+func TestEscapeVectors(t *testing.T) {
+	t.Parallel()
+	for _, v := range vectors(t, "jt808_escape") {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			wire := unhex(t, v.Hex)
+			var digits string
+			v.get(t, "unescaped_hex", &digits)
+			want := unhex(t, digits)
+			got, bad := appendUnescaped(nil, wire[1:len(wire)-1])
+			if bad >= 0 || !bytes.Equal(got, want) {
+				t.Errorf("unescaped %x, bad at %d, want %x", got, bad, want)
+			}
+			if again := escapeTail(append([]byte{delimiter}, want...), 1); !bytes.Equal(append(again, delimiter), wire) {
+				t.Errorf("escaped again %x7e, want %x", again, wire)
+			}
+		})
+	}
+}
+
+func TestHeaderVectors(t *testing.T) {
+	t.Parallel()
+	for _, v := range vectors(t, "jt808") {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			wire := unhex(t, v.Hex)
+			o := DefaultOptions()
+			o.AllowEncrypted = true
+			frames, errs := decodeAll(t, NewDecoder(o), wire)
+			if len(frames) != 1 || len(errs) != 0 {
+				t.Fatalf("%d frames, errors %v", len(frames), errs)
+			}
+			checkHeader(t, &v, frames[0])
+			again, err := AppendFrame(nil, frames[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			var attr, sent int
+			v.get(t, "attr", &attr)
+			if sent = int(again[3])<<8 | int(again[4]); again[3] != escape && again[4] != escape && sent == attr && !bytes.Equal(again, wire) {
+				t.Errorf("encoded again\n %x, want\n %x", again, wire)
+			}
+		})
+	}
+}
+
+func checkHeader(t *testing.T, v *vector, f *Frame) {
+	t.Helper()
+	var want struct {
+		MsgID         string `json:"msg_id"`
+		BodyLen       int    `json:"body_len"`
+		Encrypt       uint8  `json:"encrypt"`
+		Phone         string `json:"phone"`
+		PhoneIsBCD    bool   `json:"phone_is_bcd"`
+		PhoneStripped string `json:"phone_stripped"`
+		Serial        uint16 `json:"serial"`
+		HeaderVersion string `json:"header_version"`
+		BodyHex       string `json:"body_hex"`
+		ProtoVer      uint8  `json:"proto_ver"`
+		Total         uint16 `json:"package_total"`
+		Index         uint16 `json:"package_no"`
+	}
+	for field, into := range map[string]any{
+		"msg_id": &want.MsgID, "body_len": &want.BodyLen, "encrypt": &want.Encrypt, "phone": &want.Phone,
+		"phone_is_bcd": &want.PhoneIsBCD, "phone_stripped": &want.PhoneStripped, "serial": &want.Serial,
+		"header_version": &want.HeaderVersion, "body_hex": &want.BodyHex,
+	} {
+		v.get(t, field, into)
+	}
+	for field, into := range map[string]any{"proto_ver": &want.ProtoVer, "package_total": &want.Total, "package_no": &want.Index} {
+		if v.has(field) {
+			v.get(t, field, into)
+		}
+	}
+	phone, err := ParsePhone(want.Phone, parseVersion(want.HeaderVersion))
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := Header{
+		ID: parseID(t, want.MsgID), Version: parseVersion(want.HeaderVersion), ProtocolVersion: want.ProtoVer,
+		Encryption: want.Encrypt, Phone: phone, Serial: want.Serial, Total: want.Total, Index: want.Index,
+	}
+	if f.Header != header {
+		t.Errorf("header\n %+v, want\n %+v", f.Header, header)
+	}
+	if hex.EncodeToString(f.Body) != want.BodyHex || len(f.Body) != want.BodyLen {
+		t.Errorf("body of %d bytes\n %x, want %d\n %s", len(f.Body), f.Body, want.BodyLen, want.BodyHex)
+	}
+	if f.Phone.String() != want.Phone || f.Phone.Stripped() != want.PhoneStripped || f.Phone.IsBCD() != want.PhoneIsBCD {
+		t.Errorf("phone %v, %s, %v, want %s, %s, %v", f.Phone, f.Phone.Stripped(), f.Phone.IsBCD(), want.Phone, want.PhoneStripped, want.PhoneIsBCD)
+	}
+}
+
+func TestNegativeVectors(t *testing.T) {
+	t.Parallel()
+	for _, v := range vectors(t, "jt808_negative") {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			var category, problem string
+			v.get(t, "category", &category)
+			v.get(t, "error", &problem)
+			wire := unhex(t, v.Hex)
+			frames, errs := decodeAll(t, fresh(), slices.Concat(wire, unhex(t, heartbeat)))
+			if len(frames) == 0 || frames[len(frames)-1].Phone.Stripped() != "14419999999" {
+				t.Fatalf("the good frame behind it is lost: %d frames, errors %v", len(frames), errs)
+			}
+			frames = frames[:len(frames)-1]
+			for _, err := range errs {
+				var damage *codec.FrameError
+				if !errors.As(err, &damage) {
+					t.Errorf("%v is no *codec.FrameError", err)
+				}
+			}
+			switch {
+			case v.has("recoverable_as"):
+				var sub vector
+				sub.Name = v.Name
+				v.get(t, "recoverable_as", &sub.Expect)
+				if len(frames) != 1 || len(errs) != 0 {
+					t.Fatalf("%d frames, errors %v, want it recovered", len(frames), errs)
+				}
+				checkHeader(t, &sub, frames[0])
+			case category == "several_frames_in_one_string":
+				if len(frames)+len(errs) < 2 {
+					t.Errorf("%d frames, errors %v, want several candidates", len(frames), errs)
+				}
+			case category == "bad_delimiter" || category == "other_variant":
+				if len(frames) != 0 || len(errs) != 0 {
+					t.Errorf("%d frames, errors %v, want it skipped in silence", len(frames), errs)
+				}
+			case problem == "short_body" || problem == "can_len":
+				if len(frames) != 1 || len(errs) != 0 {
+					t.Fatalf("%d frames, errors %v, want a frame whose body is wrong", len(frames), errs)
+				}
+				checkWrongBody(t, category, frames[0])
+			default:
+				if len(frames) != 0 || len(errs) != 1 {
+					t.Errorf("%d frames, errors %v, want one error", len(frames), errs)
+				}
+			}
+		})
+	}
+}
+
+// checkWrongBody wants an error of the bodies this file is about.
+func checkWrongBody(t *testing.T, category string, f *Frame) {
+	t.Helper()
+	if f.ID != IDLocation && f.ID != IDBatch {
+		return // bodies_test.go
+	}
+	if b, err := f.Parse(); !errors.Is(err, ErrShortBody) {
+		t.Errorf("%s: body is %+v with error %v, want ErrShortBody", category, b, err)
+	}
+}
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	var frames [][]byte
+	versions := map[Version]int{}
+	for _, v := range vectors(t, "jt808") {
+		f, err := hex.DecodeString(v.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := decodeOneOrNil(f); d != nil && len(f) < 120 && versions[d.Version] < 8 {
+			if again, err := AppendFrame(nil, d); err == nil && bytes.Equal(again, f) {
+				versions[d.Version]++
+				frames = append(frames, f)
+			}
+		}
+	}
+	frames = append(frames, unhex(t, "7e000200000138001380007d017d02ab7e"))
+	const most = 256
+	codectest.Suite[*Frame]{
+		New: func() codec.Decoder[*Frame] {
+			o := DefaultOptions()
+			o.MaxFrame = most
+			return NewDecoder(o)
+		},
+		Encoder:    codec.AppendFunc[*Frame](AppendFrame),
+		Frames:     frames,
+		Garbage:    [][]byte{{delimiter}, bytes.Repeat([]byte{delimiter}, 9)},
+		MaxFrame:   most,
+		Endless:    [][]byte{{delimiter, 2}, append([]byte{delimiter}, bytes.Repeat([]byte{escape, 1}, most/2)...)},
+		SameErrors: true,
+	}.Run(t)
+}
+
+func decodeOneOrNil(wire []byte) *Frame {
+	f, n, err := fresh().Decode(wire)
+	if err != nil || n != len(wire) {
+		return nil
+	}
+	return f
+}
+
+func TestNoiseBetweenFramesCostsNoFrame(t *testing.T) {
+	t.Parallel()
+	good := unhex(t, heartbeat)
+	for name, noise := range map[string][]byte{
+		"text":         []byte("hello\r\n"),
+		"idle fill":    bytes.Repeat([]byte{delimiter}, 50),
+		"lone escape":  {escape},
+		"half a frame": good[1:9],
+		"too much":     bytes.Repeat([]byte{0}, 3*defaultMaxFrame),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			frames, _ := decodeAll(t, fresh(), slices.Concat(noise, good, noise, good))
+			if len(frames) != 2 {
+				t.Errorf("%d frames, want 2", len(frames))
+			}
+		})
+	}
+}
+
+func TestOversize(t *testing.T) {
+	t.Parallel()
+	o := DefaultOptions()
+	o.MaxFrame = 100
+	for _, size := range []int{100, 101, 150, 1000} {
+		stream := slices.Concat([]byte{delimiter}, bytes.Repeat([]byte{1}, size), []byte{delimiter}, unhex(t, heartbeat))
+		for _, read := range []int{1, 7, 99, 100, 101, 102, 5000} {
+			t.Run(fmt.Sprintf("%d in reads of %d", size, read), func(t *testing.T) {
+				t.Parallel()
+				d, kept, frames := NewDecoder(o), []byte(nil), 0
+				var errs []error
+				for part := range slices.Chunk(stream, read) {
+					kept = append(kept, part...)
+					for {
+						_, n, err := d.Decode(kept)
+						kept = kept[n:]
+						if err == codec.ErrIncomplete {
+							break
+						}
+						if err != nil {
+							errs = append(errs, err)
+							continue
+						}
+						frames++
+					}
+					if len(kept) > o.MaxFrame {
+						t.Fatalf("%d bytes are kept waiting", len(kept))
+					}
+				}
+				if frames != 1 || len(errs) != 1 {
+					t.Fatalf("%d frames and errors %v, want one of each", frames, errs)
+				}
+				long := strings.Contains(errs[0].Error(), "longer than 100")
+				if long != (size > 100) {
+					t.Errorf("size %d: %v", size, errs[0])
+				}
+			})
+		}
+	}
+}
+
+// TestTrickle wants that bytes which arrive one by one are looked at once each:
+// the input below what was looked at is changed into delimiters, which a decoder
+// that searches again would find.
+func TestTrickle(t *testing.T) {
+	t.Parallel()
+	d := fresh()
+	kept := []byte{}
+	for i, b := range append([]byte{delimiter}, bytes.Repeat([]byte{0x11}, 3000)...) {
+		kept = append(kept, b)
+		_, n, err := d.Decode(kept)
+		if err != codec.ErrIncomplete {
+			t.Fatalf("byte %d: %v", i, err)
+		}
+		kept = kept[n:]
+		for j := range kept {
+			kept[j] = delimiter
+		}
+	}
+	if len(kept) != 3000 {
+		t.Errorf("%d bytes are kept, want 3000", len(kept))
+	}
+}
+
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	wire, err := AppendFrame(nil, &Frame{
+		Header: Header{ID: IDLocation, Version: V2013, Phone: phone(t, "13800138000", V2013), Serial: 9, Encryption: 1},
+		Body:   []byte("cannot be read"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames, errs := decodeAll(t, fresh(), append(wire, unhex(t, heartbeat)...))
+	var refused *EncryptedError
+	if len(frames) != 1 || len(errs) != 1 || !errors.As(errs[0], &refused) {
+		t.Fatalf("%d frames, errors %v, want one *EncryptedError and the frame behind it", len(frames), errs)
+	}
+	if refused.Header.ID != IDLocation || refused.Header.Encryption != 1 || refused.Header.Serial != 9 {
+		t.Errorf("header %+v", refused.Header)
+	}
+	o := DefaultOptions()
+	o.AllowEncrypted = true
+	if frames, errs = decodeAll(t, NewDecoder(o), wire); len(frames) != 1 || string(frames[0].Body) != "cannot be read" {
+		t.Errorf("%d frames, errors %v with AllowEncrypted", len(frames), errs)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	bare := unhex(t, "7e0002000000000000067900007d7e")
+	if frames, errs := decodeAll(t, NewDecoder(Options{}), bare); len(frames) != 0 || len(errs) != 1 {
+		t.Errorf("bare check byte without BareChecksum: %d frames, errors %v", len(frames), errs)
+	}
+	if frames, _ := decodeAll(t, NewDecoder(Options{BareChecksum: true}), bare); len(frames) != 1 {
+		t.Error("bare check byte with BareChecksum: no frame")
+	}
+	wrong := unhex(t, "7e000200000144199999990007c17e")
+	if frames, errs := decodeAll(t, fresh(), wrong); len(frames) != 0 || len(errs) != 1 {
+		t.Errorf("wrong check byte: %d frames, errors %v", len(frames), errs)
+	}
+	if frames, _ := decodeAll(t, NewDecoder(Options{IgnoreChecksum: true}), wrong); len(frames) != 1 {
+		t.Error("wrong check byte with IgnoreChecksum: no frame")
+	}
+	if err := DefaultOptions().Validate(); err != nil {
+		t.Error(err)
+	}
+	if err := (Options{MaxFrame: 5}).Validate(); err == nil || !strings.Contains(err.Error(), "maxFrame: 5") {
+		t.Errorf("maxFrame 5: %v", err)
+	}
+}
+
+func phone(t testing.TB, digits string, v Version) Phone {
+	t.Helper()
+	p, err := ParsePhone(digits, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// longFrame is a frame of the longest body.
+func longFrame(t testing.TB) []byte {
+	t.Helper()
+	wire, err := AppendFrame(nil, &Frame{
+		Header: Header{ID: IDMediaData, Version: V2019, ProtocolVersion: 1, Phone: phone(t, "1", V2019), Total: 2, Index: 1},
+		Body:   bytes.Repeat([]byte{escape, delimiter, 0}, 341),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wire
+}
+
+// TestIdleMemory wants that a decoder keeps little between frames, whatever it
+// has decoded before.
+func TestIdleMemory(t *testing.T) {
+	t.Parallel()
+	stream := append(longFrame(t), unhex(t, heartbeat)...)
+	d := &decoder{options: DefaultOptions()}
+	if frames, errs := decodeAll(t, d, stream); len(frames) != 2 || len(errs) != 0 || len(frames[0].Body) != MaxBody {
+		t.Fatalf("%d frames, errors %v", len(frames), errs)
+	}
+	if d.large != nil {
+		t.Error("the buffer of the long frame is kept")
+	}
+	if held := int(unsafe.Sizeof(*d)) + cap(d.small); held > 400 {
+		t.Errorf("%d bytes are held", held)
+	}
+}
+
+func TestDecodeAllocs(t *testing.T) {
+	codectest.Allocs(t, 0, fresh(), slices.Concat(unhex(t, locationFrame), unhex(t, heartbeat), unhex(t, locationFrame)))
+}
+
+func FuzzDecoder(f *testing.F) {
+	var seeds [][]byte
+	for _, file := range []string{"jt808_stream", "jt808_negative"} {
+		for _, v := range vectors(f, file) {
+			if b, err := hex.DecodeString(v.Hex); err == nil && len(b) > 0 && len(b) < 200 {
+				seeds = append(seeds, b)
+			}
+		}
+	}
+	seeds = append(seeds, unhex(f, locationFrame))
+	for i, seed := range seeds {
+		f.Add(seed, uint16(i))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte, cut uint16) {
+		codectest.Properties(t, func() codec.Decoder[*Frame] { return NewDecoder(Options{MaxFrame: 200}) }, stream, int(cut))
+		frames, errs := decodeAll(t, fresh(), stream)
+		if 13*len(frames)+len(errs) > len(stream) {
+			t.Errorf("%d frames and %d errors in %d bytes", len(frames), len(errs), len(stream))
+		}
+		for _, got := range frames {
+			wire, err := AppendFrame(nil, got)
+			if err != nil {
+				t.Fatalf("%+v: %v", got.Header, err)
+			}
+			again := decodeOne(t, wire)
+			if again.Header != got.Header || !bytes.Equal(again.Body, got.Body) {
+				t.Errorf("encoded and decoded again\n %+v, want\n %+v", again, got)
+			}
+		}
+	})
+}
+
+// locationFrame is a 2013 location report with mileage, fuel, signal strength
+// and satellites: 59 bytes on the wire.
+const locationFrame = "7e0200002c013800138000002a00000000000c000301dc8a50073d8ee5000c025d010f2403071530450104000003e80202012c30011531010c317e"
+
+func BenchmarkDecode(b *testing.B) {
+	for _, bench := range []struct {
+		name  string
+		frame []byte
+	}{
+		{"heartbeat", unhex(b, heartbeat)},
+		{"location", unhex(b, locationFrame)},
+		{"longest", longFrame(b)},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			d := fresh()
+			b.SetBytes(int64(len(bench.frame)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := d.Decode(bench.frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAppendFrame(b *testing.B) {
+	d := fresh()
+	f, _, err := d.Decode(unhex(b, locationFrame))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		if buf, err = AppendFrame(buf[:0], f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
