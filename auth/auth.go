@@ -11,6 +11,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Identity is a device's name at its platform: the device certificate of the
@@ -24,7 +25,17 @@ type Identity struct {
 // String names the device as product/device, without its secret.
 func (i Identity) String() string { return i.ProductKey + "/" + i.DeviceName }
 
-// Secret is a text that is never printed: fmt, zap and JSON show ******.
+// Format prints the identity without its secret, whatever the verb.
+func (i Identity) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, fmt.FormatString(f, verb), i.String())
+}
+
+// Secret is a text that is not printed: fmt, zap, slog, JSON and XML show ******
+// in its place, whatever the verb or encoder.
+//
+// Two things Go does without asking the type, so do not ask for them: printing
+// a struct that holds a secret in an unexported field (give such a struct a
+// String method), and JSON of a map whose keys are secrets.
 type Secret string
 
 const masked = "******"
@@ -36,6 +47,9 @@ func (s Secret) String() string {
 	}
 	return masked
 }
+
+// Format masks the secret, whatever the verb.
+func (s Secret) Format(f fmt.State, verb rune) { fmt.Fprintf(f, fmt.FormatString(f, verb), s.String()) }
 
 // GoString masks the secret.
 func (s Secret) GoString() string { return s.String() }
