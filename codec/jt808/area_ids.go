@@ -166,13 +166,12 @@ func (b *AreaQueryResponse) Areas() ([]Body, error) {
 // action and count of a command before them.
 func wholeAreas[T any](r *reader, count uint32, read func(*reader) T) (AreaAction, []T) {
 	headed := *r
-	most := len(r.data) // more than any number of areas: a cut one is an error
-	items := list(r, most+1, read)
+	items := list(r, uncounted, read)
 	if r.failed == nil {
 		return AreaUpdate, items
 	}
 	action, n := headed.u8(), headed.u8()
-	others := list(&headed, most+1, read)
+	others := list(&headed, uncounted, read)
 	if headed.failed != nil || int(n) != len(others) || count == 0 {
 		return AreaUpdate, nil
 	}

@@ -117,7 +117,6 @@ type SetCircles struct {
 	Action AreaAction `json:"action"`          // what to do with the areas
 	Total  uint8      `json:"total,omitempty"` // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Items  []Circle   `json:"items"`           // at most 255
-	Tail   Hex        `json:"tail,omitempty"`  // bytes behind the last area
 }
 
 // ID is 0x8600.
@@ -141,7 +140,6 @@ func (b *SetCircles) AppendBody(dst []byte, v Version) ([]byte, error) {
 		w.areaNightSpeed(&c.AreaLimits, c.Attr, v)
 		w.areaName(c.Name, v)
 	}
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -150,7 +148,6 @@ func (b *SetCircles) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = SetCircles{Action: AreaAction(r.u8())}
 	b.Total, b.Items = counted(&r, v, func(r *reader) Circle { return readCircle(r, v) })
-	b.Tail = r.tail()
 	return r.err()
 }
 
@@ -184,7 +181,6 @@ type SetRectangles struct {
 	Action AreaAction  `json:"action"`          // what to do with the areas
 	Total  uint8       `json:"total,omitempty"` // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Items  []Rectangle `json:"items"`           // at most 255
-	Tail   Hex         `json:"tail,omitempty"`  // bytes behind the last area
 }
 
 // ID is 0x8602.
@@ -209,7 +205,6 @@ func (b *SetRectangles) AppendBody(dst []byte, v Version) ([]byte, error) {
 		w.areaNightSpeed(&c.AreaLimits, c.Attr, v)
 		w.areaName(c.Name, v)
 	}
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -218,7 +213,6 @@ func (b *SetRectangles) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = SetRectangles{Action: AreaAction(r.u8())}
 	b.Total, b.Items = counted(&r, v, func(r *reader) Rectangle { return readRectangle(r, v) })
-	b.Tail = r.tail()
 	return r.err()
 }
 

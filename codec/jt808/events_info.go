@@ -25,7 +25,6 @@ type SetEvents struct {
 	Action MenuAction `json:"type"`             // what to do with the list
 	Total  uint8      `json:"total,omitempty"`  // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Events []Event    `json:"events,omitempty"` // at most 255
-	Tail   Hex        `json:"tail,omitempty"`   // bytes behind the last event
 }
 
 // ID is 0x8301.
@@ -35,7 +34,7 @@ func (*SetEvents) ID() ID { return IDSetEvents }
 func (b *SetEvents) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Events) == 0 && len(b.Tail) == 0 {
+	if b.Action == MenuDeleteAll && len(b.Events) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Events), "events")
@@ -43,7 +42,6 @@ func (b *SetEvents) AppendBody(dst []byte, _ Version) ([]byte, error) {
 		w.u8(e.ID)
 		w.text8(e.Content, "event")
 	}
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -56,7 +54,6 @@ func (b *SetEvents) ParseBody(body []byte, v Version) error {
 			return Event{ID: r.u8(), Content: r.text8()}
 		})
 	}
-	b.Tail = r.tail()
 	return r.err()
 }
 
@@ -94,7 +91,6 @@ type SetInfoMenu struct {
 	Action MenuAction `json:"type"`            // what to do with the menu
 	Total  uint8      `json:"total,omitempty"` // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Items  []InfoItem `json:"items,omitempty"` // at most 255
-	Tail   Hex        `json:"tail,omitempty"`  // bytes behind the last item
 }
 
 // ID is 0x8303.
@@ -105,7 +101,7 @@ func (*SetInfoMenu) ID() ID { return IDSetInfoMenu }
 func (b *SetInfoMenu) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Items) == 0 && len(b.Tail) == 0 {
+	if b.Action == MenuDeleteAll && len(b.Items) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Items), "items")
@@ -113,7 +109,6 @@ func (b *SetInfoMenu) AppendBody(dst []byte, _ Version) ([]byte, error) {
 		w.u8(item.Type)
 		w.text16(item.Name, "name")
 	}
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -126,7 +121,6 @@ func (b *SetInfoMenu) ParseBody(body []byte, v Version) error {
 			return InfoItem{Type: r.u8(), Name: r.text16()}
 		})
 	}
-	b.Tail = r.tail()
 	return r.err()
 }
 

@@ -3,6 +3,7 @@ package jt808
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 )
 
 // Hex is bytes that print, in JSON too, as hexadecimal digits: contents that
@@ -27,6 +28,9 @@ func (h *Hex) UnmarshalText(digits []byte) error {
 
 // MarshalText is [ID.String].
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MarshalText is [Version.String].
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
 // tail takes what is left behind the last field a body should have. Terminals
 // do append bytes of their own; they are kept, not refused. It is nil when
@@ -63,6 +67,10 @@ func (w *writer) body(b Body, v Version) {
 	w.buf = buf
 }
 
+// uncounted is the count for list where bytes behind the last item are no tail
+// but make the body short: no body has as many items.
+const uncounted = math.MaxInt
+
 // list reads items to the end of the body: counts are not to be trusted, as
 // terminals send wrong ones. The count serves for one thing only, to tell a cut
 // item, which makes the body short, from other bytes behind the last item,
@@ -83,7 +91,8 @@ func list[T any](r *reader, count int, read func(*reader) T) []T {
 	return items
 }
 
-// counted reads a count in one byte and its items to the end of the body.
+// counted reads a count in one byte and its items to the end of the body; a cut
+// item makes the body short, whatever the count says.
 //
 // The approval draft of 2011 has two counts there, of all items and of those in
 // this packet. That layout is taken, unless the header is of 2019, when
@@ -91,14 +100,15 @@ func list[T any](r *reader, count int, read func(*reader) T) []T {
 // count then, otherwise 0.
 func counted[T any](r *reader, v Version, read func(*reader) T) (total uint8, items []T) {
 	draft := *r
-	items = list(r, int(r.u8()), read)
-	if v == V2019 || r.failed == nil && r.len() == 0 {
+	r.u8()
+	items = list(r, uncounted, read)
+	if v == V2019 || r.failed == nil {
 		return 0, items
 	}
 	total = draft.u8()
 	n := int(draft.u8())
-	others := list(&draft, n, read)
-	if total == 0 || draft.failed != nil || draft.len() > 0 || len(others) != n {
+	others := list(&draft, uncounted, read)
+	if total == 0 || draft.failed != nil || len(others) != n {
 		return 0, items
 	}
 	*r = draft

@@ -6,7 +6,6 @@ type Parameters struct {
 	Serial uint16      `json:"ack_serial"`      // serial of the query
 	Total  uint8       `json:"total,omitempty"` // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Params []Parameter `json:"params"`          // as the terminal gave them, at most 255
-	Tail   Hex         `json:"tail,omitempty"`  // bytes behind the last parameter
 }
 
 // ID is 0x0104.
@@ -17,7 +16,6 @@ func (b *Parameters) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u16(b.Serial)
 	w.parameters(b.Total, b.Params)
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -27,7 +25,6 @@ func (b *Parameters) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = Parameters{Serial: r.u16()}
 	b.Total, b.Params = counted(&r, v, readParameter)
-	b.Tail = r.tail()
 	return r.err()
 }
 
@@ -45,7 +42,6 @@ func (b *Parameters) Get(id ParameterID) (Parameter, bool) {
 type SetParameters struct {
 	Total  uint8       `json:"total,omitempty"` // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Params []Parameter `json:"params"`          // at most 255
-	Tail   Hex         `json:"tail,omitempty"`  // bytes behind the last parameter
 }
 
 // ID is 0x8103.
@@ -56,7 +52,6 @@ func (*SetParameters) ID() ID { return IDSetParameters }
 func (b *SetParameters) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.parameters(b.Total, b.Params)
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -66,7 +61,6 @@ func (b *SetParameters) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = SetParameters{}
 	b.Total, b.Params = counted(&r, v, readParameter)
-	b.Tail = r.tail()
 	return r.err()
 }
 

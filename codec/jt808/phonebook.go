@@ -39,7 +39,6 @@ type SetPhoneBook struct {
 	Action   MenuAction `json:"type"`               // what to do with the phone book: 0 to 3
 	Total    uint8      `json:"total,omitempty"`    // of all packets; only in the layout of the 2011 draft, otherwise 0
 	Contacts []Contact  `json:"contacts,omitempty"` // at most 255
-	Tail     Hex        `json:"tail,omitempty"`     // bytes behind the last contact
 }
 
 // ID is 0x8401.
@@ -50,7 +49,7 @@ func (*SetPhoneBook) ID() ID { return IDSetPhoneBook }
 func (b *SetPhoneBook) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Contacts) == 0 && len(b.Tail) == 0 {
+	if b.Action == MenuDeleteAll && len(b.Contacts) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Contacts), "contacts")
@@ -59,7 +58,6 @@ func (b *SetPhoneBook) AppendBody(dst []byte, _ Version) ([]byte, error) {
 		w.text8(c.Phone, "phone number")
 		w.text8(c.Name, "name")
 	}
-	w.bytes(b.Tail)
 	return w.done()
 }
 
@@ -72,6 +70,5 @@ func (b *SetPhoneBook) ParseBody(body []byte, v Version) error {
 			return Contact{Flag: r.u8(), Phone: r.text8(), Name: r.text8()}
 		})
 	}
-	b.Tail = r.tail()
 	return r.err()
 }

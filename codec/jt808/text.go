@@ -96,7 +96,7 @@ func (b *Question) AppendBody(dst []byte, _ Version) ([]byte, error) {
 func (b *Question) ParseBody(body []byte, _ Version) error {
 	r := newReader(body)
 	*b = Question{Flag: TextFlag(r.u8()), Text: r.text8()}
-	b.Answers = list(&r, len(body)+1, func(r *reader) QuestionAnswer {
+	b.Answers = list(&r, uncounted, func(r *reader) QuestionAnswer {
 		return QuestionAnswer{ID: r.u8(), Content: r.text16()}
 	})
 	return r.err()
