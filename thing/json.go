@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	case DecimalType:
 		return appendDecimal(dst, int64(v.num), v.scale)
 	case FloatType:
-		return strconv.AppendFloat(dst, math.Float64frombits(v.num), 'g', -1, 64)
+		return appendFloat(dst, math.Float64frombits(v.num))
 	case StringType:
 		return AppendString(dst, v.str)
 	case ListType:
@@ -51,6 +52,15 @@ func AppendFields(dst []byte, fields []Field) []byte {
 		dst = fields[i].Value.AppendJSON(dst)
 	}
 	return append(dst, '}')
+}
+
+// appendFloat appends f as encoding/json does: with an exponent only when it is
+// very large or very small, for many a platform's parser knows none.
+func appendFloat(dst []byte, f float64) []byte {
+	if abs := math.Abs(f); abs == 0 || abs >= 1e-6 && abs < 1e21 {
+		return strconv.AppendFloat(dst, f, 'f', -1, 64)
+	}
+	return strconv.AppendFloat(dst, f, 'e', -1, 64)
 }
 
 const hexDigits = "0123456789abcdef"
@@ -121,7 +131,7 @@ func ParseJSON(text []byte) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("thing: parse JSON: %w", err)
 	}
-	if _, err := d.Token(); err == nil {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Value{}, errors.New("thing: parse JSON: more than one value")
 	}
 	return v, nil

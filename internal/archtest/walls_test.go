@@ -50,7 +50,7 @@ var walls = []wall{
 	},
 	{room: "bridge/queue", ours: []string{"thing"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
 	{room: "server", ours: []string{"codec", "protocol", "session", "internal/wheel"}, never: []string{"log", "go.uber.org/zap/zaptest", prometheus, paho, mochi}},
-	{room: "config", never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
+	{room: "config", ours: []string{"config/hocon"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "config/*", ours: []string{"config", "auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "platform", ours: []string{"auth", "thing", "platform"}, never: []string{gnet, prometheus, paho}},
 	{room: "simulate", ours: []string{"codec", "simulate"}, never: []string{gnet, prometheus, paho, mochi}},
@@ -107,7 +107,7 @@ func (w wall) breaches(imports map[string][]string, pkg string) (found []string)
 			found = append(found, pkg+" reaches "+imp+", imported by "+via)
 		}
 	})
-	return found
+	return slices.Compact(found)
 }
 
 // wallOf is the room of the wall around pkg; empty when there is none.

@@ -1,0 +1,135 @@
+package thing_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/linkspan/linkspan/thing"
+)
+
+func TestDecimal(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		unscaled int64
+		scale    uint8
+		want     string
+	}{
+		{0, 0, "0"},
+		{0, 3, "0.000"},
+		{605, 1, "60.5"},
+		{-605, 1, "-60.5"},
+		{5, 1, "0.5"},
+		{-5, 1, "-0.5"},
+		{-5, 3, "-0.005"},
+		{-1, 6, "-0.000001"},
+		{31234567, 6, "31.234567"},
+		{-31000007, 6, "-31.000007"},
+		{100, 2, "1.00"},
+		{10, 1, "1.0"},
+		{-12, 0, "-12"},
+		{math.MaxInt64, 0, "9223372036854775807"},
+		{math.MinInt64, 0, "-9223372036854775808"},
+		{math.MaxInt64, 18, "9.223372036854775807"},
+		{math.MinInt64, 18, "-9.223372036854775808"},
+		{math.MinInt64, 1, "-922337203685477580.8"},
+		{1, 18, "0.000000000000000001"},
+		{1, 19, "null"},
+		{1, 255, "null"},
+	} {
+		if got := thing.Decimal(test.unscaled, test.scale).String(); got != test.want {
+			t.Errorf("Decimal(%d, %d) is %s, want %s", test.unscaled, test.scale, got, test.want)
+		}
+	}
+}
+
+func TestConversions(t *testing.T) {
+	t.Parallel()
+	type (
+		asInt   struct{ v int64 }
+		asFloat struct{ v float64 }
+		asBool  struct{ v bool }
+		asText  struct{ v string }
+	)
+	for name, test := range map[string]struct {
+		v    thing.Value
+		typ  thing.Type
+		want []any // what it converts to; it converts to nothing else
+	}{
+		"null":                       {thing.Null(), thing.NullType, nil},
+		"the zero value":             {thing.Value{}, thing.NullType, nil},
+		"true":                       {thing.Bool(true), thing.BoolType, []any{asBool{true}}},
+		"false":                      {thing.Bool(false), thing.BoolType, []any{asBool{false}}},
+		"0":                          {thing.Int(0), thing.IntType, []any{asInt{0}, asFloat{0}, asBool{false}}},
+		"1":                          {thing.Int(1), thing.IntType, []any{asInt{1}, asFloat{1}, asBool{true}}},
+		"-7":                         {thing.Int(-7), thing.IntType, []any{asInt{-7}, asFloat{-7}}},
+		"largest int":                {thing.Int(math.MaxInt64), thing.IntType, []any{asInt{math.MaxInt64}, asFloat{math.MaxInt64}}},
+		"smallest int":               {thing.Int(math.MinInt64), thing.IntType, []any{asInt{math.MinInt64}, asFloat{math.MinInt64}}},
+		"decimal":                    {thing.Decimal(-605, 1), thing.DecimalType, []any{asFloat{-60.5}}},
+		"whole decimal":              {thing.Decimal(-600, 1), thing.DecimalType, []any{asInt{-60}, asFloat{-60}}},
+		"decimal 1":                  {thing.Decimal(10, 1), thing.DecimalType, []any{asInt{1}, asFloat{1}, asBool{true}}},
+		"smallest decimal":           {thing.Decimal(math.MinInt64, 0), thing.DecimalType, []any{asInt{math.MinInt64}, asFloat{math.MinInt64}}},
+		"float":                      {thing.Float(2.5), thing.FloatType, []any{asFloat{2.5}}},
+		"whole float":                {thing.Float(-3), thing.FloatType, []any{asInt{-3}, asFloat{-3}}},
+		"float 1":                    {thing.Float(1), thing.FloatType, []any{asInt{1}, asFloat{1}, asBool{true}}},
+		"float -2^63":                {thing.Float(-1 << 63), thing.FloatType, []any{asInt{math.MinInt64}, asFloat{-1 << 63}}},
+		"float 2^63, is no int":      {thing.Float(1 << 63), thing.FloatType, []any{asFloat{1 << 63}}},
+		"NaN":                        {thing.Float(math.NaN()), thing.NullType, nil},
+		"infinity":                   {thing.Float(math.Inf(1)), thing.NullType, nil},
+		"minus infinity":             {thing.Float(math.Inf(-1)), thing.NullType, nil},
+		"text":                       {thing.String("1"), thing.StringType, []any{asText{"1"}}},
+		"empty text":                 {thing.String(""), thing.StringType, []any{asText{""}}},
+		"list":                       {thing.List(thing.Int(1)), thing.ListType, nil},
+		"struct":                     {thing.Struct(), thing.StructType, nil},
+		"decimal of too many digits": {thing.Decimal(1, 19), thing.NullType, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []any
+			if i, ok := test.v.Int(); ok {
+				got = append(got, asInt{i})
+			}
+			if f, ok := test.v.Float(); ok {
+				got = append(got, asFloat{f})
+			}
+			if b, ok := test.v.Bool(); ok {
+				got = append(got, asBool{b})
+			}
+			if s, ok := test.v.Text(); ok {
+				got = append(got, asText{s})
+			}
+			if test.v.Type() != test.typ || test.v.IsNull() != (test.typ == thing.NullType) {
+				t.Errorf("type %d, null %t, want type %d", test.v.Type(), test.v.IsNull(), test.typ)
+			}
+			if len(got) != len(test.want) {
+				t.Fatalf("converts to %#v, want %#v", got, test.want)
+			}
+			for i := range got {
+				if got[i] != test.want[i] {
+					t.Errorf("converts to %#v, want %#v", got[i], test.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestComposites(t *testing.T) {
+	t.Parallel()
+	list := thing.List(thing.Int(1), thing.List(), thing.Null())
+	if got := list.List(); len(got) != 3 || got[0].String() != "1" || list.Struct() != nil {
+		t.Errorf("the list holds %v and the fields %v", got, list.Struct())
+	}
+	fields := []thing.Field{{Name: "a", Value: thing.Int(1)}, {Name: "b", Value: list}, {Name: "a", Value: thing.Int(2)}}
+	v := thing.Struct(fields...)
+	if got := v.Struct(); len(got) != 3 || v.List() != nil {
+		t.Errorf("the struct holds %v and the list %v", got, v.List())
+	}
+	if got, ok := thing.Get(fields, "a"); !ok || got.String() != "1" {
+		t.Errorf("the first field a is %s, %t", got, ok)
+	}
+	if got, ok := thing.Get(fields, "c"); ok || !got.IsNull() {
+		t.Errorf("the field c that is not there is %s, %t", got, ok)
+	}
+	if want := `{"a":1,"b":[1,[],null],"a":2}`; v.String() != want {
+		t.Errorf("got %s, want %s", v, want)
+	}
+}
