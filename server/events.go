@@ -1,0 +1,102 @@
+package server
+
+import (
+	"github.com/panjf2000/gnet/v2"
+	"go.uber.org/zap"
+)
+
+// events is a server as gnet sees it. Its methods are called on the loops.
+type events struct {
+	gnet.BuiltinEventEngine
+	*Server
+}
+
+// OnOpen begins a connection that admit has made.
+func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
+	c, ok := raw.Context().(*conn)
+	if !ok {
+		return nil, gnet.Close
+	}
+	l := e.loopOf(raw.EventLoop())
+	l.enter()
+	c.raw, c.loop = raw, l
+	c.opened, c.active, c.forgave = l.ms, l.ms, l.ms
+	l.add(c)
+	if e.isClosing() {
+		_ = c.end(because(CauseShutdown, nil))
+		c.settle()
+		return nil, gnet.None
+	}
+	c.call(func() {
+		c.handler = c.listener.Open(c, c.listener.Host)
+		if err := c.handler.Opened(); err != nil {
+			_ = c.end(classify(err))
+		}
+	})
+	if c.handler == nil { // the protocol panicked
+		_ = c.end(because(CausePanic, nil))
+	}
+	c.settle()
+	if !c.ended {
+		c.checkTimes()
+	}
+	return nil, gnet.None
+}
+
+// OnTraffic takes what has arrived off gnet's hands.
+func (e *events) OnTraffic(raw gnet.Conn) gnet.Action {
+	c, ok := raw.Context().(*conn)
+	if !ok {
+		return gnet.Close
+	}
+	in, _ := raw.Next(-1) // nothing is ever left with gnet: this is the loop's read buffer, not copied
+	if c.ended || len(in) == 0 {
+		return gnet.None // the socket is about to be closed
+	}
+	l := c.loop
+	l.enter()
+	c.active = l.ms
+	c.bytes += uint64(len(in))
+	n := &l.counters[c.listener.index]
+	add(&n.reads, 1)
+	add(&n.bytesIn, uint64(len(in)))
+	if c.request.Load() == nil {
+		c.receive(in)
+	}
+	c.settle()
+	return gnet.None
+}
+
+// OnClose notes that a socket is closed. It may be called inside a callback of
+// the handler, when a write fails.
+func (e *events) OnClose(raw gnet.Conn, err error) gnet.Action {
+	c, ok := raw.Context().(*conn)
+	if !ok || c.loop == nil {
+		return gnet.None
+	}
+	c.loop.enter()
+	c.gone = true
+	c.loop.remove(c)
+	if err == nil && e.isClosing() {
+		_ = c.end(because(CauseShutdown, nil))
+	} else {
+		_ = c.end(broken(err))
+	}
+	c.settle()
+	c.loop.watches.Remove(&c.timer)
+	e.free(c.listener, c.remote.Addr())
+	return gnet.None
+}
+
+var _ gnet.Runnable = (*loop)(nil)
+
+// gnetLogger takes gnet's messages. It never ends the process.
+type gnetLogger struct{ log *zap.SugaredLogger }
+
+func (g gnetLogger) Debugf(format string, args ...any) { g.log.Debugf("gnet: "+format, args...) }
+
+// Infof is for what nobody needs to know: that gnet starts.
+func (g gnetLogger) Infof(format string, args ...any)  { g.log.Debugf("gnet: "+format, args...) }
+func (g gnetLogger) Warnf(format string, args ...any)  { g.log.Warnf("gnet: "+format, args...) }
+func (g gnetLogger) Errorf(format string, args ...any) { g.log.Errorf("gnet: "+format, args...) }
+func (g gnetLogger) Fatalf(format string, args ...any) { g.log.Errorf("gnet: "+format, args...) }

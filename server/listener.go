@@ -1,0 +1,218 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// acceptors is how many goroutines accept connections of one listener. Each
+// waits for a loop to take its connection over, so that what the loops cannot
+// take waits in the kernel's queue, and not here.
+const acceptors = 16
+
+// listener is one address that is listened on. Its counters may be used from
+// any goroutine.
+type listener struct {
+	Listener
+	index  int // in Server.listeners
+	limits Limits
+
+	socket   net.Listener // set by Start
+	open     atomic.Int64
+	accepted atomic.Uint64
+	refused  [causes]atomic.Uint64
+}
+
+// listen opens the socket.
+func (l *listener) listen(ctx context.Context) error {
+	config := net.ListenConfig{KeepAlive: -1}
+	if period := l.limits.KeepAlive; period > 0 {
+		config.KeepAlive = 0
+		config.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: period, Interval: max(period/4, time.Second), Count: 4}
+	}
+	socket, err := config.Listen(ctx, "tcp", l.Address)
+	if err == nil {
+		l.socket = socket
+		return nil
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listener %q: address %s is in use; stop the process that has it (ss -ltnp shows it) or choose another: %w", l.Name, l.Address, err)
+	}
+	return fmt.Errorf("listener %q: cannot listen on %s: %w", l.Name, l.Address, err)
+}
+
+const (
+	shortestPause = 5 * time.Millisecond
+	longestPause  = time.Second
+)
+
+// accept accepts connections until the socket is closed.
+func (s *Server) accept(l *listener) {
+	defer s.accepting.Done()
+	pause := shortestPause
+	for {
+		socket, err := l.socket.Accept()
+		if err == nil {
+			pause = shortestPause
+			s.admit(l, socket.(*net.TCPConn)) //nolint:forcetypeassert // a TCP listener makes no other
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		// Most likely out of file descriptors. What is not accepted waits in the
+		// kernel's queue.
+		l.refused[CauseFiles].Add(1)
+		if dropped, ok := s.refuseLog.allow(time.Now()); ok {
+			s.log.Warn("cannot accept connections"+suppressed(dropped), zap.String("listener", l.Name), zap.Error(err))
+		}
+		select {
+		case <-s.closing:
+			return
+		case <-time.After(pause):
+			pause = min(2*pause, longestPause)
+		}
+	}
+}
+
+// admit hands a connection to a loop, or refuses it.
+func (s *Server) admit(l *listener, socket *net.TCPConn) {
+	remote := withoutZone(socket.RemoteAddr())
+	withoutZone(socket.LocalAddr())
+	if cause := s.reserve(l, remote.Addr()); cause != 0 {
+		_ = socket.SetLinger(0) // a refused connection shall not linger in TIME_WAIT
+		_ = socket.Close()
+		s.logRefused(l, remote, cause, nil)
+		return
+	}
+	c := &conn{listener: l, remote: remote, index: noConnection}
+	c.timer.Value = c
+	if !l.limits.NoDelay { // the standard library has switched it on
+		_ = socket.SetNoDelay(false)
+	}
+	_, err := s.engine.EnrollContext(socket, c) // closes socket; the loop has a duplicate
+	switch {
+	case c.loop != nil: // OnOpen was called, and OnClose gives the place back
+		l.accepted.Add(1)
+		return
+	case err == nil:
+		err = errNotTaken
+	}
+	s.free(l, remote.Addr())
+	s.logRefused(l, remote, CauseFiles, err)
+}
+
+var errNotTaken = errors.New("server: the event loop could not take the connection")
+
+func (s *Server) logRefused(l *listener, remote netip.AddrPort, cause Cause, err error) {
+	l.refused[cause].Add(1)
+	if dropped, ok := s.refuseLog.allow(time.Now()); ok {
+		s.log.Warn("connection refused"+suppressed(dropped), zap.String("listener", l.Name),
+			zap.Stringer("remote", remote), zap.Stringer("cause", cause), zap.Error(err))
+	}
+}
+
+// withoutZone is a as a value. It takes the zone off a, for gnet overwrites the
+// text of zones that it has not made when a connection closes.
+func withoutZone(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	at := tcp.AddrPort()
+	tcp.Zone = ""
+	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+// reserve takes a place for a connection of that address, or says why there is
+// none.
+func (s *Server) reserve(l *listener, from netip.Addr) Cause {
+	if s.open.Add(1) > int64(s.maxConnections) {
+		s.release()
+		return CauseConnections
+	}
+	if open := l.open.Add(1); l.limits.MaxConnections > 0 && open > int64(l.limits.MaxConnections) {
+		l.open.Add(-1)
+		s.release()
+		return CauseConnections
+	}
+	if l.limits.MaxPerAddress > 0 && !s.addresses.take(l.index, from, l.limits.MaxPerAddress) {
+		l.open.Add(-1)
+		s.release()
+		return CauseAddress
+	}
+	return 0
+}
+
+// free gives a connection's place back.
+func (s *Server) free(l *listener, from netip.Addr) {
+	if l.limits.MaxPerAddress > 0 {
+		s.addresses.give(l.index, from)
+	}
+	l.open.Add(-1)
+	s.release()
+}
+
+func (s *Server) release() {
+	if s.open.Add(-1) == 0 {
+		select {
+		case s.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// addresses counts connections by listener and address. It holds no address
+// without a connection. It may be used from any goroutine.
+type addresses struct {
+	mu    sync.Mutex
+	count map[source]int // guarded by mu
+}
+
+type source struct {
+	listener int
+	network  netip.Addr
+}
+
+// sourceOf is the address itself or, for IPv6, its /64, all of which belongs to
+// one customer.
+func sourceOf(listener int, from netip.Addr) source {
+	if from.Is6() {
+		if network, err := from.WithZone("").Prefix(64); err == nil {
+			from = network.Addr()
+		}
+	}
+	return source{listener, from}
+}
+
+func (a *addresses) take(listener int, from netip.Addr, limit int) bool {
+	key := sourceOf(listener, from)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.count[key] >= limit {
+		return false
+	}
+	if a.count == nil {
+		a.count = map[source]int{}
+	}
+	a.count[key]++
+	return true
+}
+
+func (a *addresses) give(listener int, from netip.Addr) {
+	key := sourceOf(listener, from)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.count[key]--; a.count[key] <= 0 {
+		delete(a.count, key)
+	}
+}
