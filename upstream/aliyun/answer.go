@@ -1,0 +1,306 @@
+package aliyun
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/upstream"
+)
+
+// reply is what the platform answers, and what it says when nobody asked. Its
+// members are read as the platform writes them: numbers as numbers or as texts.
+type reply struct {
+	ID      text            `json:"id"`
+	Code    text            `json:"code"`
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data"`
+	Params  json.RawMessage `json:"params"`
+	names
+}
+
+// names is how the platform names a device inside a message.
+type names struct {
+	ProductKey string `json:"productKey"`
+	DeviceName string `json:"deviceName"`
+}
+
+// text is a JSON text or number, as text.
+type text string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *text) UnmarshalJSON(b []byte) error {
+	b = bytes.TrimSpace(b)
+	if len(b) > 0 && b[0] == '"' {
+		var s string
+		err := json.Unmarshal(b, &s)
+		*t = text(s)
+		return err
+	}
+	if string(b) != "null" {
+		*t = text(b)
+	}
+	return nil
+}
+
+func (t text) number() (int, bool) {
+	n, err := strconv.Atoi(string(t))
+	return n, err == nil
+}
+
+func (t text) id() (uint32, bool) {
+	n, err := strconv.ParseUint(string(t), 10, 32)
+	return uint32(n), err == nil
+}
+
+func parseReply(payload []byte) (r reply, code int, ok bool) {
+	if json.Unmarshal(payload, &r) != nil {
+		return r, 0, false
+	}
+	code, ok = r.Code.number()
+	return r, code, ok
+}
+
+// devices lists the devices that a message names, as productKey/deviceName: at
+// its top, in data or params, in a list there, or in a text that is JSON.
+func (r *reply) devices() (list []string) {
+	add := func(n names) {
+		if n.ProductKey != "" && n.DeviceName != "" {
+			list = append(list, n.ProductKey+"/"+n.DeviceName)
+		}
+	}
+	add(r.names)
+	for _, raw := range []json.RawMessage{r.Data, r.Params} {
+		var inner string
+		if json.Unmarshal(raw, &inner) == nil {
+			raw = json.RawMessage(inner)
+		}
+		var one names
+		var many []names
+		if json.Unmarshal(raw, &one) == nil {
+			add(one)
+		} else if json.Unmarshal(raw, &many) == nil {
+			for _, n := range many {
+				add(n)
+			}
+		}
+	}
+	return list
+}
+
+// sessionReply goes on with the reply to a login or a logout, or with a notice
+// about a session, which comes on a logout's reply topic.
+func (g *gateway) sessionReply(payload []byte, about string) {
+	r, code, ok := parseReply(payload)
+	if !ok {
+		g.malformed(about, payload)
+		return
+	}
+	g.mu.Lock()
+	defer g.settle()
+	if id, isID := r.ID.id(); isID {
+		if asked := g.answer(id); asked != nil {
+			g.requestAnswered(asked, code, r.Message)
+			return
+		}
+	}
+	if strings.Contains(about, "logout") && code != codeSuccess {
+		g.sessionNotice(&r, code)
+	}
+}
+
+// requestAnswered goes on with the devices of a request. mu is held.
+func (g *gateway) requestAnswered(asked *request, code int, message string) {
+	switch asked.kind {
+	case loginRequest:
+		g.loginAnswered(asked.devices, code, message)
+	case topologyRequest:
+		g.topologyAnswered(asked.devices, code, message)
+	case logoutRequest:
+		var err error
+		if code != codeSuccess && code != codeNoSession {
+			err = refused(code, message)
+		}
+		for _, d := range asked.devices {
+			if d.state == leaving {
+				g.leftNow(d, err)
+			}
+		}
+	}
+}
+
+// loginAnswered: a batch is taken or refused as a whole; the devices of a refused
+// one log in one by one, to find out whose fault it was. mu is held.
+func (g *gateway) loginAnswered(devices []*device, code int, message string) {
+	for _, d := range devices {
+		switch {
+		case d.state != loggingIn:
+		case code == codeSuccess:
+			g.loggedIn(d)
+		case len(devices) > 1:
+			d.alone = true
+			g.wantLogin(d)
+		default:
+			g.notLoggedIn(d, refused(code, message), lookUp(code).reaction)
+		}
+	}
+}
+
+// topologyAnswered: likewise. mu is held.
+func (g *gateway) topologyAnswered(devices []*device, code int, message string) {
+	for _, d := range devices {
+		switch {
+		case d.state != adding:
+		case code == codeSuccess || d.current == nil:
+			g.wantLogin(d)
+		case len(devices) > 1:
+			d.topology, d.alone = false, true
+			g.wantLogin(d)
+		default:
+			reaction := lookUp(code).reaction
+			if reaction != retryLater {
+				reaction = giveUp
+			}
+			g.notLoggedIn(d, refused(code, message), reaction)
+		}
+	}
+}
+
+// requestTimedOut goes on with the devices of a request that was not answered.
+// mu is held.
+func (g *gateway) requestTimedOut(asked *request) {
+	g.stats.timeouts++
+	for _, d := range asked.devices {
+		switch {
+		case asked.kind == logoutRequest:
+			if d.state == leaving {
+				g.leftNow(d, upstream.ErrTimeout)
+			}
+		case d.state == loggingIn || d.state == adding:
+			undo := d.current == nil || d.current.done != nil
+			g.notLoggedIn(d, upstream.ErrTimeout, retryLater)
+			if undo && d.state == offline && g.link != nil { // the platform may have taken it
+				g.control(g.topics.logout, d.appendLogout(g.nextID()))
+			}
+		}
+	}
+}
+
+// sessionNotice goes on with what the platform says about the sessions of
+// devices by itself: table 10-2 and 10-3 of the developer guide. mu is held.
+func (g *gateway) sessionNotice(r *reply, code int) {
+	found := g.noticed(r)
+	if len(found) == 0 {
+		g.stats.unknown++
+		g.log.Warn("aliyun: notice about a session of a device that is not known",
+			zap.Int("cause", code), zap.String("message", r.Message))
+	}
+	for _, d := range found {
+		g.sessionEnded(d, code, r.Message)
+	}
+}
+
+// noticed finds the devices that a notice is about: those that it names, else the
+// one that said what the notice's id names, or whose login had that id, or whose
+// name it is. mu is held.
+func (g *gateway) noticed(r *reply) (found []*device) {
+	for _, name := range r.devices() {
+		if d := g.devices[name]; d != nil {
+			found = append(found, d)
+		}
+	}
+	if len(found) > 0 || r.ID == "" {
+		return found
+	}
+	if d := g.devices[string(r.ID)]; d != nil {
+		return append(found, d)
+	}
+	id, isID := r.ID.id()
+	if isID {
+		if d := g.sent.find(id); d != nil {
+			return append(found, d)
+		}
+	}
+	for _, d := range g.devices {
+		if isID && d.loginID == id || d.deviceName() == string(r.ID) {
+			found = append(found, d)
+		}
+	}
+	if len(found) > 1 { // of a batch: nobody knows which
+		return nil
+	}
+	return found
+}
+
+// errorNotice goes on with a message on /ext/error: one that a device has said
+// was not taken (table 10-4).
+func (g *gateway) errorNotice(payload []byte) {
+	r, code, ok := parseReply(payload)
+	if !ok {
+		g.malformed("ext/error", payload)
+		return
+	}
+	g.mu.Lock()
+	defer g.settle()
+	if code == codeSuccess {
+		return
+	}
+	g.sessionNotice(&r, code)
+}
+
+// postAnswered goes on with the platform's answer to a property or an event.
+func (g *gateway) postAnswered(payload []byte) {
+	if g.cfg.Confirm != ConfirmReply {
+		return // the platform answers without being asked
+	}
+	r, code, ok := parseReply(payload)
+	id, isID := r.ID.id()
+	if !ok || !isID {
+		g.malformed("post_reply", payload)
+		return
+	}
+	g.mu.Lock()
+	defer g.settle()
+	m := g.answers[id]
+	if m == nil {
+		return // its time was over
+	}
+	var err error
+	if code != codeSuccess {
+		err = refused(code, r.Message)
+	}
+	g.finish(m, err)
+}
+
+func (g *gateway) malformed(about string, payload []byte) {
+	g.count(func(s *counters) { s.malformed++ })
+	g.log.Debug("aliyun: message of the platform not understood", zap.String("path", about), zap.Int("bytes", len(payload)))
+}
+
+// appendLogout is a logout of one device.
+func (d *device) appendLogout(id uint32) []byte {
+	payload := append([]byte(`{"id":"`), strconv.FormatUint(uint64(id), 10)...)
+	payload = append(payload, `","params":`...)
+	return append(d.appendNames(payload), '}', '}')
+}
+
+// recent remembers whose request an id was, for the last ones.
+type recent [1 << 12]struct {
+	id  uint32
+	dev *device
+}
+
+func (r *recent) add(id uint32, d *device) {
+	e := &r[id%uint32(len(r))]
+	e.id, e.dev = id, d
+}
+
+func (r *recent) find(id uint32) *device {
+	if e := &r[id%uint32(len(r))]; e.id == id {
+		return e.dev
+	}
+	return nil
+}

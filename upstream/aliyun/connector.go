@@ -1,0 +1,210 @@
+package aliyun
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/linkspan/linkspan/upstream"
+)
+
+// Plugin is the connector as configurations name it: aliyun.
+var Plugin = upstream.Define("aliyun", DefaultConfig(), func(c Config) (upstream.Connector, error) { return New(c) })
+
+func init() { upstream.Register(Plugin) }
+
+// Connector is the way to the platform. Its methods may be called from any
+// goroutine.
+type Connector struct {
+	cfg      *settings
+	gateways []*gateway
+	limiter  *rate.Limiter // logins of all gateways
+
+	mu     sync.Mutex // guards the assignment of devices to gateways; held before a gateway's mu
+	host   upstream.Host
+	state  connectorState
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+type connectorState uint8
+
+const (
+	notStarted connectorState = iota
+	started
+	closed
+)
+
+// New makes a connector, or reports all that is wrong with the configuration.
+// Nothing is connected before [Connector.Start].
+func New(cfg Config) (*Connector, error) {
+	s, err := cfg.withDefaults().check()
+	if err != nil {
+		return nil, err
+	}
+	c := &Connector{
+		cfg:     s,
+		limiter: rate.NewLimiter(rate.Limit(s.LoginRate), max(s.BatchLogin, 1)),
+	}
+	for i := range s.Gateways {
+		c.gateways = append(c.gateways, newGateway(c, i))
+	}
+	return c, nil
+}
+
+// ErrStarted says that a connector was started a second time.
+var ErrStarted = errors.New("aliyun: connector was started before")
+
+// Start implements [upstream.Starter]. It returns when every gateway has tried
+// to connect once: nil when the platform was away, for the connector keeps
+// trying, an [upstream.RefusedError] with the code of the CONNACK when the
+// platform refused a gateway's credentials.
+func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
+	c.mu.Lock()
+	if c.state != notStarted {
+		c.mu.Unlock()
+		return ErrStarted
+	}
+	if host.Logger == nil {
+		host.Logger = zap.NewNop()
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.host, c.cancel, c.state = host, cancel, started
+	c.mu.Unlock()
+	for _, g := range c.gateways {
+		g.start(run, host)
+	}
+	var errs []error
+	for _, g := range c.gateways {
+		select {
+		case err := <-g.attempted:
+			if r := (*upstream.RefusedError)(nil); errors.As(err, &r) && !r.Temporary {
+				errs = append(errs, err)
+			}
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				errs = append(errs, ctx.Err())
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return errors.Join(err, c.Close(ctx))
+	}
+	return nil
+}
+
+// Login implements [upstream.Connector]. A first login that the platform refuses
+// for now fails with a temporary [upstream.RefusedError]; what to do then is the
+// caller's choice. A login waits for the connection, for no longer than
+// requestTimeout.
+func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
+	c.mu.Lock()
+	switch {
+	case c.state == closed:
+		c.mu.Unlock()
+		done(nil, upstream.ErrClosed)
+		return
+	case c.state == notStarted:
+		c.mu.Unlock()
+		done(nil, upstream.ErrNotConnected)
+		return
+	}
+	if err := c.checkIdentity(&l); err != nil {
+		c.mu.Unlock()
+		done(nil, err)
+		return
+	}
+	d := c.assign(&l)
+	if d == nil {
+		c.mu.Unlock()
+		done(nil, upstream.ErrOverloaded)
+		return
+	}
+	d.gw.login(d, &l, done) // the device's gateway is locked by assign, and unlocked by login
+	c.mu.Unlock()
+}
+
+func (c *Connector) checkIdentity(l *upstream.Login) error {
+	pk, dn := l.Device.ProductKey, l.Device.DeviceName
+	if !plainName(pk) || !plainName(dn) || len(pk)+len(dn) > maxClientID-1 {
+		return refused(codeBadParams, "productKey and deviceName must be names of no more than 63 characters together, without / + # & | and spaces")
+	}
+	for _, g := range c.gateways {
+		if g.identity.ProductKey == pk && g.identity.DeviceName == dn {
+			return refused(codeSelf, "")
+		}
+	}
+	return nil
+}
+
+// assign finds the gateway of a device: the one it is at, else the first with
+// room behind the one that its name points to. It returns the device with its
+// gateway locked, or nil when all gateways are full. c.mu is held.
+func (c *Connector) assign(l *upstream.Login) *device {
+	name := l.Device.ProductKey + "/" + l.Device.DeviceName
+	n := len(c.gateways)
+	first := int(hashOf(name) % uint32(n)) //nolint:gosec // n is small and positive
+	for i := range n {
+		g := c.gateways[(first+i)%n]
+		g.mu.Lock()
+		if d := g.devices[name]; d != nil {
+			return d
+		}
+		g.mu.Unlock()
+	}
+	for i := range n {
+		g := c.gateways[(first+i)%n]
+		g.mu.Lock()
+		if len(g.devices) < c.cfg.MaxDevicesPerGateway {
+			d := newDevice(g, l.Device)
+			g.devices[d.name()] = d
+			return d
+		}
+		g.stats.full++
+		g.mu.Unlock()
+	}
+	return nil
+}
+
+// hashOf is FNV-1a: the same for a name at every start and on every node, so that
+// a device stays in the topology of one gateway.
+func hashOf(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}
+
+// Close implements [upstream.Closer]: no more is taken, what was published
+// before is sent and acknowledged within ctx, then the gateways disconnect, which
+// takes their devices offline. It may be called more than once.
+func (c *Connector) Close(ctx context.Context) error {
+	c.mu.Lock()
+	before := c.state
+	c.state = closed
+	c.mu.Unlock()
+	if before == notStarted {
+		return nil
+	}
+	var errs []error
+	for _, g := range c.gateways {
+		g.refuse()
+	}
+	for _, g := range c.gateways {
+		select {
+		case <-g.drained:
+		case <-ctx.Done():
+			errs = append(errs, ctx.Err())
+		}
+	}
+	c.cancel()
+	c.ended.Wait()
+	if len(errs) > 0 {
+		return errs[0]
+	}
+	return nil
+}

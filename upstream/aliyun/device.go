@@ -1,0 +1,174 @@
+package aliyun
+
+import (
+	"sync"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+)
+
+// deviceState is where a device stands with the platform.
+type deviceState uint8
+
+const (
+	offline     deviceState = iota // nothing known to the platform
+	wanted                         // waits for a login to be sent
+	pausing                        // a login after a reconnect was refused for now: waits for retryAt
+	loggingIn                      // a login is on its way
+	adding                         // the gateway's topology is being changed
+	subscribing                    // logged in; its subscriptions are on their way
+	online                         // may publish
+	leaving                        // a logout is queued or on its way
+)
+
+// device is one device at its gateway. It lives from its first login until it is
+// offline with nothing left to say. All fields but the first two are guarded by
+// the gateway's mu.
+type device struct {
+	gw   *gateway
+	base string // topic of property posts: holds every other name of the device
+
+	secret     auth.Secret
+	current    *handle   // the login that counts; nil when the device is logged out
+	head, tail *outgoing // published, done not yet called, in order
+	left       func(error)
+	retryAt    int64  // pausing: milliseconds
+	loginID    uint32 // of the last login request
+	productLen uint8
+	state      deviceState
+	attempts   uint8 // refused logins in a row
+	delivering bool  // somebody is calling done of finished messages
+	inWanted   bool  // is in the gateway's list of wanted devices
+	alone      bool  // next login is not part of a batch
+	topology   bool  // the topology was changed for this login already
+	again      bool  // another login is needed when the one on its way has ended
+}
+
+func newDevice(g *gateway, id auth.Identity) *device {
+	return &device{
+		gw: g, secret: id.DeviceSecret,
+		base:       sysPrefix + id.ProductKey + "/" + id.DeviceName + propertySuffix,
+		productLen: uint8(len(id.ProductKey)), //nolint:gosec // checked when it logs in
+	}
+}
+
+// sys is /sys/productKey/deviceName.
+func (d *device) sys() string { return d.base[:len(d.base)-len(propertySuffix)] }
+
+// name is productKey/deviceName.
+func (d *device) name() string { return d.sys()[len(sysPrefix):] }
+
+func (d *device) productKey() string { return d.name()[:d.productLen] }
+func (d *device) deviceName() string { return d.name()[d.productLen+1:] }
+
+func (d *device) push(m *outgoing) {
+	m.next = nil
+	if d.tail == nil {
+		d.head = m
+	} else {
+		d.tail.next = m
+	}
+	d.tail = m
+}
+
+func (d *device) pop() *outgoing {
+	m := d.head
+	if d.head = m.next; d.head == nil {
+		d.tail = nil
+	}
+	m.next = nil
+	return m
+}
+
+// handle is one login of a device: what its caller holds. All fields but the
+// first three are guarded by the gateway's mu.
+type handle struct {
+	dev     *device
+	command func(*thing.Command)
+	lost    func(cause error)
+
+	done func(upstream.Device, error) // of the login, until it was called
+	err  error                        // why the handle is of no use any more
+}
+
+// Publish implements [upstream.Device].
+func (h *handle) Publish(msg *thing.Message, done func(error)) {
+	m, _ := outgoings.Get().(*outgoing)
+	m.dev, m.done = h.dev, done
+	m.id = h.dev.gw.nextID()
+	m.err = m.encode(h.dev, msg)
+	h.dev.gw.submit(h, m)
+}
+
+// Logout implements [upstream.Device].
+func (h *handle) Logout(done func(error)) { h.dev.gw.logout(h, done) }
+
+// outState is where a message stands.
+type outState uint8
+
+const (
+	waiting  outState = iota // for its device to be online
+	queued                   // for the sender
+	taken                    // by the sender: handed to the connection, or about to be
+	finished                 // done is to be called with err
+)
+
+// outgoing is a message on its way, or a logout in the sender's queue. It is
+// guarded by its gateway's mu from submit on, but for what encode has set.
+type outgoing struct {
+	dev      *device
+	done     func(error)
+	err      error
+	topic    string
+	payload  []byte    // owned; paho reads it until the platform has acknowledged it
+	next     *outgoing // of the same device
+	nextSend *outgoing // in the sender's queue
+	deadline int64     // milliseconds
+	id       uint32    // of the Alink request
+	packet   uint16    // MQTT packet identifier; guarded by the link's mu
+	qos      byte
+	state    outState
+	sent     bool // was handed to a connection: the platform may have it
+	answered bool // done waits for the platform's answer
+	acked    bool // the platform has acknowledged it: paho is done with payload
+	rejected bool // never was in the queue
+	held     bool // was taken back from the sender, which may still hold it
+	logout   bool // no message: log the device out
+}
+
+var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
+
+// maxPooled is the largest buffer that is kept for the next message.
+const maxPooled = 16 << 10
+
+// free gives m back for reuse. Nobody else may hold it or its payload.
+func (m *outgoing) free() {
+	if cap(m.payload) > maxPooled {
+		return
+	}
+	*m = outgoing{payload: m.payload[:0]}
+	outgoings.Put(m)
+}
+
+// sendQueue is messages in the order of their sending.
+type sendQueue struct{ head, tail *outgoing }
+
+func (q *sendQueue) push(m *outgoing) {
+	m.nextSend = nil
+	if q.tail == nil {
+		q.head = m
+	} else {
+		q.tail.nextSend = m
+	}
+	q.tail = m
+}
+
+func (q *sendQueue) pop() *outgoing {
+	m := q.head
+	if q.head = m.nextSend; q.head == nil {
+		q.tail = nil
+	}
+	m.nextSend = nil
+	return m
+}

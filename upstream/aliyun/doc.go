@@ -1,0 +1,42 @@
+// Package aliyun connects devices to the Alibaba Cloud IoT platform over MQTT,
+// as sub-devices behind a gateway device, and to everything that speaks like it.
+//
+// A [Connector] holds one MQTT connection for each gateway it is configured
+// with. A device that logs in is assigned to a gateway by its name, the next
+// one being taken when that is full, and is brought online by a login message
+// through the gateway's connection; its properties, events, replies and raw
+// bytes travel under its own topics. Sources: developer guide of the platform,
+// chapters 6.1 (MQTT), 9 (Alink) and 10 (sub-devices, error codes).
+//
+//	up, err := aliyun.New(aliyun.Config{ProductKey: pk, DeviceName: dn, DeviceSecret: secret})
+//	err = up.Start(ctx, upstream.Host{Logger: log})
+//	up.Login(upstream.Login{Device: meter}, func(d upstream.Device, err error) {
+//		d.Publish(&thing.Message{Kind: thing.Property, Fields: fields}, upstream.Ignore)
+//	})
+//
+// # What done means
+//
+// A message of QoS 1 is done with nil when the platform has acknowledged it
+// (PUBACK), or, with confirm "reply", when it has answered with code 200. One of
+// QoS 0 is done with nil when it was written to the connection. Nothing is
+// reported done that was not.
+//
+// # When the connection is lost
+//
+// The connector reconnects with growing, jittered pauses, and logs every device
+// in again in batches at no more than loginRate devices a second. A message of
+// QoS 1 that was not acknowledged is kept, in order, and sent again (as a new
+// MQTT message) once its own device is logged in again: the platform may get it
+// twice, never out of order. It waits for no longer than holdTimeout; then it
+// fails, with [upstream.ErrTimeout] when it had been sent before and with
+// [upstream.ErrNotConnected] when it certainly had not. The same holds for
+// messages that are published meanwhile. A message of QoS 0 never waits: it
+// fails with ErrNotConnected.
+//
+// # Order
+//
+// The messages of one device are sent in the order of the calls, and done is
+// called in the order of the calls, failures included. There is one exception:
+// when a device goes on publishing while more than queue failures of its gateway
+// already wait for their turn, done is called at once.
+package aliyun

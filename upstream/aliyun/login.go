@@ -1,0 +1,460 @@
+package aliyun
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+)
+
+// requestKind is what was asked of the platform.
+type requestKind uint8
+
+const (
+	loginRequest requestKind = iota
+	topologyRequest
+	logoutRequest
+)
+
+// request waits for its reply. It is guarded by the gateway's mu.
+type request struct {
+	kind     requestKind
+	devices  []*device
+	deadline int64 // milliseconds
+}
+
+const (
+	maxLogins    = 16              // requests of logins that wait for their reply
+	maxBackOff   = 2 * time.Minute // between logins after a reconnect
+	firstBackOff = time.Second
+)
+
+// login begins a login. mu is held, and released.
+func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device, error)) {
+	defer g.mu.Unlock()
+	if g.closing {
+		g.later(func() { done(nil, upstream.ErrClosed) })
+		g.forget(d)
+		return
+	}
+	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done}
+	if old := d.current; old != nil {
+		old.err = upstream.ErrSuperseded
+		g.stats.superseded++
+		g.loginDone(old, nil, upstream.ErrSuperseded)
+	}
+	d.current = h
+	changed := d.secret != l.Device.DeviceSecret
+	d.secret = l.Device.DeviceSecret
+	d.attempts = 0
+	switch d.state {
+	case online:
+		if !changed {
+			g.loginDone(h, h, nil)
+			return
+		}
+		g.offlineForNow(d)
+		g.wantLogin(d)
+	case offline, pausing:
+		g.wantLogin(d)
+	case wanted, leaving: // is going to be logged in anyway
+	default:
+		d.again = d.again || changed
+	}
+	d.retryAt = time.Now().UnixMilli() + g.cfg.RequestTimeout.Milliseconds()
+}
+
+// loginDone calls a login's done, once. mu is held.
+func (g *gateway) loginDone(h *handle, d *handle, err error) {
+	done := h.done
+	if done == nil {
+		return
+	}
+	h.done = nil
+	if err != nil {
+		g.later(func() { done(nil, err) })
+		return
+	}
+	g.stats.logins++
+	g.later(func() { done(d, nil) })
+}
+
+// wantLogin has logIn log a device in. mu is held.
+func (g *gateway) wantLogin(d *device) {
+	d.state = wanted
+	if g.link == nil || d.inWanted {
+		return // serve wants all that are offline
+	}
+	d.inWanted = true
+	g.wanted = append(g.wanted, d)
+	signal(g.link.logWake)
+}
+
+// offlineForNow takes a device off that is going to be logged in again. mu is
+// held.
+func (g *gateway) offlineForNow(d *device) {
+	d.state = wanted
+	var keep sendQueue
+	for g.queue.head != nil {
+		if m := g.queue.pop(); m.dev != d {
+			keep.push(m)
+		}
+	}
+	g.queue = keep
+	g.holdMessages(d)
+}
+
+// logIn sends the logins of wanted devices until the link is lost: in batches
+// when there are several at a time, and no faster than loginRate.
+func (l *link) logIn() {
+	wait := time.NewTimer(0)
+	<-wait.C
+	pause := func(d time.Duration) bool {
+		wait.Reset(d)
+		select {
+		case <-wait.C:
+			return true
+		case <-l.down:
+			return false
+		}
+	}
+	for {
+		select {
+		case <-l.logWake:
+		case <-l.down:
+			return
+		}
+		g := l.g
+		for {
+			n, free := g.wantedNow()
+			if n == 0 || !free {
+				break
+			}
+			if n < g.cfg.BatchLogin && g.cfg.BatchLogin > 1 && g.cfg.GatherWindow > 0 && !pause(g.cfg.GatherWindow) {
+				return
+			}
+			batch := g.takeWanted()
+			if len(batch) == 0 {
+				break
+			}
+			now := time.Now()
+			delay := g.connector.limiter.ReserveN(now, len(batch)).DelayFrom(now)
+			if delay > 0 && !pause(delay+jitter(delay/4)) {
+				return // detach wants the batch again
+			}
+			g.sendLogin(batch)
+		}
+	}
+}
+
+// wantedNow says how many devices want to be logged in, and whether the platform
+// may be asked now.
+func (g *gateway) wantedNow() (n int, free bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.wanted), g.asked < maxLogins
+}
+
+// takeWanted takes a batch of devices to be logged in together, or one alone.
+func (g *gateway) takeWanted() (batch []*device) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.wanted) > 0 && len(batch) < g.cfg.BatchLogin {
+		d := g.wanted[0]
+		if d.alone && len(batch) > 0 {
+			break
+		}
+		g.wanted = g.wanted[1:]
+		d.inWanted = false
+		if d.state != wanted {
+			continue
+		}
+		batch = append(batch, d)
+		if d.alone {
+			break
+		}
+	}
+	return batch
+}
+
+// sendLogin asks the platform to log a batch in.
+func (g *gateway) sendLogin(batch []*device) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	batch = slices.DeleteFunc(batch, func(d *device) bool {
+		if d.state == wanted && d.current == nil {
+			d.state = offline
+			g.forget(d)
+		}
+		return d.state != wanted || d.inWanted
+	})
+	if len(batch) == 0 || g.link == nil {
+		return
+	}
+	if g.cfg.ManageTopology == TopologyAlways {
+		if missing := slices.DeleteFunc(slices.Clone(batch), func(d *device) bool { return d.topology }); len(missing) > 0 {
+			g.sendTopology(missing)
+			batch = slices.DeleteFunc(batch, func(d *device) bool { return d.state != wanted })
+		}
+	}
+	if len(batch) == 0 {
+		return
+	}
+	id := g.ask(loginRequest, batch)
+	stamp := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	payload := append([]byte(`{"id":"`), strconv.FormatUint(uint64(id), 10)...)
+	payload = append(payload, `","params":`...)
+	topic := g.topics.login
+	if len(batch) > 1 {
+		topic = g.topics.batchLogin
+		payload = append(payload, `{"deviceList":[`...)
+	}
+	for i, d := range batch {
+		d.state, d.loginID = loggingIn, id
+		if i > 0 {
+			payload = append(payload, ',')
+		}
+		payload = d.appendLogin(payload, g.cfg, stamp)
+	}
+	if len(batch) > 1 {
+		payload = append(payload, `]}`...)
+	}
+	g.control(topic, append(payload, '}'))
+}
+
+// ask notes a request and gives it an id. mu is held.
+func (g *gateway) ask(kind requestKind, devices []*device) uint32 {
+	id := g.nextID()
+	g.requests[id] = &request{kind, devices, time.Now().UnixMilli() + g.cfg.RequestTimeout.Milliseconds()}
+	g.stats.requests++
+	if kind == loginRequest {
+		g.asked++
+	}
+	return id
+}
+
+// answer takes the request with that id, nil when there is none. mu is held.
+func (g *gateway) answer(id uint32) *request {
+	r := g.requests[id]
+	if r == nil {
+		return nil
+	}
+	delete(g.requests, id)
+	if r.kind == loginRequest {
+		g.asked--
+		if len(g.wanted) > 0 && g.link != nil {
+			signal(g.link.logWake)
+		}
+	}
+	return r
+}
+
+// clientID is a sub-device's client identifier.
+func (d *device) clientID() string { return d.productKey() + "." + d.deviceName() }
+
+func (d *device) sign(method auth.SignMethod, stamp string) string {
+	id := auth.Identity{ProductKey: d.productKey(), DeviceName: d.deviceName(), DeviceSecret: d.secret}
+	return signIdentity(method, id, d.clientID(), stamp)
+}
+
+// appendLogin appends the parameters of a login (developer guide, chapters 9 and
+// 10.1), where the method's key is signMethod.
+func (d *device) appendLogin(dst []byte, cfg *settings, stamp string) []byte {
+	dst = d.appendSigned(dst, cfg, stamp, "signMethod")
+	dst = append(dst, `,"cleanSession":"`...)
+	dst = strconv.AppendBool(dst, cfg.CleanSession)
+	return append(dst, `"}`...)
+}
+
+// appendSigned appends an object without its end: the names of a device, signed.
+func (d *device) appendSigned(dst []byte, cfg *settings, stamp, methodKey string) []byte {
+	dst = d.appendNames(dst)
+	for _, p := range [...]struct{ key, value string }{
+		{"clientId", d.clientID()}, {"timestamp", stamp}, {methodKey, string(cfg.sign)}, {"sign", d.sign(cfg.sign, stamp)},
+	} {
+		dst = append(dst, ',', '"')
+		dst = append(dst, p.key...)
+		dst = append(dst, '"', ':')
+		dst = thing.AppendString(dst, p.value)
+	}
+	return dst
+}
+
+func (d *device) appendNames(dst []byte) []byte {
+	dst = append(dst, `{"productKey":`...)
+	dst = thing.AppendString(dst, d.productKey())
+	dst = append(dst, `,"deviceName":`...)
+	return thing.AppendString(dst, d.deviceName())
+}
+
+// sendTopology asks the platform to put devices under the gateway (developer
+// guide, chapter 9), where the method's key is signmethod. mu is held.
+func (g *gateway) sendTopology(devices []*device) {
+	id := g.ask(topologyRequest, devices)
+	stamp := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	payload := append(appendHead(nil, id), '[')
+	for i, d := range devices {
+		d.state, d.topology = adding, true
+		if i > 0 {
+			payload = append(payload, ',')
+		}
+		payload = append(d.appendSigned(payload, g.cfg, stamp, "signmethod"), '}')
+	}
+	payload = append(payload, `],"method":"thing.topo.add"}`...)
+	g.control(g.topics.topoAdd, payload)
+}
+
+// loggedIn goes on with a device that the platform has logged in. mu is held.
+func (g *gateway) loggedIn(d *device) {
+	d.attempts, d.alone = 0, false
+	d.topology = g.cfg.ManageTopology == TopologyAlways
+	switch {
+	case d.current == nil: // its caller has gone meanwhile
+		g.queueLogout(d)
+	case d.again:
+		d.again = false
+		g.wantLogin(d)
+	case g.cfg.Subscribe == SubscribeDevice && g.link != nil:
+		d.state = subscribing
+		g.unsubscribed = append(g.unsubscribed, d)
+		signal(g.link.subWake)
+	default:
+		g.goOnline(d)
+	}
+}
+
+// subscribed goes on with a device whose subscriptions were answered.
+func (g *gateway) subscribed(d *device) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case d.state != subscribing:
+	case d.current == nil:
+		g.queueLogout(d)
+	case d.again:
+		d.again = false
+		g.wantLogin(d)
+	default:
+		g.goOnline(d)
+	}
+}
+
+// subscribeDevices subscribes the topics of devices that were logged in, until
+// the link is lost.
+func (l *link) subscribeDevices() {
+	g := l.g
+	for {
+		select {
+		case <-l.subWake:
+		case <-l.down:
+			return
+		}
+		g.mu.Lock()
+		devices := g.unsubscribed
+		g.unsubscribed = nil
+		g.mu.Unlock()
+		for _, d := range devices {
+			tokens := l.subscribe(deviceFilters(g.cfg, d.name()))
+			select {
+			case l.subs <- subscription{d, tokens}:
+			case <-l.down:
+				return
+			}
+		}
+	}
+}
+
+// goOnline lets a device's messages go. mu is held.
+func (g *gateway) goOnline(d *device) {
+	d.state = online
+	if d.current.done == nil {
+		g.stats.relogins++
+	}
+	g.loginDone(d.current, d.current, nil)
+	for m := d.head; m != nil; m = m.next {
+		if m.state == waiting {
+			m.state = queued
+			g.queue.push(m)
+		}
+	}
+	if l := g.link.sleeping(); l != nil {
+		l.wakeSender()
+	}
+}
+
+// notLoggedIn goes on with a device that the platform did not log in. mu is held.
+func (g *gateway) notLoggedIn(d *device, err error, what reaction) {
+	h := d.current
+	first := h == nil || h.done != nil
+	switch {
+	case h == nil:
+		g.drop(d, upstream.ErrLoggedOut)
+	case d.again:
+		d.again = false
+		g.wantLogin(d)
+	case what == addTopology && g.cfg.ManageTopology != TopologyNever && !d.topology:
+		g.sendTopology([]*device{d})
+	case !first && what == retryLater:
+		g.pauseLogin(d)
+	default:
+		g.stats.refused++
+		d.current, h.err = nil, err
+		if first {
+			g.loginDone(h, nil, err)
+		} else {
+			g.tellLost(h, err)
+		}
+		g.drop(d, err)
+	}
+}
+
+// pauseLogin tries a login again later. mu is held.
+func (g *gateway) pauseLogin(d *device) {
+	pause := min(firstBackOff<<min(d.attempts, 10), maxBackOff)
+	if d.attempts < 255 {
+		d.attempts++
+	}
+	d.state, d.alone = pausing, true
+	d.retryAt = time.Now().UnixMilli() + jitter(pause).Milliseconds()
+}
+
+// tellLost tells a login that the platform has ended it. mu is held.
+func (g *gateway) tellLost(h *handle, cause error) {
+	g.stats.lost++
+	g.log.Info("aliyun: device lost", zap.String("device", h.dev.name()), zap.NamedError("cause", cause))
+	if lost := h.lost; lost != nil {
+		g.later(func() { lost(cause) })
+	}
+}
+
+// sessionEnded takes a device off that the platform has no session of any more,
+// for good or, when the reaction says so, for now. mu is held.
+func (g *gateway) sessionEnded(d *device, code int, message string) {
+	err := refused(code, message)
+	h := d.current
+	switch {
+	case d.state != online && d.state != subscribing:
+		return // a login or a logout is under way and finds out by itself
+	case lookUp(code).reaction != giveUp && h != nil:
+		g.log.Info("aliyun: session lost, logging in again", zap.String("device", d.name()), zap.Error(err))
+		g.stats.sessions++
+		g.offlineForNow(d)
+		g.wantLogin(d)
+		return
+	}
+	g.offlineForNow(d)
+	if h != nil {
+		d.current, h.err = nil, err
+		if h.done != nil {
+			g.loginDone(h, nil, err)
+		} else {
+			g.tellLost(h, err)
+		}
+	}
+	g.drop(d, err)
+}

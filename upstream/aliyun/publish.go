@@ -1,0 +1,159 @@
+package aliyun
+
+import "github.com/linkspan/linkspan/upstream"
+
+// submit takes a message that a login has published.
+func (g *gateway) submit(h *handle, m *outgoing) {
+	g.mu.Lock()
+	d := h.dev
+	err := h.err
+	switch {
+	case err != nil:
+	case m.err != nil:
+		err = m.err
+		g.stats.invalid++
+	case g.closing:
+		err = upstream.ErrClosed
+	case m.qos == 0 && (d.state != online || g.link == nil || !g.link.open()):
+		err = upstream.ErrNotConnected
+	case g.pending >= g.cfg.Queue:
+		err = upstream.ErrOverloaded
+		g.stats.overloaded++
+	}
+	if err != nil {
+		g.reject(d, m, err)
+		return
+	}
+	m.err = nil
+	m.deadline = g.now.Load() + g.cfg.HoldTimeout.Milliseconds()
+	g.pending++
+	g.stats.published++
+	g.stats.bytes += uint64(len(m.payload))
+	d.push(m)
+	var wake *link
+	if d.state == online {
+		m.state = queued
+		g.queue.push(m)
+		wake = g.link.sleeping()
+	}
+	g.mu.Unlock()
+	if wake != nil {
+		wake.wakeSender()
+	}
+}
+
+// reject ends a message that was not taken, in its turn. mu is held, and
+// released.
+func (g *gateway) reject(d *device, m *outgoing, err error) {
+	if d.head == nil && !d.delivering || g.rejected >= g.cfg.Queue {
+		g.mu.Unlock()
+		done := m.done
+		m.free()
+		done(err)
+		return
+	}
+	g.rejected++
+	m.state, m.err, m.rejected = finished, err, true
+	d.push(m)
+	g.mu.Unlock()
+}
+
+// finish ends a message with err: done is called by the next settle. mu is held.
+func (g *gateway) finish(m *outgoing, err error) {
+	if m.state == finished {
+		return
+	}
+	if m.state == taken {
+		g.untake(m)
+	}
+	m.state, m.err = finished, err
+	g.pending--
+	if err == nil {
+		g.stats.acknowledged++
+	} else {
+		g.stats.failed++
+	}
+	if d := m.dev; d.head == m && !d.delivering {
+		d.delivering = true
+		g.ready = append(g.ready, d)
+	}
+}
+
+// untake undoes that the sender took a message. mu is held.
+func (g *gateway) untake(m *outgoing) {
+	if m.answered {
+		delete(g.answers, m.id)
+	}
+	if g.link != nil && m.qos > 0 {
+		g.link.release(m)
+	}
+}
+
+// settle calls done of what is finished, in order. mu is held, and released.
+func (g *gateway) settle() {
+	g.checkDrained()
+	if len(g.ready) == 0 {
+		g.mu.Unlock()
+		return
+	}
+	ready := g.ready
+	g.ready = nil
+	wake := g.link.sleeping()
+	for len(ready) > 0 {
+		var chain sendQueue
+		for _, d := range ready {
+			for d.head != nil && d.head.state == finished {
+				m := d.pop()
+				if m.rejected {
+					g.rejected--
+				}
+				chain.push2(m)
+			}
+		}
+		g.mu.Unlock()
+		if wake != nil {
+			wake.wakeSender()
+			wake = nil
+		}
+		chain.call()
+		g.mu.Lock()
+		keep := ready[:0]
+		for _, d := range ready {
+			if d.head != nil && d.head.state == finished {
+				keep = append(keep, d)
+				continue
+			}
+			d.delivering = false
+			g.forget(d)
+		}
+		ready = keep
+	}
+	if g.ready == nil {
+		g.ready = ready[:0]
+	}
+	g.mu.Unlock()
+}
+
+// push2 adds a message that may still be in the sender's queue, by the link that
+// its device's list no longer needs.
+func (q *sendQueue) push2(m *outgoing) {
+	if q.tail == nil {
+		q.head = m
+	} else {
+		q.tail.next = m
+	}
+	q.tail = m
+}
+
+// call calls done of a chain made by push2. Messages that nobody else can hold
+// any more are reused.
+func (q *sendQueue) call() {
+	for m := q.head; m != nil; {
+		next, done, err := m.next, m.done, m.err
+		if m.acked && !m.held && err == nil || m.rejected {
+			m.free()
+		}
+		m = next
+		done(err)
+	}
+}
