@@ -1,0 +1,40 @@
+package bridge
+
+import (
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// quietFor is how long a kind of line is kept out of the log after one.
+const quietFor = 10 * time.Second
+
+// sparse is one kind of line that devices can cause, logged now and then. It
+// may be used from any goroutine.
+type sparse struct {
+	next   atomic.Int64  // unix nanoseconds; no line before
+	silent atomic.Uint64 // lines kept out since the last one
+}
+
+// quiet is the kinds of line that are logged now and then.
+type quiet struct{ logins, refusals, commands sparse }
+
+// due says whether a line is to be logged now, and how many there were since
+// the last one, itself among them.
+func (s *sparse) due() (count uint64, ok bool) {
+	now := time.Now().UnixNano()
+	next := s.next.Load()
+	if now < next || !s.next.CompareAndSwap(next, now+int64(quietFor)) {
+		s.silent.Add(1)
+		return 0, false
+	}
+	return s.silent.Swap(0) + 1, true
+}
+
+// warn logs a line about the device, now and then.
+func (b *Bridge) warn(kind *sparse, line, identity string, err error) {
+	if count, ok := kind.due(); ok {
+		b.logger.Warn(line, zap.String("identity", identity), zap.NamedError("err", err), zap.Uint64("count", count))
+	}
+}
