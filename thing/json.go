@@ -17,9 +17,9 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	case BoolType:
 		return strconv.AppendBool(dst, v.num == 1)
 	case IntType:
-		return strconv.AppendInt(dst, int64(v.num), 10)
+		return strconv.AppendInt(dst, v.signed(), 10)
 	case DecimalType:
-		return appendDecimal(dst, int64(v.num), v.scale)
+		return appendDecimal(dst, v.signed(), v.scale)
 	case FloatType:
 		return appendFloat(dst, math.Float64frombits(v.num))
 	case StringType:

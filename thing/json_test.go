@@ -72,6 +72,9 @@ func TestFloatsAreWrittenWithoutExponentWhereTheyCan(t *testing.T) {
 			t.Errorf("%g is written as %s, want %s", f, got, want)
 		}
 	}
+	if got := thing.Float(math.Copysign(0, -1)).String(); got != "0" {
+		t.Errorf("minus zero is written as %s, want 0", got)
+	}
 }
 
 func TestParseJSON(t *testing.T) {

@@ -3,6 +3,7 @@ package thing_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s %q is empty or there twice", kind, name)
 		}
 		names[key] = true
-		if generic := fmt.Sprintf("%s(", kind); known == (len(name) > len(generic) && name[:len(generic)] == generic) {
+		if known == strings.HasPrefix(name, kind+"(") {
 			t.Errorf("%s is called %q", kind, name)
 		}
 	}

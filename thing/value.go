@@ -48,13 +48,16 @@ func Bool(b bool) Value {
 }
 
 // Int is a whole number.
-func Int(i int64) Value { return Value{typ: IntType, num: uint64(i)} }
+func Int(i int64) Value { return Value{typ: IntType, num: uint64(i)} } //nolint:gosec // two's complement
 
 // Float is a binary floating point number. What is not finite is null, for no
-// platform's JSON can carry it.
+// platform's JSON can carry it, and minus zero is zero.
 func Float(f float64) Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return Value{}
+	}
+	if f == 0 {
+		f = 0 // and not minus zero
 	}
 	return Value{typ: FloatType, num: math.Float64bits(f)}
 }
@@ -65,7 +68,7 @@ func Decimal(unscaled int64, scale uint8) Value {
 	if scale > maxScale {
 		return Value{}
 	}
-	return Value{typ: DecimalType, scale: scale, num: uint64(unscaled)}
+	return Value{typ: DecimalType, scale: scale, num: uint64(unscaled)} //nolint:gosec // two's complement
 }
 
 // String is a text.
@@ -100,10 +103,10 @@ func (v Value) Bool() (b, ok bool) {
 func (v Value) Int() (i int64, ok bool) {
 	switch v.typ {
 	case IntType:
-		return int64(v.num), true
+		return v.signed(), true
 	case DecimalType:
-		p := int64(powers[v.scale])
-		return int64(v.num) / p, int64(v.num)%p == 0
+		p := int64(powers[v.scale]) //nolint:gosec // at most 10^18
+		return v.signed() / p, v.signed()%p == 0
 	case FloatType:
 		f := math.Float64frombits(v.num)
 		if f != math.Trunc(f) || f < -1<<63 || f >= 1<<63 {
@@ -119,15 +122,18 @@ func (v Value) Int() (i int64, ok bool) {
 func (v Value) Float() (f float64, ok bool) {
 	switch v.typ {
 	case IntType:
-		return float64(int64(v.num)), true
+		return float64(v.signed()), true
 	case DecimalType:
-		return float64(int64(v.num)) / float64(powers[v.scale]), true
+		return float64(v.signed()) / float64(powers[v.scale]), true
 	case FloatType:
 		return math.Float64frombits(v.num), true
 	default:
 		return 0, false
 	}
 }
+
+// signed is the number of an IntType or a DecimalType.
+func (v Value) signed() int64 { return int64(v.num) } //nolint:gosec // two's complement
 
 // Text is v as a text. ok says whether it is one.
 func (v Value) Text() (s string, ok bool) { return v.str, v.typ == StringType }
