@@ -53,7 +53,7 @@ func (s *shared) walk(v *hocon.Value, path []string, all bool, out *Errors) (rea
 			if !opened {
 				e.Problem = "is not used"
 			}
-			if like := nearest(name, known); like != "" {
+			if like := Nearest(name, known); like != "" {
 				e.Hint = "did you mean " + like + "?"
 			}
 			*out = append(*out, e)
@@ -70,9 +70,9 @@ func (s *shared) walk(v *hocon.Value, path []string, all bool, out *Errors) (rea
 	return read
 }
 
-// nearest is the one of known that name may have been meant to be, "" if none
+// Nearest is the one of known that name may have been meant to be, "" if none
 // looks like it.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, k := range known {
 		if strings.EqualFold(k, name) {

@@ -138,8 +138,8 @@ func (p *parser) includeFile(o *node, at place, name string) (bool, error) {
 		session: p.session, name: name, depth: p.depth,
 		path: slices.Clip(path), base: len(path), including: append(slices.Clip(p.including), identityOf(name)),
 	}
-	if len(p.path) == p.base && p.inArray == 0 {
-		child.sink = p.sink
+	if p.atRoot() {
+		child.scan = p.scan
 	}
 	return true, child.read(r, o)
 }

@@ -1,6 +1,7 @@
 package hocon
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -78,17 +79,18 @@ func clip(s string) string {
 // token that touched the end of src while there is more is scanned again after
 // the buffer has been filled.
 type lexer struct {
-	src   []byte
-	pos   int // of the next token in src
-	file  *string
-	line  int32
-	col   int32
-	r     io.Reader // nil: src is everything
-	eof   bool      // src holds the rest of the text
-	short bool      // the scan wanted bytes behind src
-	read  int64     // bytes taken from r
-	max   int64     // bytes r may give
-	names map[string]string
+	src    []byte
+	pos    int // of the next token in src
+	file   *string
+	line   int32
+	col    int32
+	r      io.Reader // nil: src is everything
+	eof    bool      // src holds the rest of the text
+	short  bool      // the scan wanted bytes behind src
+	failed bool      // src could not be filled
+	read   int64     // bytes taken from r
+	max    int64     // bytes r may give
+	names  map[string]string
 }
 
 const (
@@ -120,6 +122,12 @@ func (l *lexer) skipBOM() {
 
 // fill drops what has been scanned and reads more.
 func (l *lexer) fill() error {
+	err := l.more()
+	l.failed = err != nil
+	return err
+}
+
+func (l *lexer) more() error {
 	rest := len(l.src) - l.pos
 	if rest >= maxToken {
 		return l.here().errorf("a quote may be missing", "a single word, string or comment is longer than %d bytes", maxToken)
@@ -208,6 +216,25 @@ func (l *lexer) next() (token, error) {
 		l.pos, l.line, l.col = end, after.line, after.column
 		if t.kind != tokComment {
 			return t, nil
+		}
+	}
+}
+
+// skipLine goes to the beginning of the next line, whatever stands between.
+func (l *lexer) skipLine() error {
+	for {
+		if i := bytes.IndexByte(l.src[l.pos:], '\n'); i >= 0 {
+			l.pos += i + 1
+			l.line++
+			l.col = 1
+			return nil
+		}
+		l.pos = len(l.src)
+		if l.eof {
+			return nil
+		}
+		if err := l.fill(); err != nil {
+			return err
 		}
 	}
 }

@@ -17,8 +17,7 @@ type parser struct {
 	inArray   int
 	including []string // the files that are being read, outermost first
 	name      string   // of the file, for includes beside it
-	// sink takes the fields of the root as they come; nil: they are gathered.
-	sink func(path []string, at place, val *node) error
+	scan      *scan    // takes the fields of the root as they come; nil: they are gathered
 }
 
 // session is what all files of one document share.
@@ -119,6 +118,9 @@ func (p *parser) fields(o *node, end tokenKind) error {
 	if err := p.skipLines(); err != nil {
 		return err
 	}
+	if p.scan != nil && p.atRoot() {
+		return p.scanFields(o, end)
+	}
 	for p.tok.kind != end && p.tok.kind != tokEOF {
 		if err := p.field(o); err != nil {
 			return err
@@ -192,9 +194,20 @@ func (p *parser) field(o *node) error {
 			return err
 		}
 	case tokOpenBrace:
+		if p.scan != nil && !p.atRoot() && p.scan.flat {
+			return &unclosedError{path: path, at: at, entry: p.scan.entry}
+		}
 	default:
 		return sep.at.errorf("write key = value or key { ... }", "the key %s is followed by %s", FormatPath(path), sep)
 	}
+	return p.assign(o, path, at, sep.kind)
+}
+
+// atRoot tells whether the parser is among the fields of the outermost object.
+func (p *parser) atRoot() bool { return len(p.path) == p.base && p.inArray == 0 }
+
+// assign parses the value of a key and sets it.
+func (p *parser) assign(o *node, path []string, at place, sep tokenKind) error {
 	p.depth += len(path) - 2 // an object's own level counts at its brace
 	if err := p.enter(at); err != nil {
 		return err
@@ -206,11 +219,11 @@ func (p *parser) field(o *node) error {
 	}
 	p.path = p.path[:len(p.path)-len(path)]
 	p.depth -= len(path) - 1
-	if sep.kind == tokPlusEquals {
+	if sep == tokPlusEquals {
 		val = &node{kind: nodeAppend, at: val.at, open: true, elems: []*node{val}}
 	}
-	if p.sink != nil && len(p.path) == p.base && p.inArray == 0 {
-		return p.sink(path, at, val)
+	if p.scan != nil && p.atRoot() {
+		return p.scan.take(path, at, val)
 	}
 	o.setPath(path, at, val)
 	return nil

@@ -26,8 +26,8 @@ func (p *parser) properties(root *node) error {
 			return at.errorf("", "the key has more than %d parts", p.limits.Depth)
 		}
 		val := &node{kind: nodeString, at: at, text: s.value}
-		if p.sink != nil {
-			if err := p.sink(path, at, val); err != nil {
+		if p.scan != nil {
+			if err := p.scan.take(path, at, val); err != nil {
 				return err
 			}
 			continue
@@ -69,7 +69,6 @@ func (l *lexer) all() (string, error) {
 	}
 	return s.String(), nil
 }
-
 
 // propertyScanner walks over the logical lines of a properties file.
 type propertyScanner struct {

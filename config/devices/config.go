@@ -1,0 +1,124 @@
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/config/hocon"
+)
+
+// Policies for devices that are not in the file.
+const (
+	PolicyReject   = "reject"   // they are unknown
+	PolicyTemplate = "template" // they get an identity made of their name
+)
+
+// Config is the devices section.
+type Config struct {
+	File     string   `conf:"file" doc:"the devices file: .conf, .json or .properties; empty: none"`
+	Unknown  string   `conf:"unknown" doc:"what becomes of a device that is not in the file: reject, or template"`
+	Template Template `conf:"template" doc:"the identity of devices that are not in the file, if unknown = template"`
+	MaxFile  int64    `conf:"maxFile,bytes" doc:"the file, with what it includes, must not be larger"`
+}
+
+// Template makes identities of names.
+type Template struct {
+	ProductKey   string      `conf:"productKey" doc:"product of the unknown devices"`
+	DeviceName   string      `conf:"deviceName" doc:"their device name; ${identity} stands for the name the device gave, and needs double quotes around all"`
+	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"their common secret; empty where the platform needs none"`
+}
+
+// placeholder stands for the device's name in [Template].DeviceName.
+const placeholder = "${identity}"
+
+// DefaultConfig is devices.conf beside the process, and no unknown devices.
+func DefaultConfig() Config {
+	return Config{
+		File: "devices.conf", Unknown: PolicyReject, MaxFile: 1 << 30,
+		Template: Template{DeviceName: placeholder},
+	}
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("devices: "+format, args...))
+	}
+	switch c.Unknown {
+	case PolicyReject, "":
+		if c.File == "" {
+			bad("file is empty and unknown devices are rejected: no device could come online; set file, or unknown = template")
+		}
+	case PolicyTemplate:
+		if strings.Count(c.Template.DeviceName, placeholder) != 1 {
+			bad("template.deviceName is %q; it must hold %s once, or all devices would be one", c.Template.DeviceName, placeholder)
+		}
+		if problem := checkName("template.productKey", c.Template.ProductKey); problem != "" {
+			bad("%s", problem)
+		}
+	default:
+		bad("unknown is %q; it must be %s or %s", c.Unknown, PolicyReject, PolicyTemplate)
+	}
+	if c.File != "" && hocon.FormatOf(c.File) == "" {
+		bad("file %q has an unknown format; name it .conf, .json or .properties", c.File)
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) limits() hocon.Limits {
+	l := hocon.Limits{Bytes: c.MaxFile}
+	if l.Bytes <= 0 {
+		l.Bytes = 1 << 30
+	}
+	return l
+}
+
+func (c Config) source() string {
+	if c.File == "" {
+		return "any file"
+	}
+	return c.File
+}
+
+// maxDeviceName is the longest device name that a template makes.
+const maxDeviceName = 64
+
+// identity makes the identity of an unknown device. Its name comes from the
+// network and becomes part of topics, so only harmless characters pass.
+func (t Template) identity(name string) (auth.Identity, error) {
+	device := strings.Replace(t.DeviceName, placeholder, name, 1)
+	if name == "" || len(device) > maxDeviceName || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_@.:", r)
+	}) {
+		return auth.Identity{}, fmt.Errorf("devices: %.64q cannot be made a device name (at most %d of A-Z a-z 0-9 - _ @ . :); add the device to the file: %w", name, maxDeviceName, ErrUnknown)
+	}
+	return auth.Identity{ProductKey: t.ProductKey, DeviceName: device, DeviceSecret: t.DeviceSecret}, nil
+}
+
+// name is the name of which identity makes id.
+func (t Template) name(id auth.Identity) (string, bool) {
+	before, after, _ := strings.Cut(t.DeviceName, placeholder)
+	name, ok := strings.CutPrefix(id.DeviceName, before)
+	if name, ok2 := strings.CutSuffix(name, after); ok && ok2 && id.ProductKey == t.ProductKey {
+		made, err := t.identity(name)
+		return name, err == nil && made.DeviceName == id.DeviceName
+	}
+	return "", false
+}
+
+// checkName tells what is wrong with a product key or device name, which
+// becomes part of topics.
+func checkName(what, s string) string {
+	switch {
+	case s == "":
+		return what + " is missing or empty"
+	case len(s) > 255:
+		return what + " is longer than 255 bytes"
+	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("/+#", r) }):
+		return fmt.Sprintf("%s %q holds a blank, a control character, / + or #", what, s)
+	default:
+		return ""
+	}
+}
