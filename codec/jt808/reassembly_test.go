@@ -147,7 +147,7 @@ func TestReassemblerInterleaved(t *testing.T) {
 		"different kinds":                {[]*Frame{a[0], c[0], a[1], c[1], c[2], a[2]}, "CA"},
 		"different terminals":            {[]*Frame{a[0], other[0], other[1], a[1], a[2], other[2]}, "AD"},
 		"same kind":                      {[]*Frame{a[0], b[0], a[1], b[1], a[2], b[2]}, "AB"},
-		"same kind, out of order":        {[]*Frame{b[2], a[0], b[0], a[2], b[1], a[1]}, "BA"},
+		"same kind, out of order":        {[]*Frame{a[0], b[0], b[2], a[2], b[1], a[1]}, "BA"},
 		"one begins where one was lost":  {[]*Frame{a[0], a[2], b[0], b[1], b[2], a[1]}, "BA"},
 		"gaps":                           {[]*Frame{gaps[0], gaps[1], gaps[2]}, "E"},
 		"gaps, out of order":             {[]*Frame{gaps[2], gaps[0], gaps[1]}, "E"},
