@@ -36,10 +36,12 @@ import (
 //	connections        refused: as many connections as Limits.MaxConnections or Config.MaxConnections
 //	address            refused: as many connections of one address as Limits.MaxPerAddress
 //	files              refused: the process has no file descriptors left; raise its limit (ulimit -n)
-type Cause uint8
+type Cause uint8 //nolint:errname // an enum that is also an error
 
 // The causes. Their order is no part of the contract, their texts are: they are
 // labels of metrics.
+//
+//nolint:errname // an enum whose values are also errors
 const (
 	CausePeerClosed     Cause = iota + 1 // the device closed the connection
 	CausePeerReset                       // the connection broke

@@ -67,7 +67,8 @@ func (c *conn) Write(p []byte) error {
 		return err // gnet has closed the socket: OnClose was called inside
 	}
 	if out := c.raw.OutboundBuffered(); out > c.listener.limits.MaxOutbound {
-		return c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
+		c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
+		return c.request.Load()
 	}
 	return nil
 }
@@ -79,11 +80,8 @@ func (c *conn) Close(cause error) {
 	}
 }
 
-// end is Close on the loop, where settle comes soon. It returns the cause that counts.
-func (c *conn) end(e *CloseError) error {
-	c.request.CompareAndSwap(nil, e)
-	return c.request.Load()
-}
+// end is Close on the loop, where settle comes soon.
+func (c *conn) end(e *CloseError) { c.request.CompareAndSwap(nil, e) }
 
 // Remote implements protocol.Peer.
 func (c *conn) Remote() netip.AddrPort { return c.remote }
@@ -160,7 +158,7 @@ func (c *conn) call(f func()) {
 // panicked counts a panic that reached the server.
 func (c *conn) panicked(r any) {
 	if cause := c.Fault(&protocol.PanicError{Value: r, Stack: debug.Stack()}, nil); cause != nil {
-		_ = c.end(classify(cause))
+		c.end(classify(cause))
 	}
 }
 

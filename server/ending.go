@@ -94,7 +94,7 @@ func (c *conn) checkTimes() {
 		}
 		at := from + limit.Milliseconds()
 		if c.loop.ms >= at {
-			_ = c.end(because(cause, nil))
+			c.end(because(cause, nil))
 			return true
 		}
 		next = min(next, at)

@@ -23,18 +23,18 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	c.opened, c.active, c.forgave = l.ms, l.ms, l.ms
 	l.add(c)
 	if e.isClosing() {
-		_ = c.end(because(CauseShutdown, nil))
+		c.end(because(CauseShutdown, nil))
 		c.settle()
 		return nil, gnet.None
 	}
 	c.call(func() {
 		c.handler = c.listener.Open(c, c.listener.Host)
 		if err := c.handler.Opened(); err != nil {
-			_ = c.end(classify(err))
+			c.end(classify(err))
 		}
 	})
 	if c.handler == nil { // the protocol panicked
-		_ = c.end(because(CausePanic, nil))
+		c.end(because(CausePanic, nil))
 	}
 	c.settle()
 	if !c.ended {
@@ -78,9 +78,9 @@ func (e *events) OnClose(raw gnet.Conn, err error) gnet.Action {
 	c.gone = true
 	c.loop.remove(c)
 	if err == nil && e.isClosing() {
-		_ = c.end(because(CauseShutdown, nil))
+		c.end(because(CauseShutdown, nil))
 	} else {
-		_ = c.end(broken(err))
+		c.end(broken(err))
 	}
 	c.settle()
 	c.loop.watches.Remove(&c.timer)

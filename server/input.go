@@ -33,10 +33,10 @@ func (c *conn) receive(in []byte) {
 		total := c.loop.server.pending.Add(int64(grown))
 		c.limitPending(len(rest), total, grown)
 	}
-	c.count += uint32(messages) //nolint:gosec // not negative
-	add(&c.loop.counters[c.listener.index].messages, uint64(messages))
+	c.count += uint32(messages)                                        //nolint:gosec // not negative
+	add(&c.loop.counters[c.listener.index].messages, uint64(messages)) //nolint:gosec // not negative
 	if err != nil {
-		_ = c.end(classify(err))
+		c.end(classify(err))
 	}
 	c.limitRates(fresh, messages)
 }
@@ -88,19 +88,19 @@ func (c *conn) drop() {
 
 func (c *conn) limitPending(size int, total int64, grown int) {
 	if limit := c.listener.limits.MaxPending; size > limit {
-		_ = c.end(because(CausePending, fmt.Errorf("%d bytes are not decoded, maxPending is %d", size, limit)))
+		c.end(because(CausePending, fmt.Errorf("%d bytes are not decoded, maxPending is %d", size, limit)))
 	} else if limit := int64(c.loop.server.cfg.MaxPending); grown > 0 && total > limit {
-		_ = c.end(because(CauseMemory, fmt.Errorf("%d bytes of all connections are not decoded, maxPending of the server is %d", total, limit)))
+		c.end(because(CauseMemory, fmt.Errorf("%d bytes of all connections are not decoded, maxPending of the server is %d", total, limit)))
 	}
 }
 
 func (c *conn) limitRates(fresh, messages int) {
 	limits := &c.listener.limits
 	if limits.BytesPerSecond > 0 && !c.pay(0, fresh, limits.BytesPerSecond) {
-		_ = c.end(because(CauseBytesRate, nil))
+		c.end(because(CauseBytesRate, nil))
 	}
 	if limits.MessagesPerSecond > 0 && !c.pay(1, messages, limits.MessagesPerSecond) {
-		_ = c.end(because(CauseMessagesRate, nil))
+		c.end(because(CauseMessagesRate, nil))
 	}
 }
 
@@ -143,7 +143,7 @@ func newBuffer(n int) *[]byte {
 func freeBuffer(b *[]byte) {
 	if size := cap(*b); size <= 1<<maxBufferBits {
 		*b = (*b)[:0]
-		buffers[bits.Len(uint(size))-1-minBufferBits].Put(b) //nolint:gosec // size > 0
+		buffers[bits.Len(uint(size))-1-minBufferBits].Put(b)
 	}
 }
 

@@ -227,7 +227,7 @@ func (s *Server) shutdown(ctx context.Context) {
 	case <-ctx.Done():
 	}
 	for _, l := range s.allLoops() {
-		l.do(nil, l.endAll)
+		l.do(nil, l.endAll) //nolint:contextcheck // a loop has no context
 	}
 	for s.open.Load() > 0 && ctx.Err() == nil {
 		select {

@@ -1,0 +1,350 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/server"
+	"github.com/linkspan/linkspan/session"
+	"github.com/linkspan/linkspan/thing"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // gnet's goroutine pool runs from the start
+}
+
+// patience bounds what a test waits for: it is never reached unless something
+// is broken.
+const patience = 20 * time.Second
+
+// cloud is a platform that answers from a goroutine of its own, in order.
+type cloud struct {
+	answers chan func()
+
+	mu     sync.Mutex
+	gate   chan struct{}       // logins wait until it is closed; nil: they do not
+	refuse error               // the outcome of logins
+	live   map[string]int      // sessions online
+	said   map[string][]string // what devices said
+	logins int
+	outs   int
+}
+
+func newCloud(t testing.TB) *cloud {
+	c := &cloud{answers: make(chan func(), 1<<16), live: map[string]int{}, said: map[string][]string{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for f := range c.answers {
+			f()
+		}
+	}()
+	t.Cleanup(func() { close(c.answers); <-done })
+	return c
+}
+
+func (c *cloud) Online(s *session.Session, _ []string, done func(error)) {
+	c.answers <- func() {
+		c.mu.Lock()
+		gate, err := c.gate, c.refuse
+		c.mu.Unlock()
+		if gate != nil {
+			<-gate
+		}
+		if err == nil {
+			c.mu.Lock()
+			c.logins++
+			c.live[s.Identity()]++
+			c.mu.Unlock()
+		}
+		done(err)
+	}
+}
+
+func (c *cloud) Publish(s *session.Session, m *thing.Message, done func(error)) {
+	text := string(m.Raw)
+	c.mu.Lock()
+	c.said[s.Identity()] = append(c.said[s.Identity()], text)
+	c.mu.Unlock()
+	if done != nil {
+		c.answers <- func() { done(nil) }
+	}
+}
+
+func (c *cloud) Offline(s *session.Session, _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live[s.Identity()]--; c.live[s.Identity()] <= 0 {
+		delete(c.live, s.Identity())
+	}
+	c.outs++
+}
+
+func (c *cloud) heard(identity string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.said[identity]...)
+}
+
+// chat is the tests' protocol: lines.
+//
+//	HELLO id   login; answered OK, or NO and closed
+//	SAY text   report, answered ACK text when it is published
+//	ECHO text  answered with text
+//	BIG n      answered with n bytes and a newline
+//	LATER n    answered LATER after n milliseconds
+//	PANIC      the adapter panics
+//	BOOM       the decoder panics
+//	BAD        the decoder refuses the line
+//	DIE        the decoder gives the stream up
+//	BYE        answered BYE and closed
+type chat struct{ ends chan<- error }
+
+func (a *chat) Received(c *protocol.Conn[string], line string) error {
+	verb, rest, _ := strings.Cut(line, " ")
+	switch verb {
+	case "HELLO":
+		c.Online(rest, nil, func(err error) {
+			if err != nil {
+				_ = c.Send("NO")
+				c.Close(err)
+				return
+			}
+			_ = c.Send("OK")
+		})
+	case "SAY":
+		return c.Report(&thing.Message{Kind: thing.Raw, Raw: []byte(rest)}, func(error) { _ = c.Send("ACK " + rest) })
+	case "ECHO":
+		return c.Send(rest)
+	case "BIG":
+		n, err := strconv.Atoi(rest)
+		if err != nil {
+			return err
+		}
+		return c.Send(strings.Repeat("x", n))
+	case "LATER":
+		n, err := strconv.Atoi(rest)
+		if err != nil {
+			return err
+		}
+		c.After(time.Duration(n)*time.Millisecond, func() { _ = c.Send("LATER") })
+	case "PANIC":
+		panic("adapter")
+	case "BYE":
+		_ = c.Send("BYE")
+		return errBye
+	}
+	return nil
+}
+
+func (a *chat) Closed(_ *protocol.Conn[string], cause error) {
+	if a.ends != nil {
+		a.ends <- cause
+	}
+}
+
+var errBye = errors.New("bye")
+
+type chatDecoder struct{}
+
+func (chatDecoder) Decode(in []byte) (string, int, error) {
+	if bytes.HasPrefix(in, []byte("BOOM")) {
+		panic("decoder")
+	}
+	i := bytes.IndexByte(in, '\n')
+	if i < 0 {
+		return "", 0, codec.ErrIncomplete
+	}
+	switch line := string(in[:i]); line {
+	case "BAD":
+		return "", i + 1, &codec.FrameError{Reason: "bad line"}
+	case "DIE":
+		return "", i + 1, &codec.FatalError{Err: errors.New("dead")}
+	default:
+		return line, i + 1, nil
+	}
+}
+
+func openChat(t testing.TB, ends chan<- error) protocol.Open {
+	t.Helper()
+	p := protocol.Define("chat", struct{}{}, func(struct{}) (protocol.Protocol[string], error) {
+		return protocol.Protocol[string]{
+			Decoder: func() codec.Decoder[string] { return chatDecoder{} },
+			Encoder: codec.AppendFunc[string](func(dst []byte, line string) ([]byte, error) {
+				return append(append(dst, line...), '\n'), nil
+			}),
+			Adapter: func() protocol.Adapter[string] { return &chat{ends} },
+		}, nil
+	})
+	open, err := p.New(p.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open
+}
+
+// bench is a server with one listener of the chat protocol.
+type bench struct {
+	*server.Server
+	*cloud
+	ends chan error // causes, of every connection
+	addr string
+}
+
+// unlimited is limits that no test comes near.
+func unlimited() server.Limits {
+	return server.Limits{MaxPending: 16 << 20, MaxOutbound: 64 << 20, NoDelay: true, Linger: time.Second}
+}
+
+func listenerFor(t testing.TB, c *cloud, ends chan<- error, limits server.Limits) server.Listener {
+	t.Helper()
+	return server.Listener{
+		Name: "test", Address: "127.0.0.1:0", Protocol: "chat",
+		Open: openChat(t, ends), Host: &protocol.Host{Uplink: c, Listener: "test"}, Limits: limits,
+	}
+}
+
+func serve(t testing.TB, limits server.Limits, opts ...server.Option) *bench {
+	t.Helper()
+	return serveWith(t, server.Config{Loops: 2}, limits, opts...)
+}
+
+func serveWith(t testing.TB, cfg server.Config, limits server.Limits, opts ...server.Option) *bench {
+	t.Helper()
+	b := &bench{cloud: newCloud(t), ends: make(chan error, 1<<14)}
+	s, err := server.New(cfg, []server.Listener{listenerFor(t, b.cloud, b.ends, limits)}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, s)
+	b.Server, b.addr = s, s.Addr("test").String()
+	return b
+}
+
+func start(t testing.TB, s *server.Server) {
+	t.Helper()
+	if err := s.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+}
+
+func stop(t testing.TB, s *server.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// client is a device.
+type client struct {
+	net.Conn
+	t testing.TB
+	r *bufio.Reader
+}
+
+func (b *bench) dial(t testing.TB) *client { return dial(t, b.addr) }
+
+func dial(t testing.TB, addr string) *client {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience))
+	return &client{Conn: c, t: t, r: bufio.NewReader(c)}
+}
+
+func (c *client) send(format string, args ...any) {
+	c.t.Helper()
+	if _, err := fmt.Fprintf(c, format, args...); err != nil {
+		c.t.Errorf("send: %v", err)
+	}
+}
+
+func (c *client) line() string {
+	c.t.Helper()
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		c.t.Errorf("read: %v", err)
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func (c *client) want(lines ...string) {
+	c.t.Helper()
+	for _, want := range lines {
+		if got := c.line(); got != want {
+			c.t.Fatalf("got %.60q, want %.60q", got, want)
+		}
+	}
+}
+
+// wantClosed waits for the server to close the connection; what is read before
+// does not matter.
+func (c *client) wantClosed() {
+	c.t.Helper()
+	buf := make([]byte, 64<<10)
+	for {
+		_, err := c.r.Read(buf)
+		var late net.Error
+		if errors.As(err, &late) && late.Timeout() {
+			c.t.Fatal("the connection was not closed")
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// end waits for the next connection to end, and returns why.
+func (b *bench) end(t testing.TB) error {
+	t.Helper()
+	select {
+	case err := <-b.ends:
+		return err
+	case <-time.After(patience):
+		t.Fatal("no connection ended")
+		return nil
+	}
+}
+
+func (b *bench) wantEnd(t testing.TB, cause server.Cause) error {
+	t.Helper()
+	err := b.end(t)
+	var e *server.CloseError
+	if !errors.As(err, &e) || e.Cause != cause || !errors.Is(err, cause) || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("connection ended with %v, want cause %v", err, cause)
+	}
+	return err
+}
+
+// until waits for something that has no event.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func (b *bench) stats() server.ListenerStats { return b.Server.Stats().Listeners[0] }
