@@ -34,16 +34,20 @@ func (l *link) command(cmd *thing.Command) {
 		l.answer(l.device, cmd, thing.Offline, "the device is offline")
 		return
 	}
-	if l.join != nil && len(l.join.early) >= l.b.cfg.MaxCommands || cmd.ID != "" && int(l.count) >= l.b.cfg.MaxCommands {
-		l.mu.Unlock()
-		l.b.counts.tooMany.Add(1)
-		l.answer(l.device, cmd, thing.Failed, "too many commands under way")
-		return
-	}
-	if cmd.ID != "" && !l.hold(cmd) {
+	if cmd.ID != "" && l.holds(cmd.ID) {
 		l.mu.Unlock()
 		l.b.counts.repeated.Add(1)
 		return
+	}
+	if l.full(cmd) {
+		device := l.device
+		l.mu.Unlock()
+		l.b.counts.tooMany.Add(1)
+		l.answer(device, cmd, thing.Failed, "too many commands under way")
+		return
+	}
+	if cmd.ID != "" {
+		l.hold(cmd)
 	}
 	if l.join != nil || l.at() == over { // undo answers the latter
 		if l.at() != over {
@@ -56,15 +60,25 @@ func (l *link) command(cmd *thing.Command) {
 	l.deliver(cmd)
 }
 
-// hold notes that the platform waits for the outcome of cmd. It does nothing
-// and returns false when it does so already: platforms repeat themselves. The
-// caller holds mu.
-func (l *link) hold(cmd *thing.Command) bool {
+// holds says whether the platform waits for the outcome of that command
+// already: platforms repeat themselves. The caller holds mu.
+func (l *link) holds(id string) bool {
 	for p := l.commands; p != nil; p = p.next {
-		if p.cmd.ID == cmd.ID {
-			return false
+		if p.cmd.ID == id {
+			return true
 		}
 	}
+	return false
+}
+
+// full says whether there is no room for cmd. The caller holds mu.
+func (l *link) full(cmd *thing.Command) bool {
+	most := l.b.cfg.MaxCommands
+	return cmd.ID != "" && int(l.count) >= most || l.join != nil && len(l.join.early) >= most
+}
+
+// hold notes that the platform waits for the outcome of cmd. The caller holds mu.
+func (l *link) hold(cmd *thing.Command) {
 	p := &pending{link: l, cmd: cmd, next: l.commands}
 	p.timer.Value = p
 	l.commands = p
@@ -74,7 +88,6 @@ func (l *link) hold(cmd *thing.Command) bool {
 		after = time.Until(cmd.Deadline)
 	}
 	l.b.timers.add(p, after)
-	return true
 }
 
 // take ends the waiting for the command that match finds, nil if there is none.
