@@ -3,7 +3,9 @@ package aliyun
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
@@ -54,6 +56,8 @@ func New(cfg Config) (*Connector, error) {
 	}
 	return c, nil
 }
+
+var errHangs = errors.New("a connection does not end")
 
 // ErrStarted says that a connector was started a second time.
 var ErrStarted = errors.New("aliyun: connector was started before")
@@ -202,9 +206,18 @@ func (c *Connector) Close(ctx context.Context) error {
 		}
 	}
 	c.cancel()
-	c.ended.Wait()
+	ended := make(chan struct{})
+	go func() { // ends with the goroutines that it waits for
+		c.ended.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(2*c.cfg.WriteTimeout + c.cfg.ConnectTimeout): // a paho call that hangs takes no longer
+		errs = append(errs, errHangs)
+	}
 	if len(errs) > 0 {
-		return errs[0]
+		return fmt.Errorf("aliyun: close: %w", errs[0])
 	}
 	return nil
 }

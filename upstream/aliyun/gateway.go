@@ -198,6 +198,8 @@ func (g *gateway) holdMessages(d *device) {
 	for m := d.head; m != nil; m = m.next {
 		switch {
 		case m.state == finished:
+		case m.qos == 0 && m.sent:
+			g.finish(m, upstream.ErrTimeout) // nobody knows
 		case m.qos == 0:
 			g.finish(m, upstream.ErrNotConnected)
 		default:
@@ -273,7 +275,7 @@ func (g *gateway) failMessages(d *device, err error) {
 	for m := d.head; m != nil; m = m.next {
 		switch {
 		case m.state == finished:
-		case m.sent && m.qos > 0:
+		case m.sent:
 			g.finish(m, upstream.ErrTimeout)
 		default:
 			g.finish(m, err)

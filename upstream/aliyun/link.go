@@ -36,8 +36,8 @@ const maxLeaked = 1 << 14
 //
 // link is paho's store of messages, so that it learns of each acknowledgement by
 // its packet identifier, in any order, without a goroutine or a channel for each
-// message. It owns the goroutines send, complete, logIn and
-// subscribeDevices; serve waits for them.
+// message. It has the goroutines complete and logIn, which serve waits for, and
+// send and subscribeDevices, which Close of the connector waits for.
 type link struct {
 	g        *gateway
 	client   mqtt.Client
@@ -232,11 +232,13 @@ func (l *link) warnDenied(token mqtt.Token) {
 
 // serve runs the link until it is lost, or ctx is done.
 func (l *link) serve(ctx context.Context) {
+	// Those that call paho may be stuck in it for writeTimeout after the end, for
+	// paho has no way to take a call back. Nothing waits for them but Close.
+	l.g.connector.ended.Go(l.send)
+	l.g.connector.ended.Go(l.subscribeDevices)
 	var owned sync.WaitGroup
-	owned.Go(l.send)
 	owned.Go(l.complete)
 	owned.Go(l.logIn)
-	owned.Go(l.subscribeDevices)
 	select {
 	case <-l.down:
 	case <-ctx.Done():

@@ -12,8 +12,8 @@ func (g *gateway) logout(h *handle, done func(error)) {
 	g.mu.Lock()
 	d := h.dev
 	if d.current != h {
-		g.later(func() { done(nil) })
 		g.mu.Unlock()
+		done(nil)
 		return
 	}
 	d.current, h.err = nil, upstream.ErrLoggedOut

@@ -184,7 +184,7 @@ func (l *link) await(w written) bool {
 			l.ended(w)
 		default:
 			l.g.mu.Lock()
-			l.g.finish(w.m, upstream.ErrNotConnected)
+			l.g.finish(w.m, upstream.ErrTimeout)
 			l.g.settle()
 		}
 		return false
@@ -198,7 +198,7 @@ func (l *link) ended(w written) {
 	switch err := w.token.Error(); {
 	case w.m.state == finished: // it took too long
 	case err != nil:
-		g.finish(w.m, upstream.ErrNotConnected)
+		g.finish(w.m, upstream.ErrTimeout)
 	default:
 		w.m.acked = true
 		if !w.m.answered {

@@ -1,0 +1,223 @@
+package aliyun_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/platform"
+	"github.com/linkspan/linkspan/platform/api"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/upstreamtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	gatewayProduct = "a1gateway01"
+	product        = "a1truck0001"
+	secret         = auth.Secret("secret")
+)
+
+func gatewayName(i int) string { return fmt.Sprintf("gateway-%d", i) }
+
+func truck(i int) auth.Identity {
+	return auth.Identity{ProductKey: product, DeviceName: fmt.Sprintf("truck-%d", i), DeviceSecret: secret}
+}
+
+// startPlatform is a running platform with two gateways, trucks in the topology
+// of the first, and strays in none.
+func startPlatform(t testing.TB, change func(*platform.Config)) *platform.Platform {
+	t.Helper()
+	cfg := platform.DefaultConfig()
+	cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", ""
+	cfg.WatchQueue = 100_000
+	for i := range 2 {
+		cfg.Devices = append(cfg.Devices, platform.Device{ProductKey: gatewayProduct, DeviceName: gatewayName(i), DeviceSecret: secret})
+	}
+	for i := range 10 {
+		id := truck(i)
+		cfg.Devices = append(cfg.Devices,
+			platform.Device{ProductKey: id.ProductKey, DeviceName: id.DeviceName, DeviceSecret: secret, Gateway: gatewayProduct + "/" + gatewayName(0)},
+			platform.Device{ProductKey: id.ProductKey, DeviceName: fmt.Sprintf("stray-%d", i), DeviceSecret: secret})
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	p, err := platform.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := p.Close(ctx); err != nil {
+			t.Errorf("platform: %v", err)
+		}
+	})
+	return p
+}
+
+// config leads to the platform's first gateway.
+func config(p *platform.Platform) aliyun.Config {
+	c := aliyun.DefaultConfig()
+	c.ProductKey, c.DeviceName, c.DeviceSecret = gatewayProduct, gatewayName(0), secret
+	c.Endpoint = "tcp://" + p.MQTTAddr()
+	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
+	return c
+}
+
+func TestConformance(t *testing.T) {
+	for name, change := range map[string]func(*aliyun.Config){
+		"puback": func(*aliyun.Config) {},
+		"reply":  func(c *aliyun.Config) { c.Confirm = aliyun.ConfirmReply },
+		"single logins, small window": func(c *aliyun.Config) {
+			c.BatchLogin, c.InFlight, c.SignMethod = 1, 3, "hmacsha1"
+		},
+		"no subscriptions": func(c *aliyun.Config) { c.Subscribe, c.CleanSession = aliyun.SubscribeNone, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			upstreamtest.Run(t, func(t testing.TB) *upstreamtest.Platform { return describe(t, change) })
+		})
+	}
+}
+
+// describe starts a platform and says how the suite gets at it.
+func describe(t testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform {
+	p := startPlatform(t, func(c *platform.Config) { c.LoginsPerMinute = 0 })
+	watch, err := p.Subscribe(platform.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(watch.Close)
+	refuse := func(count int) {
+		if err := p.SetFaults(api.Faults{RefuseConnects: &api.Refusal{Count: count, Code: 3}}); err != nil {
+			t.Error(err)
+		}
+	}
+	return &upstreamtest.Platform{
+		Devices: []auth.Identity{truck(0), truck(1), truck(2)},
+		Unknown: auth.Identity{ProductKey: product, DeviceName: "nobody", DeviceSecret: secret},
+		Connector: func(t testing.TB) upstream.Connector {
+			cfg := config(p)
+			change(&cfg)
+			c, err := aliyun.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		},
+		Next: func(ctx context.Context) (upstreamtest.Event, error) {
+			for {
+				m, err := watch.Next(ctx)
+				if err != nil {
+					return upstreamtest.Event{}, err
+				}
+				if e, tells := event(t, &m); tells {
+					return e, nil
+				}
+			}
+		},
+		Command: func(ctx context.Context, id auth.Identity, c *thing.Command) (thing.Message, error) {
+			return tell(ctx, p, id, c)
+		},
+		Topic: func(id auth.Identity) string { return "/" + id.ProductKey + "/" + id.DeviceName + "/user/update" },
+		Kick:  func(id auth.Identity) error { return p.Kick(id.ProductKey, id.DeviceName) },
+		Cut: func() {
+			refuse(-1)
+			if err := p.Disconnect("all"); err != nil {
+				t.Error(err)
+			}
+		},
+		Restore: func() { refuse(0) },
+		Kinds:   []thing.Kind{thing.Property, thing.Event, thing.Raw, thing.Publication},
+	}
+}
+
+// event translates what happened at the platform.
+func event(t testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
+	e.Device = auth.Identity{ProductKey: m.ProductKey, DeviceName: m.DeviceName}
+	said := func(kind thing.Kind) (upstreamtest.Event, bool) {
+		e.Kind = upstreamtest.Said
+		e.Message = thing.Message{Kind: kind, Name: m.Name, Raw: m.Raw, Topic: m.Topic}
+		if len(m.Data) > 0 {
+			fields, err := thing.ParseFields(m.Data)
+			if err != nil {
+				t.Errorf("%s: %v", m.Data, err)
+			}
+			e.Message.Fields = fields
+		}
+		return e, true
+	}
+	switch m.Kind {
+	case api.KindOnline:
+		e.Kind = upstreamtest.Online
+	case api.KindOffline:
+		e.Kind = upstreamtest.Offline
+	case api.KindProperty:
+		return said(thing.Property)
+	case api.KindEvent:
+		return said(thing.Event)
+	case api.KindRaw:
+		return said(thing.Raw)
+	case api.KindCustom:
+		return said(thing.Publication)
+	case api.KindLagged:
+		t.Error("the watch of the platform is too slow")
+		return e, false
+	default:
+		return e, false
+	}
+	return e, true
+}
+
+// tell gives a command and translates the reply.
+func tell(ctx context.Context, p *platform.Platform, id auth.Identity, c *thing.Command) (m thing.Message, err error) {
+	params := json.RawMessage(thing.AppendFields(nil, c.Fields))
+	var r api.Result
+	switch c.Kind {
+	case thing.SetProperties:
+		r, err = p.Set(ctx, id.ProductKey, id.DeviceName, params)
+	case thing.GetProperties:
+		var names []string
+		for _, f := range c.Fields {
+			names = append(names, f.Name)
+		}
+		r, err = p.Get(ctx, id.ProductKey, id.DeviceName, names...)
+	case thing.Service:
+		r, err = p.Invoke(ctx, id.ProductKey, id.DeviceName, c.Name, params)
+	case thing.RawDown:
+		r, err = p.SendRaw(ctx, id.ProductKey, id.DeviceName, c.Raw)
+	default:
+		return m, fmt.Errorf("no such command: %v", c.Kind)
+	}
+	if err != nil {
+		return m, err
+	}
+	m = thing.Message{Kind: thing.Reply, Code: r.Code, Text: r.Message, Raw: r.Raw}
+	switch r.State {
+	case "done":
+		m.State = thing.Done
+	case "refused":
+		m.State = thing.Refused
+	default:
+		return m, errors.New(strings.TrimSpace(r.State + " " + r.Message))
+	}
+	if len(r.Data) > 0 {
+		m.Fields, err = thing.ParseFields(r.Data)
+	}
+	return m, err
+}
