@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A bodyVector is a body and what its source, or an independent decoder, reads
@@ -117,6 +118,24 @@ func toJSON(t *testing.T, b any) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+func toString(t *testing.T, b any) string {
+	t.Helper()
+	text, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func mustTime(t *testing.T, s string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 // compareField compares field key of a vector, whose other fields are all, with
@@ -298,4 +317,112 @@ func TestTruncatedBodies(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ParseBody overwrites its receiver, and keeps nothing of the body it is given.
+func TestParseBodyOverwrites(t *testing.T) {
+	t.Parallel()
+	last := map[ID]Body{}
+	for _, v := range bodyVectors(t) {
+		used := last[v.id]
+		if used == nil {
+			used = NewBody(v.id)
+		}
+		body := bytes.Clone(v.body)
+		if err := used.ParseBody(body, v.version); err != nil {
+			t.Fatalf("%s: %v", v.name, err)
+		}
+		clear(body)
+		fresh, err := ParseBody(v.id, v.version, v.body)
+		if err != nil {
+			t.Fatalf("%s: %v", v.name, err)
+		}
+		if got, want := toJSON(t, used), toJSON(t, fresh); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v in a used body, want %v", v.name, got, want)
+		}
+		last[v.id] = used
+	}
+}
+
+func TestNegativeBodies(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	for _, v := range vectors(t, "jt808_negative") {
+		var why string
+		v.get(t, "error", &why)
+		if why != "short_body" && why != "can_len" {
+			continue
+		}
+		seen++
+		f := decodeOne(t, unhex(t, v.Hex))
+		b, err := ParseBody(f.ID, f.Version, f.Body)
+		if !errors.Is(err, ErrShortBody) || b != nil {
+			t.Errorf("%s: body %+v, error %v, want none and ErrShortBody", v.Name, b, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), f.ID.String()) {
+			t.Errorf("%s: error %q does not tell the message", v.Name, err)
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d vectors, want 20 or more", seen)
+	}
+}
+
+// Every message of ids.go has a body that knows its id, and zero bodies can be
+// written and read again in every edition.
+func TestEveryMessageHasABody(t *testing.T) {
+	t.Parallel()
+	for id := range names {
+		b := NewBody(id)
+		if _, unknown := b.(*Unknown); unknown || b.ID() != id {
+			t.Errorf("%v: body %T with id %v", id, b, b.ID())
+			continue
+		}
+		for _, v := range []Version{V2011, V2013, V2019} {
+			out, err := b.AppendBody(nil, v)
+			if err != nil {
+				t.Errorf("%v %v: %v", id, v, err)
+				continue
+			}
+			if id == IDDriverIdentity && v == V2019 {
+				continue // without a status it has the layout of 2011
+			}
+			if _, err := ParseBody(id, v, out); err != nil {
+				t.Errorf("%v %v: zero body %x is not read: %v", id, v, out, err)
+			}
+		}
+	}
+}
+
+func FuzzBody(f *testing.F) {
+	for _, v := range bodyVectors(f) {
+		if len(v.body) < 1100 {
+			f.Add(uint16(v.id), uint8(v.version), v.body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, id uint16, edition uint8, body []byte) {
+		v := V2011 + Version(edition%3)
+		b, err := ParseBody(ID(id), v, body)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(b)
+		if err != nil {
+			t.Fatalf("%v: no JSON: %v", b.ID(), err)
+		}
+		out, err := b.AppendBody(nil, v)
+		if bytes.ContainsAny(text, "\uFFFD€") {
+			return // what is no GBK cannot be written as it was, nor can 0x80, read as a euro sign
+		}
+		if errors.Is(err, ErrTooLong) && len(body) > 255 {
+			return // there may be more items than their count can say
+		}
+		if err != nil {
+			t.Fatalf("%v %v: %+v is read but not written: %v", b.ID(), v, b, err)
+		}
+		again, err := ParseBody(ID(id), v, out)
+		if err != nil || !reflect.DeepEqual(again, b) {
+			t.Fatalf("%v %v: %x\nread   %+v\nwrote  %x\nread   %+v, %v", b.ID(), v, body, b, out, again, err)
+		}
+	})
 }

@@ -95,20 +95,20 @@ func list[T any](r *reader, count int, read func(*reader) T) []T {
 // item makes the body short, whatever the count says.
 //
 // The approval draft of 2011 has two counts there, of all items and of those in
-// this packet. That layout is taken, unless the header is of 2019, when
-// the other does not use the body up and this one does; total is the first
-// count then, otherwise 0.
+// this packet. That layout is taken, unless the header is of 2019, when it fits
+// wholly, counts and length, and the other does not; total is the first count
+// then, otherwise 0.
 func counted[T any](r *reader, v Version, read func(*reader) T) (total uint8, items []T) {
 	draft := *r
-	r.u8()
+	n := int(r.u8())
 	items = list(r, uncounted, read)
-	if v == V2019 || r.failed == nil {
+	if v == V2019 || r.failed == nil && len(items) == n {
 		return 0, items
 	}
 	total = draft.u8()
-	n := int(draft.u8())
+	n = int(draft.u8())
 	others := list(&draft, uncounted, read)
-	if total == 0 || draft.failed != nil || len(others) != n {
+	if total == 0 || int(total) < n || draft.failed != nil || len(others) != n {
 		return 0, items
 	}
 	*r = draft
