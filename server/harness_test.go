@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(idleEnv); spec != "" {
+		if err := idleFleet(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // gnet's goroutine pool runs from the start
 }
 
@@ -91,6 +98,21 @@ func (c *cloud) Offline(s *session.Session, _ error) {
 		delete(c.live, s.Identity())
 	}
 	c.outs++
+}
+
+// hold makes logins wait until the function that it returns is called.
+func (c *cloud) hold() (release func()) {
+	gate := make(chan struct{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gate = gate
+	return func() { close(gate) }
+}
+
+func (c *cloud) refuseWith(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse = err
 }
 
 func (c *cloud) heard(identity string) []string {
@@ -294,6 +316,18 @@ func (c *client) want(lines ...string) {
 			c.t.Fatalf("got %.60q, want %.60q", got, want)
 		}
 	}
+}
+
+// wantRefused connects, which may already fail, and waits for the end.
+func (b *bench) wantRefused(t testing.TB) {
+	t.Helper()
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	(&client{Conn: c, t: t, r: bufio.NewReader(c)}).wantClosed()
 }
 
 // wantClosed waits for the server to close the connection; what is read before
