@@ -9,7 +9,7 @@ import (
 // LocationResponse is the answer to a query of the location, message 0x0201
 // (JT/T 808-2019 8.14): a WORD, then the body of a location report.
 type LocationResponse struct {
-	Serial   uint16   `json:"serial"` // of the query
+	Serial   uint16   `json:"ack_serial"` // of the query
 	Location Location `json:"location"`
 }
 
@@ -94,7 +94,7 @@ func (b *Batch) AppendBody(dst []byte, v Version) ([]byte, error) {
 		w.u16(0)
 		w.body(&b.Locations[i], v)
 		n := w.limit(len(w.buf)-at-2, 0xFFFF, "location")
-		w.buf[at], w.buf[at+1] = byte(n>>8), byte(n) //nolint:gosec // limited to a word
+		w.buf[at], w.buf[at+1] = byte(n>>8), byte(n)
 	}
 	return w.done()
 }

@@ -27,7 +27,7 @@ func NewBCDTimeIn(t time.Time, in *time.Location) BCDTime {
 }
 
 // bcd is n, 0 to 99, as two decimal digits.
-func bcd(n int) byte { return byte(n/10<<4 | n%10) } //nolint:gosec // n is below 100
+func bcd(n int) byte { return byte(n/10<<4 | n%10) }
 
 // unbcd is the number whose two decimal digits b holds, false if they are not decimal.
 func unbcd(b byte) (int, bool) {
@@ -42,7 +42,7 @@ func (t BCDTime) Time() (time.Time, bool) { return t.TimeIn(zone) }
 
 // TimeIn is [BCDTime.Time] for terminals whose clock runs in another time zone.
 func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
-	var n [6]int
+	var n [len(t)]int
 	for i, b := range t {
 		v, ok := unbcd(b)
 		if !ok {
@@ -50,14 +50,14 @@ func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
 		}
 		n[i] = v
 	}
-	year, month, day := 2000+n[0], time.Month(n[1]), n[2]
-	if month < 1 || month > 12 || day < 1 || n[3] > 23 || n[4] > 59 || n[5] > 59 {
+	year, month, day, hour, minute, second := 2000+n[0], time.Month(n[1]), n[2], n[3], n[4], n[5]
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
 	if day > 28 && day > daysIn(month, year) {
 		return time.Time{}, false
 	}
-	return time.Date(year, month, day, n[3], n[4], n[5], 0, in).UTC(), true
+	return time.Date(year, month, day, hour, minute, second, 0, in).UTC(), true
 }
 
 func daysIn(month time.Month, year int) int {

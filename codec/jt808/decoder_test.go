@@ -103,141 +103,6 @@ func TestEscapeVectors(t *testing.T) {
 	}
 }
 
-func TestHeaderVectors(t *testing.T) {
-	t.Parallel()
-	for _, v := range vectors(t, "jt808") {
-		t.Run(v.Name, func(t *testing.T) {
-			t.Parallel()
-			wire := unhex(t, v.Hex)
-			o := DefaultOptions()
-			o.AllowEncrypted = true
-			frames, errs := decodeAll(t, NewDecoder(o), wire)
-			if len(frames) != 1 || len(errs) != 0 {
-				t.Fatalf("%d frames, errors %v", len(frames), errs)
-			}
-			checkHeader(t, &v, frames[0])
-			again, err := AppendFrame(nil, frames[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			var attr, sent int
-			v.get(t, "attr", &attr)
-			if sent = int(again[3])<<8 | int(again[4]); again[3] != escape && again[4] != escape && sent == attr && !bytes.Equal(again, wire) {
-				t.Errorf("encoded again\n %x, want\n %x", again, wire)
-			}
-		})
-	}
-}
-
-func checkHeader(t *testing.T, v *vector, f *Frame) {
-	t.Helper()
-	var want struct {
-		MsgID         string `json:"msg_id"`
-		BodyLen       int    `json:"body_len"`
-		Encrypt       uint8  `json:"encrypt"`
-		Phone         string `json:"phone"`
-		PhoneIsBCD    bool   `json:"phone_is_bcd"`
-		PhoneStripped string `json:"phone_stripped"`
-		Serial        uint16 `json:"serial"`
-		HeaderVersion string `json:"header_version"`
-		BodyHex       string `json:"body_hex"`
-		ProtoVer      uint8  `json:"proto_ver"`
-		Total         uint16 `json:"package_total"`
-		Index         uint16 `json:"package_no"`
-	}
-	for field, into := range map[string]any{
-		"msg_id": &want.MsgID, "body_len": &want.BodyLen, "encrypt": &want.Encrypt, "phone": &want.Phone,
-		"phone_is_bcd": &want.PhoneIsBCD, "phone_stripped": &want.PhoneStripped, "serial": &want.Serial,
-		"header_version": &want.HeaderVersion, "body_hex": &want.BodyHex,
-	} {
-		v.get(t, field, into)
-	}
-	for field, into := range map[string]any{"proto_ver": &want.ProtoVer, "package_total": &want.Total, "package_no": &want.Index} {
-		if v.has(field) {
-			v.get(t, field, into)
-		}
-	}
-	phone, err := ParsePhone(want.Phone, parseVersion(want.HeaderVersion))
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := Header{
-		ID: parseID(t, want.MsgID), Version: parseVersion(want.HeaderVersion), ProtocolVersion: want.ProtoVer,
-		Encryption: want.Encrypt, Phone: phone, Serial: want.Serial, Total: want.Total, Index: want.Index,
-	}
-	if f.Header != header {
-		t.Errorf("header\n %+v, want\n %+v", f.Header, header)
-	}
-	if hex.EncodeToString(f.Body) != want.BodyHex || len(f.Body) != want.BodyLen {
-		t.Errorf("body of %d bytes\n %x, want %d\n %s", len(f.Body), f.Body, want.BodyLen, want.BodyHex)
-	}
-	if f.Phone.String() != want.Phone || f.Phone.Stripped() != want.PhoneStripped || f.Phone.IsBCD() != want.PhoneIsBCD {
-		t.Errorf("phone %v, %s, %v, want %s, %s, %v", f.Phone, f.Phone.Stripped(), f.Phone.IsBCD(), want.Phone, want.PhoneStripped, want.PhoneIsBCD)
-	}
-}
-
-func TestNegativeVectors(t *testing.T) {
-	t.Parallel()
-	for _, v := range vectors(t, "jt808_negative") {
-		t.Run(v.Name, func(t *testing.T) {
-			t.Parallel()
-			var category, problem string
-			v.get(t, "category", &category)
-			v.get(t, "error", &problem)
-			wire := unhex(t, v.Hex)
-			frames, errs := decodeAll(t, fresh(), slices.Concat(wire, unhex(t, heartbeat)))
-			if len(frames) == 0 || frames[len(frames)-1].Phone.Stripped() != "14419999999" {
-				t.Fatalf("the good frame behind it is lost: %d frames, errors %v", len(frames), errs)
-			}
-			frames = frames[:len(frames)-1]
-			for _, err := range errs {
-				var damage *codec.FrameError
-				if !errors.As(err, &damage) {
-					t.Errorf("%v is no *codec.FrameError", err)
-				}
-			}
-			switch {
-			case v.has("recoverable_as"):
-				var sub vector
-				sub.Name = v.Name
-				v.get(t, "recoverable_as", &sub.Expect)
-				if len(frames) != 1 || len(errs) != 0 {
-					t.Fatalf("%d frames, errors %v, want it recovered", len(frames), errs)
-				}
-				checkHeader(t, &sub, frames[0])
-			case category == "several_frames_in_one_string":
-				if len(frames)+len(errs) < 2 {
-					t.Errorf("%d frames, errors %v, want several candidates", len(frames), errs)
-				}
-			case category == "bad_delimiter" || category == "other_variant":
-				if len(frames) != 0 || len(errs) != 0 {
-					t.Errorf("%d frames, errors %v, want it skipped in silence", len(frames), errs)
-				}
-			case problem == "short_body" || problem == "can_len":
-				if len(frames) != 1 || len(errs) != 0 {
-					t.Fatalf("%d frames, errors %v, want a frame whose body is wrong", len(frames), errs)
-				}
-				checkWrongBody(t, category, frames[0])
-			default:
-				if len(frames) != 0 || len(errs) != 1 {
-					t.Errorf("%d frames, errors %v, want one error", len(frames), errs)
-				}
-			}
-		})
-	}
-}
-
-// checkWrongBody wants an error of the bodies this file is about.
-func checkWrongBody(t *testing.T, category string, f *Frame) {
-	t.Helper()
-	if f.ID != IDLocation && f.ID != IDBatch {
-		return // bodies_test.go
-	}
-	if b, err := f.Parse(); !errors.Is(err, ErrShortBody) {
-		t.Errorf("%s: body is %+v with error %v, want ErrShortBody", category, b, err)
-	}
-}
-
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	var frames [][]byte
@@ -411,26 +276,13 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func phone(t testing.TB, digits string, v Version) Phone {
-	t.Helper()
+func phone(tb testing.TB, digits string, v Version) Phone {
+	tb.Helper()
 	p, err := ParsePhone(digits, v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
-}
-
-// longFrame is a frame of the longest body.
-func longFrame(t testing.TB) []byte {
-	t.Helper()
-	wire, err := AppendFrame(nil, &Frame{
-		Header: Header{ID: IDMediaData, Version: V2019, ProtocolVersion: 1, Phone: phone(t, "1", V2019), Total: 2, Index: 1},
-		Body:   bytes.Repeat([]byte{escape, delimiter, 0}, 341),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire
 }
 
 // TestIdleMemory wants that a decoder keeps little between frames, whatever it
@@ -452,77 +304,4 @@ func TestIdleMemory(t *testing.T) {
 
 func TestDecodeAllocs(t *testing.T) {
 	codectest.Allocs(t, 0, fresh(), slices.Concat(unhex(t, locationFrame), unhex(t, heartbeat), unhex(t, locationFrame)))
-}
-
-func FuzzDecoder(f *testing.F) {
-	var seeds [][]byte
-	for _, file := range []string{"jt808_stream", "jt808_negative"} {
-		for _, v := range vectors(f, file) {
-			if b, err := hex.DecodeString(v.Hex); err == nil && len(b) > 0 && len(b) < 200 {
-				seeds = append(seeds, b)
-			}
-		}
-	}
-	seeds = append(seeds, unhex(f, locationFrame))
-	for i, seed := range seeds {
-		f.Add(seed, uint16(i))
-	}
-	f.Fuzz(func(t *testing.T, stream []byte, cut uint16) {
-		codectest.Properties(t, func() codec.Decoder[*Frame] { return NewDecoder(Options{MaxFrame: 200}) }, stream, int(cut))
-		frames, errs := decodeAll(t, fresh(), stream)
-		if 13*len(frames)+len(errs) > len(stream) {
-			t.Errorf("%d frames and %d errors in %d bytes", len(frames), len(errs), len(stream))
-		}
-		for _, got := range frames {
-			wire, err := AppendFrame(nil, got)
-			if err != nil {
-				t.Fatalf("%+v: %v", got.Header, err)
-			}
-			again := decodeOne(t, wire)
-			if again.Header != got.Header || !bytes.Equal(again.Body, got.Body) {
-				t.Errorf("encoded and decoded again\n %+v, want\n %+v", again, got)
-			}
-		}
-	})
-}
-
-// locationFrame is a 2013 location report with mileage, fuel, signal strength
-// and satellites: 59 bytes on the wire.
-const locationFrame = "7e0200002c013800138000002a00000000000c000301dc8a50073d8ee5000c025d010f2403071530450104000003e80202012c30011531010c317e"
-
-func BenchmarkDecode(b *testing.B) {
-	for _, bench := range []struct {
-		name  string
-		frame []byte
-	}{
-		{"heartbeat", unhex(b, heartbeat)},
-		{"location", unhex(b, locationFrame)},
-		{"longest", longFrame(b)},
-	} {
-		b.Run(bench.name, func(b *testing.B) {
-			d := fresh()
-			b.SetBytes(int64(len(bench.frame)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, err := d.Decode(bench.frame); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkAppendFrame(b *testing.B) {
-	d := fresh()
-	f, _, err := d.Decode(unhex(b, locationFrame))
-	if err != nil {
-		b.Fatal(err)
-	}
-	var buf []byte
-	b.ReportAllocs()
-	for b.Loop() {
-		if buf, err = AppendFrame(buf[:0], f); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

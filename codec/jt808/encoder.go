@@ -1,6 +1,8 @@
 package jt808
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/linkspan/linkspan/codec"
@@ -63,13 +65,28 @@ func AppendPackages(dst []byte, f *Frame, maxBody int) (out []byte, frames int, 
 	return out, total, nil
 }
 
-// AppendMessage appends a message with the body b, cut into packages if need be
-// (see [AppendPackages]). h.ID is taken from b.
+// AppendMessage appends a message with the body b, in one frame, or cut into
+// packages if it is too long for that (see [AppendPackages]): frames says how many
+// were used. The header's ID, Total and Index are not looked at. The body is
+// written where it belongs at once, so that answers need no buffer of their own.
 func AppendMessage(dst []byte, h Header, b Body) (out []byte, frames int, err error) {
-	h.ID = b.ID()
-	body, err := b.AppendBody(nil, h.Version)
+	h.ID, h.Total, h.Index = b.ID(), 0, 0
+	start := len(dst) + 1
+	out, err = h.append(append(dst, delimiter), 0)
+	if err != nil {
+		return dst, 0, err
+	}
+	at := len(out)
+	out, err = b.AppendBody(out, h.Version)
 	if err != nil {
 		return dst, 0, fmt.Errorf("jt808: body of %v: %w", h.ID, err)
 	}
-	return AppendPackages(dst, &Frame{Header: h, Body: body}, 0)
+	length := len(out) - at
+	if length > MaxBody {
+		return AppendPackages(dst, &Frame{Header: h, Body: bytes.Clone(out[at:])}, 0)
+	}
+	attr := binary.BigEndian.Uint16(out[start+2:]) | uint16(length) //nolint:gosec // at most MaxBody
+	binary.BigEndian.PutUint16(out[start+2:], attr)
+	out = append(out, checksum(out[start:]))
+	return append(escapeTail(out, start), delimiter), 1, nil
 }

@@ -91,6 +91,44 @@ func TestAppendMessage(t *testing.T) {
 	}
 }
 
+func TestAppendMessageIsAppendFrame(t *testing.T) {
+	t.Parallel()
+	for _, v := range []Version{V2013, V2019} {
+		h := Header{ID: 1, Version: v, ProtocolVersion: 1, Phone: phone(t, "7e7d", v), Serial: 0x7D7E, Total: 5, Index: 2}
+		if v == V2013 {
+			h.ProtocolVersion = 0
+		}
+		for _, size := range []int{0, 1, 125, 126, 255, 256, 1000, MaxBody, MaxBody + 1, 3000} {
+			body := &Unknown{MessageID: 0x7E7D, Data: bytes.Repeat([]byte{escape, delimiter, 9}, size/3+1)[:size]}
+			got, n, err := AppendMessage([]byte("before"), h, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole := h
+			whole.ID = body.ID()
+			want, m, err := AppendPackages([]byte("before"), &Frame{Header: whole, Body: body.Data}, 0)
+			if err != nil || n != m || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes in %v: %d frames, %v\n %x, want %d\n %x", size, v, n, err, got, m, want)
+			}
+		}
+	}
+	if out, n, err := AppendMessage([]byte("before"), Header{Version: V2013}, &Unknown{}); !errors.Is(err, ErrPhone) || n != 0 || string(out) != "before" {
+		t.Errorf("no phone: %q, %d, %v", out, n, err)
+	}
+}
+
+func TestAppendMessageAllocs(t *testing.T) {
+	h := Header{Version: V2013, Phone: phone(t, "13800138000", V2013)}
+	answer, buf := &PlatformResponse{Request: IDLocation}, make([]byte, 0, 64)
+	n := testing.AllocsPerRun(100, func() {
+		answer.Serial++
+		buf, _, _ = AppendMessage(buf[:0], h, answer)
+	})
+	if n != 0 {
+		t.Errorf("%v allocations for an answer", n)
+	}
+}
+
 func TestParseOfPackage(t *testing.T) {
 	t.Parallel()
 	f := packages(t, IDLocation, 1, strings.Repeat("x", 40))[0]

@@ -77,7 +77,7 @@ func checksum(b []byte) byte {
 	wide ^= wide >> 32
 	wide ^= wide >> 16
 	wide ^= wide >> 8
-	sum := byte(wide) //nolint:gosec // the lowest byte is what is meant
+	sum := byte(wide)
 	for _, c := range b {
 		sum ^= c
 	}

@@ -70,9 +70,9 @@ func TestSafetyAlarm(t *testing.T) {
 			if !ok {
 				return
 			}
-			got := fmt.Sprint(a.AlarmID, a.Flag, a.Type, a.Detail, a.Speed, a.Altitude, a.Latitude, a.Longitude, a.Time,
-				a.VehicleStatus, " ", a.Label.TerminalID, " ", a.Label.Time, a.Label.Sequence, a.Label.Attachments)
-			if strings.Join(strings.Fields(got), " ") != test.want {
+			got := fmt.Sprintf("%d %d %d %v %d %d %d %d %v %d %s %v %d %d", a.AlarmID, a.Flag, a.Type, a.Detail, a.Speed, a.Altitude,
+				a.Latitude, a.Longitude, a.Time, a.VehicleStatus, a.Label.TerminalID, a.Label.Time, a.Label.Sequence, a.Label.Attachments)
+			if got != test.want {
 				t.Errorf("alarm\n %s, want\n %s", got, test.want)
 			}
 			if got := fmt.Sprint(a.AppendTyres(nil)); got != test.tyres {

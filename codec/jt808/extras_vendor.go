@@ -70,7 +70,7 @@ func (e Extra) AppendWiFi(dst []WiFi) ([]WiFi, bool) {
 		return dst, false
 	}
 	for ; len(b) > 0; b = b[7:] {
-		dst = append(dst, WiFi{MAC: [6]byte(b), Signal: int8(b[6])}) //nolint:gosec // two's complement is what is meant
+		dst = append(dst, WiFi{MAC: [6]byte(b), Signal: int8(b[6])})
 	}
 	return dst, true
 }

@@ -40,6 +40,12 @@ type Header struct {
 // MaxBody is the longest body of one frame: longer ones are cut into packages.
 const MaxBody = 1<<10 - 1
 
+// Reply is the header of an answer to the sender of h, with a serial number of
+// our own: the layout, protocol version and phone bytes are those of h.
+func (h *Header) Reply(serial uint16) Header {
+	return Header{Version: h.Version, ProtocolVersion: h.ProtocolVersion, Phone: h.Phone, Serial: serial}
+}
+
 const (
 	headerLen     = 12 // with a phone of 6 bytes
 	headerLen2019 = 17

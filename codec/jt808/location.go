@@ -117,7 +117,7 @@ func (l *Location) AppendBody(dst []byte, _ Version) ([]byte, error) {
 		if len(e.Value) > 0xFF {
 			return dst, fmt.Errorf("%w: item 0x%02x: %d bytes, at most 255", ErrTooLong, e.ID, len(e.Value))
 		}
-		out = append(out, e.ID, byte(len(e.Value))) //nolint:gosec // at most 255
+		out = append(out, e.ID, byte(len(e.Value)))
 		out = append(out, e.Value...)
 	}
 	return append(out, l.Tail...), nil

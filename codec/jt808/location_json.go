@@ -67,7 +67,7 @@ func appendScaled(dst []byte, v int64, digits int) []byte {
 	dst = append(dst, '.')
 	for v > 0 {
 		unit /= 10
-		dst = append(dst, byte('0'+v/unit)) //nolint:gosec // one digit
+		dst = append(dst, byte('0'+v/unit))
 		v %= unit
 	}
 	return dst

@@ -2,7 +2,6 @@ package jt808
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"math"
 	"reflect"
@@ -101,7 +100,7 @@ func checkExtra(t *testing.T, e Extra, want map[string]any) {
 		got["fuel_0.1L"] = float64(f)
 	}
 	if p, ok := l.TyrePressures(); ok {
-		all := []any{}
+		all := make([]any, 0, len(p))
 		for _, b := range p {
 			all = append(all, float64(b))
 		}
@@ -145,39 +144,6 @@ func checkExtra(t *testing.T, e Extra, want map[string]any) {
 	}
 }
 
-// checkJSON wants JSON in the units of people.
-func checkJSON(t *testing.T, l *Location, want *wantLocation) {
-	t.Helper()
-	data, err := json.Marshal(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		Alarm, Status       uint32
-		Latitude, Longitude float64
-		Altitude            int16
-		Speed               float64
-		Direction           uint16
-		Time                *time.Time
-		Extras              map[string]json.RawMessage
-	}
-	if err := json.Unmarshal(data, &got); err != nil {
-		t.Fatalf("%s: %v", data, err)
-	}
-	if got.Alarm != want.Alarm || got.Status != want.Status || !close1e6(got.Latitude, want.Lat) || !close1e6(got.Longitude, want.Lon) ||
-		got.Altitude != want.AltitudeSigned || !close1e6(got.Speed, want.SpeedKMH) || got.Direction != want.Course {
-		t.Errorf("JSON %s, want %+v", data, want)
-	}
-	if (got.Time != nil) != want.Time.Valid || got.Time != nil && got.Time.Unix() != want.Time.Unix {
-		t.Errorf("JSON time %v, want %+v", got.Time, want.Time)
-	}
-	for _, e := range want.Extras {
-		if id, ok := e["id"].(string); !ok || got.Extras[id] == nil && id != "0x00" {
-			t.Errorf("JSON has no item %s: %s", id, data)
-		}
-	}
-}
-
 func TestLocationVectors(t *testing.T) {
 	t.Parallel()
 	l, seen := new(Location), 0 // one for all, as on a connection
@@ -216,113 +182,6 @@ func checkRoundTrip(t *testing.T, b Body, f *Frame, fresh Body) {
 	}
 	if out, err := fresh.AppendBody([]byte("x"), f.Version); err != nil || string(out) != string(again) {
 		t.Errorf("the parsed body aliases the frame: %x, %v", out, err)
-	}
-}
-
-func TestLocationResponseVectors(t *testing.T) {
-	t.Parallel()
-	seen := 0
-	for _, v := range vectors(t, "jt808") {
-		f := decodeOneOrNil(unhex(t, v.Hex))
-		if f == nil || f.IsPackage() || f.ID != IDLocationResponse {
-			continue
-		}
-		seen++
-		t.Run(v.Name, func(t *testing.T) {
-			t.Parallel()
-			var want struct {
-				Serial   uint16 `json:"ack_serial"`
-				Location wantLocation
-			}
-			v.get(t, "body", &want)
-			var r LocationResponse
-			if err := r.ParseBody(f.Body, f.Version); err != nil {
-				t.Fatal(err)
-			}
-			if r.Serial != want.Serial {
-				t.Errorf("serial %d, want %d", r.Serial, want.Serial)
-			}
-			checkLocation(t, &r.Location, &want.Location)
-			checkRoundTrip(t, &r, f, new(LocationResponse))
-		})
-	}
-	if seen == 0 {
-		t.Error("no vectors")
-	}
-}
-
-func TestBatchVectors(t *testing.T) {
-	t.Parallel()
-	b, seen := new(Batch), 0
-	for _, v := range vectors(t, "jt808") {
-		f := decodeOneOrNil(unhex(t, v.Hex))
-		if f == nil || f.IsPackage() || f.ID != IDBatch {
-			continue
-		}
-		seen++
-		t.Run(v.Name, func(t *testing.T) {
-			var want struct {
-				Count, Type uint16
-				Items       []wantLocation
-				Found       int `json:"items_found"`
-			}
-			v.get(t, "body", &want)
-			if err := b.ParseBody(f.Body, f.Version); err != nil {
-				t.Fatal(err)
-			}
-			if len(b.Locations) != want.Found || len(want.Items) != want.Found || uint16(b.Kind) != want.Type {
-				t.Fatalf("%d locations of kind %v, want %d, %d", len(b.Locations), b.Kind, want.Found, want.Type)
-			}
-			for i := range b.Locations {
-				checkLocation(t, &b.Locations[i], &want.Items[i])
-			}
-			if int(want.Count) == want.Found {
-				checkRoundTrip(t, b, f, new(Batch))
-			}
-		})
-	}
-	if seen == 0 {
-		t.Error("no vectors")
-	}
-}
-
-func TestBodyVectorsOfLocations(t *testing.T) {
-	t.Parallel()
-	seen := 0
-	for _, v := range vectors(t, "jt808_bodies") {
-		id := parseID(t, v.MsgID)
-		if id != IDLocation && id != IDBatch && id != IDLocationResponse {
-			continue
-		}
-		seen++
-		b, err := ParseBody(id, parseVersion(v.Version), unhex(t, v.Hex))
-		if err != nil {
-			t.Errorf("%s: %v", v.Name, err)
-			continue
-		}
-		switch b := b.(type) {
-		case *Location:
-			var want wantLocation
-			v.get(t, "body", &want)
-			checkLocation(t, b, &want)
-		case *Batch:
-			var want struct{ Items []wantLocation }
-			v.get(t, "body", &want)
-			if len(b.Locations) != len(want.Items) {
-				t.Errorf("%s: %d locations, want %d", v.Name, len(b.Locations), len(want.Items))
-				continue
-			}
-			for i := range b.Locations {
-				checkLocation(t, &b.Locations[i], &want.Items[i])
-			}
-		case *LocationResponse:
-			var want struct{ Location wantLocation }
-			v.get(t, "body", &want)
-			checkLocation(t, &b.Location, &want.Location)
-		}
-	}
-	if seen == 0 {
-		t.Error("no vectors")
 	}
 }
 
@@ -405,59 +264,6 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-func TestBitNames(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		got  []string
-		want string
-	}{
-		{Alarm(0).Names(V2019), ""},
-		{(AlarmSOS | AlarmDanger | 1<<15 | AlarmCollision | 1<<31).Names(V2013), "sos danger_warning bit15 collision_warning illegal_door_opening"},
-		{(AlarmSOS | AlarmDanger | 1<<15 | AlarmCollision | 1<<31).Names(V2019), "sos dangerous_driving forbidden_time collision bit31"},
-		{(AlarmCameraFault | AlarmICCardFault | 1<<17).Names(V2011), "camera_fault bit12 bit17"},
-		{Status(0).Names(V2019), ""},
-		{(StatusACC | StatusLocated | StatusMoving | 3<<8 | StatusGPS).Names(V2019), "acc located gps moving load_full"},
-		{(StatusACC | StatusForwardCollision | StatusMoving | 1<<8).Names(V2013), "acc bit6 bit22 load_half"},
-		{(StatusDoorLocked | StatusDoor1Open).Names(V2011), "door_locked bit13"},
-	} {
-		if got := strings.Join(test.got, " "); got != test.want {
-			t.Errorf("names %q, want %q", got, test.want)
-		}
-	}
-	if !(AlarmSOS | AlarmFuel).Has(AlarmFuel) || AlarmSOS.Has(AlarmSOS|AlarmFuel) {
-		t.Error("Has")
-	}
-}
-
-func TestLocationJSON(t *testing.T) {
-	t.Parallel()
-	l := Location{
-		Alarm: 1, Status: StatusLocated | StatusSouth, Latitude: 33868820, Longitude: 151000000, Altitude: -5, Speed: 605, Direction: 271,
-		Time: NewBCDTime(time.Date(2024, 3, 7, 7, 30, 45, 0, time.UTC)),
-		Extras: []Extra{
-			{1, []byte{0, 0, 3, 0xE8}}, {2, []byte{0, 55}},
-			{6, []byte{0x80, 5}}, {0xEB, []byte{1}}, {0xEB, []byte{2, 3}}, {0x30, []byte{9, 9}}, {0, nil},
-		},
-		Tail: []byte{0xAB},
-	}
-	const want = `{"alarm":1,"status":6,"latitude":-33.86882,"longitude":151,"altitude":-5,"speed":60.5,"direction":271,` +
-		`"time":"2024-03-07T07:30:45Z","extras":{"0x01":100,"0x02":5.5,"0x06":-5,"0xeb":["01","0203"],"0x30":"0909"},"tail":"ab"}`
-	if got, err := json.Marshal(l); err != nil || string(got) != want {
-		t.Errorf("JSON\n %s, %v, want\n %s", got, err, want)
-	}
-	if got, err := json.Marshal(Location{}); err != nil || !strings.Contains(string(got), `"time":null,"extras":{}}`) {
-		t.Errorf("JSON of nothing: %s, %v", got, err)
-	}
-	clone := l.Clone()
-	if !clone.Equal(&l) {
-		t.Error("a clone is not equal")
-	}
-	l.Extras[0].Value[0] = 9
-	if clone.Equal(&l) || clone.Extras[0].Value[0] != 0 {
-		t.Error("a clone shares its items")
-	}
-}
-
 func TestLocationAllocs(t *testing.T) {
 	d := fresh()
 	f, _, err := d.Decode(unhex(t, locationFrame))
@@ -468,74 +274,4 @@ func TestLocationAllocs(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { err = l.ParseBody(f.Body, f.Version) }); n != 0 || err != nil {
 		t.Errorf("%v allocations, error %v", n, err)
 	}
-}
-
-func FuzzLocation(f *testing.F) {
-	for _, v := range vectors(f, "jt808") {
-		if frame := decodeOneOrNil(unhex(f, v.Hex)); frame != nil && len(frame.Body) < 150 {
-			switch frame.ID {
-			case IDLocation, IDLocationResponse, IDBatch:
-				f.Add(uint16(frame.ID), frame.Body)
-			}
-		}
-	}
-	f.Fuzz(func(t *testing.T, id uint16, body []byte) {
-		switch ID(id) {
-		case IDLocation, IDLocationResponse, IDBatch:
-		default:
-			id = uint16(IDLocation)
-		}
-		b, err := ParseBody(ID(id), V2013, body)
-		if err != nil {
-			if !errors.Is(err, ErrShortBody) {
-				t.Fatalf("error %v", err)
-			}
-			return
-		}
-		again, err := b.AppendBody(nil, V2013)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if batch, ok := b.(*Batch); ok { // the number in front is corrected
-			n := len(batch.Locations)
-			body = append([]byte{byte(n >> 8), byte(n)}, body[2:]...)
-		}
-		if string(again) != string(body) {
-			t.Errorf("encoded again\n %x, want\n %x", again, body)
-		}
-		if data, err := json.Marshal(b); err != nil || !json.Valid(data) {
-			t.Errorf("JSON %s, %v", data, err)
-		}
-	})
-}
-
-func BenchmarkLocation(b *testing.B) {
-	wire := unhex(b, locationFrame)
-	b.Run("parse", func(b *testing.B) {
-		f, _, err := fresh().Decode(wire)
-		if err != nil {
-			b.Fatal(err)
-		}
-		var l Location
-		b.ReportAllocs()
-		for b.Loop() {
-			if err := l.ParseBody(f.Body, f.Version); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("decode and parse", func(b *testing.B) {
-		d := fresh()
-		var l Location
-		b.ReportAllocs()
-		for b.Loop() {
-			f, _, err := d.Decode(wire)
-			if err == nil {
-				err = l.ParseBody(f.Body, f.Version)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

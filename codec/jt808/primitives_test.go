@@ -177,10 +177,10 @@ func TestReader(t *testing.T) {
 		t.Error("a reader that failed goes on")
 	}
 	r.fail("again")
-	if r.err() != first {
+	if !errors.Is(r.err(), first) {
 		t.Errorf("the first failure is forgotten: %v", r.err())
 	}
-	if r := newReader([]byte{1}); r.take(-1) != nil || r.err() == nil {
+	if other := newReader([]byte{1}); other.take(-1) != nil || other.err() == nil {
 		t.Error("a negative length is taken")
 	}
 	in := []byte{1, 2, 3}

@@ -297,7 +297,7 @@ func (r *Reassembler) Expire(now time.Time) []Dropped {
 func (r *Reassembler) Next() (at time.Time, ok bool) {
 	for _, p := range r.partials {
 		t := p.last.Add(r.options.Idle)
-		if retry, ok := r.retryAt(p); ok && retry.Before(t) {
+		if retry, asks := r.retryAt(p); asks && retry.Before(t) {
 			t = retry
 		}
 		if !ok || t.Before(at) {

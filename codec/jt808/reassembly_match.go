@@ -27,7 +27,7 @@ func packageError(h *Header, offset int) error {
 // the latest of them. One where it is out of order is right only if the terminal
 // has shown that its serials mean nothing.
 func (r *Reassembler) find(f *Frame) (found *partial, duplicate bool) {
-	var ordered, any *partial
+	var ordered, other *partial
 	for i := len(r.partials) - 1; i >= 0; i-- {
 		p := r.partials[i]
 		if !sameMessage(&p.header, &f.Header) {
@@ -51,11 +51,11 @@ func (r *Reassembler) find(f *Frame) (found *partial, duplicate bool) {
 			return p, false
 		case fit == inOrder && ordered == nil:
 			ordered = p
-		case fit == disorder && any == nil && (!p.serials || len(p.pieces) == 1):
-			any = p
+		case fit == disorder && other == nil && (!p.serials || len(p.pieces) == 1):
+			other = p
 		}
 	}
-	return cmp.Or(ordered, any), false
+	return cmp.Or(ordered, other), false
 }
 
 // fitness says how well a package's serial goes with a message's.

@@ -24,50 +24,50 @@ type vector struct {
 }
 
 // vectors reads testdata/name.json.
-func vectors(t testing.TB, name string) []vector {
-	t.Helper()
+func vectors(tb testing.TB, name string) []vector {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var all []vector
 	if err := json.Unmarshal(data, &all); err != nil {
-		t.Fatalf("%s: %v", name, err)
+		tb.Fatalf("%s: %v", name, err)
 	}
 	if len(all) == 0 {
-		t.Fatalf("%s: no vectors", name)
+		tb.Fatalf("%s: no vectors", name)
 	}
 	return all
 }
 
 // get reads the field of that name into into.
-func (v *vector) get(t testing.TB, field string, into any) {
-	t.Helper()
+func (v *vector) get(tb testing.TB, field string, into any) {
+	tb.Helper()
 	raw, ok := v.Expect[field]
 	if !ok {
-		t.Fatalf("%s: expect has no %s", v.Name, field)
+		tb.Fatalf("%s: expect has no %s", v.Name, field)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
-		t.Fatalf("%s: expect.%s: %v", v.Name, field, err)
+		tb.Fatalf("%s: expect.%s: %v", v.Name, field, err)
 	}
 }
 
 func (v *vector) has(field string) bool { _, ok := v.Expect[field]; return ok }
 
-func unhex(t testing.TB, digits string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, digits string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		t.Fatalf("%q: %v", digits, err)
+		tb.Fatalf("%q: %v", digits, err)
 	}
 	return b
 }
 
-func parseID(t testing.TB, s string) ID {
-	t.Helper()
+func parseID(tb testing.TB, s string) ID {
+	tb.Helper()
 	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0x"), 16, 16)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ID(n)
 }
@@ -83,12 +83,12 @@ func parseVersion(s string) Version {
 }
 
 // decodeAll feeds in to d and returns the frames and the errors of candidates.
-func decodeAll(t testing.TB, d codec.Decoder[*Frame], in []byte) (frames []*Frame, errs []error) {
-	t.Helper()
+func decodeAll(tb testing.TB, d codec.Decoder[*Frame], in []byte) (frames []*Frame, errs []error) {
+	tb.Helper()
 	for len(in) > 0 {
 		f, n, err := d.Decode(in)
 		if n < 0 || n > len(in) || n == 0 && err != codec.ErrIncomplete {
-			t.Fatalf("Decode took %d of %d bytes with %v", n, len(in), err)
+			tb.Fatalf("Decode took %d of %d bytes with %v", n, len(in), err)
 		}
 		in = in[n:]
 		switch {
@@ -104,11 +104,11 @@ func decodeAll(t testing.TB, d codec.Decoder[*Frame], in []byte) (frames []*Fram
 }
 
 // decodeOne is the one frame that in is.
-func decodeOne(t testing.TB, in []byte) *Frame {
-	t.Helper()
-	frames, errs := decodeAll(t, NewDecoder(DefaultOptions()), in)
+func decodeOne(tb testing.TB, in []byte) *Frame {
+	tb.Helper()
+	frames, errs := decodeAll(tb, NewDecoder(DefaultOptions()), in)
 	if len(frames) != 1 || len(errs) != 0 {
-		t.Fatalf("%d frames and errors %v, want one frame and none", len(frames), errs)
+		tb.Fatalf("%d frames and errors %v, want one frame and none", len(frames), errs)
 	}
 	return frames[0]
 }
