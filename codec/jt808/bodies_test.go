@@ -25,34 +25,34 @@ type bodyVector struct {
 
 // bodyVectors is all whole bodies of both files but those that are locations
 // only, which location_test.go looks at.
-func bodyVectors(t testing.TB) []bodyVector {
-	t.Helper()
+func bodyVectors(tb testing.TB) []bodyVector {
+	tb.Helper()
 	var all []bodyVector
 	add := func(v vector, id ID, version Version, body []byte) {
 		if id == IDLocation || id == IDBatch || id == IDLocationResponse {
 			return
 		}
 		bv := bodyVector{name: v.Name, id: id, version: version, body: body}
-		v.get(t, "body", &bv.want)
+		v.get(tb, "body", &bv.want)
 		all = append(all, bv)
 	}
-	for _, v := range vectors(t, "jt808") {
+	for _, v := range vectors(tb, "jt808") {
 		if !v.has("body") {
 			continue // packages and encrypted bodies
 		}
-		f := decodeOne(t, unhex(t, v.Hex))
+		f := decodeOne(tb, unhex(tb, v.Hex))
 		add(v, f.ID, f.Version, f.Body)
 	}
-	for _, v := range vectors(t, "jt808_bodies") {
-		add(v, parseID(t, v.MsgID), parseVersion(v.Version), unhex(t, v.Hex))
+	for _, v := range vectors(tb, "jt808_bodies") {
+		add(v, parseID(tb, v.MsgID), parseVersion(v.Version), unhex(tb, v.Hex))
 	}
-	for _, v := range vectors(t, "jt808_subpackets") {
+	for _, v := range vectors(tb, "jt808_subpackets") {
 		bv := bodyVector{name: v.Name}
 		for _, digits := range v.Frames {
-			f := decodeOne(t, unhex(t, digits))
+			f := decodeOne(tb, unhex(tb, digits))
 			bv.id, bv.version, bv.body = f.ID, f.Version, append(bv.body, f.Body...)
 		}
-		v.get(t, "body", &bv.want)
+		v.get(tb, "body", &bv.want)
 		all = append(all, bv)
 	}
 	return all
@@ -419,6 +419,9 @@ func FuzzBody(f *testing.F) {
 		}
 		if err != nil {
 			t.Fatalf("%v %v: %+v is read but not written: %v", b.ID(), v, b, err)
+		}
+		if r, ok := b.(*Register); ok && !r.PlateColor.known() {
+			return // 2011 and 2013 can be told by the colour only
 		}
 		again, err := ParseBody(ID(id), v, out)
 		if err != nil || !reflect.DeepEqual(again, b) {

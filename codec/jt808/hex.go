@@ -54,7 +54,7 @@ func (w *writer) text16(s, what string) {
 	w.u16(0)
 	w.text(s)
 	n := w.limit(len(w.buf)-at-2, 0xFFFF, what)
-	w.buf[at], w.buf[at+1] = byte(n>>8), byte(n) //nolint:gosec // limited to a word
+	w.buf[at], w.buf[at+1] = byte(n>>8), byte(n)
 }
 
 // body writes another body, which is part of this one.

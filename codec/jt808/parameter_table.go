@@ -180,14 +180,14 @@ func ParameterByName(name string) (ParameterInfo, bool) {
 		if err != nil || n < firstCANCollection || n > lastCANCollection {
 			return ParameterInfo{}, false
 		}
-		return ParameterByID(ParameterID(n)) //nolint:gosec // parsed as 32 bits
+		return ParameterByID(ParameterID(n))
 	}
 	digits, ok := cutAny(name, "0x", "0X")
 	n, err := strconv.ParseUint(digits, 16, 32)
 	if !ok || err != nil {
 		return ParameterInfo{}, false
 	}
-	return Parameter{ID: ParameterID(n)}.Info(), true //nolint:gosec // parsed as 32 bits
+	return Parameter{ID: ParameterID(n)}.Info(), true
 }
 
 func cutAny(s string, prefixes ...string) (string, bool) {
