@@ -25,12 +25,12 @@ const maxMistakes = 1000
 
 // loader builds a table of one file.
 type loader struct {
-	table    *table
-	bad      config.Errors
-	unsaid   int // mistakes beyond maxMistakes
-	partial  map[string]*partialEntry
-	order    []string // of partial
-	scalars  []scalarEntry
+	table   *table
+	bad     config.Errors
+	unsaid  int // mistakes beyond maxMistakes
+	partial map[string]*partialEntry
+	order   []string // of partial
+	scalars []scalarEntry
 }
 
 // partialEntry gathers an entry that is written name.key = value.

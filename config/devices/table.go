@@ -13,7 +13,7 @@ import (
 type table struct {
 	records  []record
 	live     int
-	chunks   []strings.Builder
+	chunks   []*strings.Builder
 	products []string
 	numbers  map[string]uint32 // of products
 	files    []string
@@ -105,10 +105,10 @@ func (t *table) put(name string, id auth.Identity, line int32, file string) {
 		t.numbers[product] = number
 	}
 	if n := len(t.chunks); n == 0 || t.chunks[n-1].Len()+len(name)+len(id.DeviceName)+len(secret) > chunkSize {
-		t.chunks = append(t.chunks, strings.Builder{})
+		t.chunks = append(t.chunks, &strings.Builder{})
 		t.chunks[n].Grow(chunkSize)
 	}
-	chunk := &t.chunks[len(t.chunks)-1]
+	chunk := t.chunks[len(t.chunks)-1]
 	r := record{
 		chunk: uint32(len(t.chunks) - 1), start: uint32(chunk.Len()), product: number, line: line, //nolint:gosec // chunks are small
 		name: uint16(len(name)), device: uint16(len(id.DeviceName)), secret: uint16(len(secret)), file: t.fileNumber(file), //nolint:gosec // at most maxText

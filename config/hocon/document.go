@@ -55,7 +55,7 @@ func (d *Document) Set(path []string, text, source string) error {
 		p := &parser{session: newSession(Options{Limits: d.opts.Limits, NoIncludes: true}), lex: newLexer(source, []byte(text)), name: source}
 		err := p.advance()
 		if err == nil {
-			val, err = p.value(FormatPath(path))
+			val, err = p.value(path)
 		}
 		if err == nil && p.tok.kind != tokEOF {
 			err = p.unexpected("the end")

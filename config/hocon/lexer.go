@@ -84,29 +84,29 @@ type lexer struct {
 	file   *string
 	line   int32
 	col    int32
-	r      io.Reader // nil: src is everything
-	eof    bool      // src holds the rest of the text
-	short  bool      // the scan wanted bytes behind src
-	failed bool      // src could not be filled
-	read   int64     // bytes taken from r
-	max    int64     // bytes r may give
-	names  map[string]string
+	r      io.Reader   // nil: src is everything
+	eof    bool        // src holds the rest of the text
+	short  bool        // the scan wanted bytes behind src
+	failed bool        // src could not be filled
+	read   int64       // bytes taken from r
+	max    int64       // bytes r may give
+	names  [256]string // texts that came lately, see intern
 }
 
 const (
 	streamBuffer = 256 << 10
 	maxToken     = 4 << 20 // of a streamed text
-	maxNames     = 1024    // interned keys
+	maxInterned  = 16      // bytes of a text worth remembering
 )
 
 func newLexer(file string, src []byte) *lexer {
-	l := &lexer{src: src, file: &file, line: 1, col: 1, eof: true, names: map[string]string{}}
+	l := &lexer{src: src, file: &file, line: 1, col: 1, eof: true}
 	l.skipBOM()
 	return l
 }
 
 func newStreamLexer(file string, r io.Reader, limit int64) (*lexer, error) {
-	l := &lexer{file: &file, line: 1, col: 1, r: r, max: limit, names: map[string]string{}}
+	l := &lexer{file: &file, line: 1, col: 1, r: r, max: limit}
 	if err := l.fill(); err != nil {
 		return nil, err
 	}
@@ -212,13 +212,26 @@ func (l *lexer) next() (token, error) {
 			return token{}, err
 		}
 		t.at = l.here()
-		after := l.placeOf(end)
-		l.pos, l.line, l.col = end, after.line, after.column
+		l.pass(end)
 		if t.kind != tokComment {
 			return t, nil
 		}
 	}
 }
+
+// pass moves behind a token.
+func (l *lexer) pass(end int) {
+	text := l.src[l.pos:end]
+	if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
+		l.line += int32(bytes.Count(text, newline)) //nolint:gosec // a token is smaller than 2 GiB
+		l.col = 1
+		text = text[i+1:]
+	}
+	l.col += int32(utf8.RuneCount(text)) //nolint:gosec // as above
+	l.pos = end
+}
+
+var newline = []byte{'\n'}
 
 // skipLine goes to the beginning of the next line, whatever stands between.
 func (l *lexer) skipLine() error {
@@ -283,16 +296,18 @@ func (l *lexer) scan() (t token, end int, err error) {
 	return token{kind: tokUnquoted, text: l.intern(l.src[i:end])}, end, nil
 }
 
-// intern makes a string of b, the same one for keys that come again and again.
+// intern makes a string of b: the same one for keys and blanks that come again
+// and again.
 func (l *lexer) intern(b []byte) string {
-	if s, ok := l.names[string(b)]; ok {
-		return s
+	n := len(b)
+	if n == 0 || n > maxInterned {
+		return string(b)
 	}
-	s := string(b)
-	if len(s) <= 32 && len(l.names) < maxNames {
-		l.names[s] = s
+	slot := &l.names[(uint(n)*31+uint(b[0])*7+uint(b[n/2])*3+uint(b[n-1]))%uint(len(l.names))]
+	if *slot != string(b) {
+		*slot = string(b)
 	}
-	return s
+	return *slot
 }
 
 func (l *lexer) lineEnd(i int) int {

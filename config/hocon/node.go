@@ -70,6 +70,9 @@ func (o *object) get(key string) *node {
 }
 
 func (o *object) add(f field) {
+	if o.fields == nil {
+		o.fields = make([]field, 0, 4)
+	}
 	o.fields = append(o.fields, f)
 	if o.index == nil && len(o.fields) <= fewFields {
 		return

@@ -3,6 +3,7 @@ package hocon
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // parser makes the tree of one file. Files it includes have parsers of their own,
@@ -167,7 +168,7 @@ func (p *parser) unexpected(want string) error {
 	case tokColon, tokEquals, tokPlusEquals:
 		hint = "put a text that holds it in double quotes"
 	case tokCloseBrace, tokCloseBracket:
-		hint = "nothing is open that it could close"
+		hint = "it closes nothing that is open here"
 	case tokOpenBrace, tokOpenBracket, tokSubst:
 		hint = "put a key that holds it in double quotes"
 	}
@@ -213,7 +214,7 @@ func (p *parser) assign(o *node, path []string, at place, sep tokenKind) error {
 		return err
 	}
 	p.path = append(p.path, path...)
-	val, err := p.value(FormatPath(path))
+	val, err := p.value(path)
 	if err != nil {
 		return err
 	}
@@ -232,16 +233,47 @@ func (p *parser) assign(o *node, path []string, at place, sep tokenKind) error {
 // key parses a path up to its separator.
 func (p *parser) key() ([]string, error) {
 	at := p.tok.at
-	var b pathBuilder
-	var blanks string
+	if p.tok.kind == tokQuoted || p.tok.kind == tokUnquoted && strings.IndexByte(p.tok.text, '.') < 0 {
+		// Nearly all keys are one word.
+		word := p.tok
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+		blank := p.tok
+		if err := p.skipBlank(); err != nil {
+			return nil, err
+		}
+		switch p.tok.kind {
+		case tokColon, tokEquals, tokPlusEquals, tokOpenBrace, tokNewline:
+			return []string{word.text}, p.skipLines()
+		}
+		var b pathBuilder
+		if word.kind == tokQuoted {
+			b.quoted(word.text)
+		} else {
+			b.unquoted(word.text)
+		}
+		if blank.kind != tokSpace {
+			blank.text = ""
+		}
+		return p.longKey(at, &b, blank.text)
+	}
+	return p.longKey(at, &pathBuilder{}, "")
+}
+
+// longKey goes on with a key of which b and the blanks behind it have been
+// taken.
+func (p *parser) longKey(at place, b *pathBuilder, blanks string) ([]string, error) {
 	for {
 		switch p.tok.kind {
 		case tokQuoted:
-			b.unquoted(blanks)
+			if blanks != "" {
+				b.unquoted(blanks)
+			}
 			b.quoted(p.tok.text)
 			blanks = ""
 		case tokUnquoted, tokNumber:
-			if b.any && blanks != "" {
+			if blanks != "" {
 				b.unquoted(blanks)
 			}
 			b.unquoted(p.tok.text)
@@ -270,8 +302,9 @@ func (p *parser) key() ([]string, error) {
 
 // value parses the pieces of a value up to the end of its line, a comma or a
 // closing bracket.
-func (p *parser) value(key string) (*node, error) {
-	var pieces []*node
+func (p *parser) value(path []string) (*node, error) {
+	var first *node
+	var pieces []*node // all of them, once there are two
 	var blank token
 	for {
 		switch p.tok.kind {
@@ -282,14 +315,20 @@ func (p *parser) value(key string) (*node, error) {
 			}
 			continue
 		case tokColon, tokEquals, tokPlusEquals:
-			return nil, p.unexpected("the value of " + key)
+			return nil, p.unexpected("the value of " + valueName(path))
 		case tokComma, tokNewline, tokEOF, tokCloseBrace, tokCloseBracket:
-			if len(pieces) == 0 {
-				return nil, p.tok.at.errorf(`write "" for an empty text, or null`, "%s has no value", key)
+			switch {
+			case first == nil:
+				return nil, p.tok.at.errorf(`write "" for an empty text, or null`, "%s has no value", valueName(path))
+			case pieces == nil:
+				return first, nil
 			}
 			return concatOf(pieces), nil
 		}
-		if blank.text != "" && len(pieces) > 0 {
+		if first != nil && pieces == nil {
+			pieces = append(make([]*node, 0, 4), first)
+		}
+		if blank.text != "" && first != nil {
 			pieces = append(pieces, &node{kind: nodeString, blank: true, at: blank.at, text: blank.text})
 		}
 		blank = token{}
@@ -297,8 +336,20 @@ func (p *parser) value(key string) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		pieces = append(pieces, piece)
+		if first == nil {
+			first = piece
+		} else {
+			pieces = append(pieces, piece)
+		}
 	}
+}
+
+// valueName names the value at path for an error message.
+func valueName(path []string) string {
+	if path == nil {
+		return "the array's element"
+	}
+	return FormatPath(path)
 }
 
 // piece parses one piece of a value, which begins at the present token.
@@ -357,13 +408,10 @@ func (p *parser) array() (*node, error) {
 		return nil, err
 	}
 	for p.tok.kind != tokCloseBracket {
-		switch p.tok.kind {
-		case tokEOF:
+		if p.tok.kind == tokEOF {
 			return nil, p.tok.at.errorf("close it with ']'", "the array that begins at line %d is not closed", n.at.line)
-		case tokCloseBrace:
-			return nil, p.tok.at.errorf("close the array with ']'", "'}' stands in the array that begins at line %d", n.at.line)
 		}
-		e, err := p.value("the array's element")
+		e, err := p.value(nil)
 		if err != nil {
 			return nil, err
 		}
@@ -378,11 +426,8 @@ func (p *parser) array() (*node, error) {
 	return n, p.advance()
 }
 
-// concatOf makes one value of the pieces of a line. Scalars join right away.
+// concatOf makes one value of the pieces of a line, two or more. Scalars join right away.
 func concatOf(pieces []*node) *node {
-	if len(pieces) == 1 {
-		return pieces[0]
-	}
 	size := 0
 	for _, n := range pieces {
 		if !n.scalar() {

@@ -275,6 +275,9 @@ func (p *parser) forgive(err error) error {
 // resume goes on to the next line that begins with a key at column or before
 // it, or to the end.
 func (p *parser) resume(end tokenKind, column int32) error {
+	if p.startsEntry(column) && p.tok.at.line > p.scan.entry.line {
+		return nil
+	}
 	skip := p.tok.kind != tokNewline
 	for {
 		if skip {
@@ -298,14 +301,25 @@ func (p *parser) resume(end tokenKind, column int32) error {
 			return nil
 		case tokNewline:
 			skip = false
-		case tokUnquoted, tokQuoted, tokNumber:
-			if p.tok.at.column <= column {
-				return nil
-			}
 		case end:
 			if p.tok.at.column < column {
 				return nil
 			}
+		default:
+			if p.startsEntry(column) {
+				return nil
+			}
 		}
+	}
+}
+
+// startsEntry tells whether the present token may be the key of an entry, since
+// it stands no further right than others.
+func (p *parser) startsEntry(column int32) bool {
+	switch p.tok.kind {
+	case tokUnquoted, tokQuoted, tokNumber:
+		return p.tok.at.column <= column
+	default:
+		return false
 	}
 }
