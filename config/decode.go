@@ -79,8 +79,12 @@ func (d *decoder) decode(v *hocon.Value, path []string, into reflect.Value, o op
 		d.all.markSecret(path)
 	}
 	missing := v.Kind() == hocon.Null
-	if missing && o.required {
-		d.fail(v, path, "is required and missing", o.hint())
+	if missing && o.required && into.IsZero() {
+		pos := v.Pos()
+		if v == nil {
+			pos = o.section
+		}
+		d.errs = append(d.errs, errorAt(pos, hocon.FormatPath(path), "is required and missing", o.hint()))
 		return
 	}
 	switch {
@@ -154,6 +158,7 @@ func (d *decoder) structure(v *hocon.Value, path []string, into reflect.Value) {
 	}
 	d.all.markKnown(path, keys)
 	for _, f := range fields {
+		f.section = v.Pos()
 		d.decode(v.Get(f.key), append(slices.Clip(path), f.key), into.FieldByIndex(f.index), f.options)
 	}
 }

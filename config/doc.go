@@ -16,7 +16,7 @@
 //		Key      auth.Secret   `conf:"key,required" doc:"signs requests"`
 //	}
 //
-// The tag conf holds the key and options: required (it must be given), bytes
+// The tag conf holds the key and options: required (it must be given, unless the struct has a default), bytes
 // (an integer that takes size units, as in 64KiB), secret (never printed). A
 // field without the tag is left alone; an embedded struct without it shares the
 // keys of its owner. A type decides itself when its pointer is an

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/linkspan/linkspan/config/hocon"
 )
 
 // options are what a conf tag says behind the key.
@@ -14,6 +16,7 @@ type options struct {
 	secret   bool
 	bytes    bool
 	doc      string
+	section  hocon.Position // of the section that should hold the key
 }
 
 func (o options) hint() string {

@@ -51,10 +51,7 @@ func Parse(name, text string) (*Tree, error) {
 // Load loads the configuration. The error is an [Errors] with the first mistake
 // of each file.
 func (l Loader) Load() (*Tree, error) {
-	doc, err := hocon.Parse("defaults", nil, l.options())
-	if err != nil {
-		return nil, Errors{asError(err, "")}
-	}
+	var doc *hocon.Document
 	var errs Errors
 	for _, path := range l.Paths {
 		if hocon.FormatOf(path) == "" {
@@ -66,10 +63,20 @@ func (l Loader) Load() (*Tree, error) {
 			errs = append(errs, asError(err, ""))
 			continue
 		}
-		doc.Merge(high)
+		if doc == nil {
+			doc = high
+		} else {
+			doc.Merge(high)
+		}
 	}
 	if errs != nil {
 		return nil, errs
+	}
+	if doc == nil {
+		var err error
+		if doc, err = hocon.Parse("", nil, l.options()); err != nil {
+			return nil, Errors{asError(err, "")}
+		}
 	}
 	return l.finish(doc)
 }
