@@ -233,10 +233,12 @@ func (p *Platform) propertyPost(l *link, dev *device, full string, payload []byt
 
 // keepProperties stores the properties of a post: all of them, or none.
 func (p *Platform) keepProperties(dev *device, params []byte) (Code, string) {
-	n := 0
-	fields(params, func(_, _ []byte) bool { n++; return true }) // valid: parsePost has been over it
-	if n > p.cfg.PostProperties {
-		return CodeMapSize, ""
+	if len(params) > p.cfg.PostProperties*len(`"":0,`) { // otherwise they cannot be too many
+		n := 0
+		fields(params, func(_, _ []byte) bool { n++; return true }) // valid: parsePost has been over it
+		if n > p.cfg.PostProperties {
+			return CodeMapSize, ""
+		}
 	}
 	now := p.now()
 	full := false
