@@ -13,6 +13,9 @@ type Plugin struct {
 	Name   string
 	Config any // a value with the defaults, for the reference and the decoder
 	New    func(config any) (Open, error)
+	// Stats, if not nil, is a snapshot of what all that New made has counted: a
+	// struct whose fields carry metric tags.
+	Stats func() any
 }
 
 // Registry holds plugins by name. It is filled before anything runs and only read afterwards.

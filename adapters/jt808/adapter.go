@@ -1,0 +1,140 @@
+package jt808
+
+import (
+	"sync"
+	"time"
+
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/thing"
+)
+
+type conn = protocol.Conn[*jt808.Frame]
+
+// host is what the connections of one listener share. It does not change, and
+// may be used from any goroutine.
+type host struct {
+	config    Config
+	zone      *time.Location
+	codes     codes
+	delivered bool
+	sink      Sink // nil: multimedia is not kept
+	counters  *counters
+}
+
+// adapter serves one connection. It lives on the connection's loop.
+type adapter struct {
+	*host
+	origin   *origin     // how the terminal spoke last; nil before it has
+	packages *packages   // of long messages under way; nil until the first
+	commands *commands   // under way; nil until the first
+	alarms   jt808.Alarm // of the last location that was reported live
+	serial   uint16      // of our next message
+	failures uint8       // failed logins
+}
+
+// origin is how a terminal speaks: answers are laid out in the same way. It does
+// not change, so that what waits for the platform may hold it.
+type origin struct {
+	phone    jt808.Phone
+	version  jt808.Version
+	protocol uint8
+	identity string // the phone without leading zeros
+}
+
+func (o *origin) spoke(h *jt808.Header) bool {
+	return o != nil && o.phone == h.Phone && o.version == h.Version && o.protocol == h.ProtocolVersion
+}
+
+// scratch is what the handling of one message needs for as long as it lasts.
+type scratch struct {
+	location jt808.Location
+	batch    jt808.Batch
+	message  thing.Message
+	fields   []thing.Field
+	frame    jt808.Frame // to be sent
+	body     []byte      // of frame
+}
+
+// scratches are shared by all connections, so that an idle one holds none.
+var scratches = sync.Pool{New: func() any { return &scratch{fields: make([]thing.Field, 0, 32), body: make([]byte, 0, 64)} }}
+
+func borrow() *scratch { return scratches.Get().(*scratch) }
+
+// Longer buffers than these go to the garbage collector.
+const (
+	maxScratchFields = 256
+	maxScratchBatch  = 64
+)
+
+func (s *scratch) giveBack() {
+	if cap(s.fields) > maxScratchFields {
+		return
+	}
+	if cap(s.batch.Locations) > maxScratchBatch {
+		s.batch = jt808.Batch{}
+	}
+	clear(s.fields[:cap(s.fields)])
+	s.message = thing.Message{}
+	s.frame = jt808.Frame{}
+	scratches.Put(s)
+}
+
+// Received handles one frame.
+func (a *adapter) Received(c *conn, f *jt808.Frame) error {
+	if !a.origin.spoke(&f.Header) {
+		a.origin = &origin{phone: f.Phone, version: f.Version, protocol: f.ProtocolVersion, identity: f.Phone.Stripped()}
+	}
+	switch {
+	case f.ID == jt808.IDRegister && !f.IsPackage():
+		a.register(c, f)
+	case f.ID == jt808.IDAuthenticate && !f.IsPackage():
+		a.authenticate(c, f)
+	case !a.online(c):
+		a.stranger(c, f)
+	default:
+		a.take(c, f)
+	}
+	return nil
+}
+
+// online says whether the terminal that spoke last is the one that is online.
+func (a *adapter) online(c *conn) bool {
+	s := c.Session()
+	return s != nil && s.Identity() == a.origin.identity
+}
+
+// take handles a frame of a terminal that is online.
+func (a *adapter) take(c *conn, f *jt808.Frame) {
+	s := borrow()
+	defer s.giveBack()
+	if f.IsPackage() {
+		a.addPackage(c, s, f)
+		return
+	}
+	a.handle(c, s, f)
+}
+
+// handle handles a whole message of a terminal that is online.
+func (a *adapter) handle(c *conn, s *scratch, f *jt808.Frame) {
+	switch f.ID {
+	case jt808.IDLocation:
+		a.location(c, s, f)
+	case jt808.IDHeartbeat:
+		a.answer(c, s, f.ID, f.Serial, jt808.ResultOK)
+	case jt808.IDBatch:
+		a.batch(c, s, f)
+	case jt808.IDLogout:
+		a.logout(c, s, f)
+	case jt808.IDTimeRequest:
+		a.tellTime(c, s)
+	default:
+		a.other(c, s, f)
+	}
+}
+
+// Closed lets go of what the connection held.
+func (a *adapter) Closed(*conn, error) {
+	a.dropCommands()
+	a.dropPackages()
+}

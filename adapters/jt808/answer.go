@@ -1,0 +1,148 @@
+package jt808
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/thing"
+)
+
+// nextSerial is the number of our next message; n messages are taken.
+func (a *adapter) nextSerial(n int) uint16 {
+	serial := a.serial
+	a.serial += uint16(n) //nolint:gosec // counts modulo 65536
+	return serial
+}
+
+// send sends one message with the body s.body, laid out as o speaks. A
+// connection that is closing takes nothing, which its end will show.
+func (a *adapter) send(c *conn, s *scratch, o *origin, id jt808.ID) {
+	s.frame = jt808.Frame{
+		Header: jt808.Header{ID: id, Version: o.version, ProtocolVersion: o.protocol, Phone: o.phone, Serial: a.nextSerial(1)},
+		Body:   s.body,
+	}
+	_ = c.Send(&s.frame)
+}
+
+// sendBody sends one message of one frame.
+func (a *adapter) sendBody(c *conn, s *scratch, b jt808.Body) {
+	body, err := b.AppendBody(s.body[:0], a.origin.version)
+	if err != nil {
+		return // answers of ours have no texts and no lists that can be too long
+	}
+	s.body = body
+	a.send(c, s, a.origin, b.ID())
+}
+
+// answer sends 0x8001 to the terminal that spoke last.
+func (a *adapter) answer(c *conn, s *scratch, request jt808.ID, serial uint16, result jt808.Result) {
+	a.answerTo(c, s, a.origin, request, serial, result)
+}
+
+func (a *adapter) answerTo(c *conn, s *scratch, o *origin, request jt808.ID, serial uint16, result jt808.Result) {
+	s.body = binary.BigEndian.AppendUint16(s.body[:0], serial)
+	s.body = binary.BigEndian.AppendUint16(s.body, uint16(request))
+	s.body = append(s.body, byte(result))
+	a.send(c, s, o, jt808.IDPlatformResponse)
+}
+
+// malformed answers a message whose body cannot be read.
+func (a *adapter) malformed(c *conn, s *scratch, f *jt808.Frame) {
+	a.counters.malformed.Add(1)
+	if answered(f.ID) {
+		a.answer(c, s, f.ID, f.Serial, jt808.ResultWrong)
+	}
+}
+
+// tellTime answers 0x0004.
+func (a *adapter) tellTime(c *conn, s *scratch) {
+	a.sendBody(c, s, &jt808.TimeResponse{Time: jt808.NewBCDTimeIn(c.Now(), time.UTC)})
+}
+
+// receipt is one message of the terminal on its way to the platform, in as many
+// reports as it takes: once all of them have arrived it is answered. It lives on
+// the connection's loop. With ack received nobody waits, and it is answered at
+// once.
+type receipt struct {
+	a       *adapter
+	c       *conn
+	origin  *origin
+	id      jt808.ID
+	serial  uint16
+	pending int               // reports, and one for the maker
+	failed  bool              // a report did not arrive
+	raised  jt808.Alarm       // alarms that were reported as new
+	mute    bool              // the message takes no answer
+	then    func(failed bool) // instead of the answer, if not nil
+	done    func(error)       // of a report; made once
+}
+
+var receipts sync.Pool
+
+// receive begins the receipt of f.
+func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
+	r, ok := receipts.Get().(*receipt)
+	if !ok {
+		r = &receipt{}
+		r.done = r.reported
+	}
+	r.a, r.c, r.origin, r.id, r.serial, r.pending = a, c, a.origin, f.ID, f.Serial, 1
+	r.mute = !answered(f.ID)
+	return r
+}
+
+// report says m to the platform for the terminal.
+func (r *receipt) report(m *thing.Message) {
+	if !r.a.delivered {
+		if r.c.Report(m, nil) != nil {
+			r.failed = true
+		}
+		return
+	}
+	if r.c.Report(m, r.done) != nil {
+		r.failed = true
+		return
+	}
+	r.pending++
+}
+
+func (r *receipt) reported(err error) {
+	if err != nil {
+		r.failed = true
+	}
+	if r.pending--; r.pending > 0 {
+		return
+	}
+	s := borrow()
+	defer s.giveBack()
+	r.finish(s)
+}
+
+// complete says that no more reports follow.
+func (r *receipt) complete(s *scratch) {
+	if r.pending--; r.pending == 0 {
+		r.finish(s)
+	}
+}
+
+// finish answers the message.
+func (r *receipt) finish(s *scratch) {
+	a := r.a
+	result := jt808.ResultOK
+	if r.failed {
+		result = jt808.ResultFailed
+		a.counters.undelivered.Add(1)
+		a.alarms &^= r.raised // the terminal will say so again
+	}
+	then, failed := r.then, r.failed
+	if then == nil && !r.mute {
+		a.answerTo(r.c, s, r.origin, r.id, r.serial, result)
+	}
+	*r = receipt{done: r.done}
+	receipts.Put(r)
+	if then != nil {
+		then(failed)
+	}
+}

@@ -1,0 +1,153 @@
+package jt808
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/codec/jt808"
+)
+
+// Config is a listener's section jt808.
+type Config struct {
+	Ack            string         `conf:"ack" doc:"what result 0 towards a terminal means: received (linkspan has its report) or delivered (the platform has it)"`
+	Authentication Authentication `conf:"authentication" doc:"who may go online"`
+	Zone           string         `conf:"zone" doc:"time zone of terminals' clocks: an offset such as +08:00, which the standard wants, or a name such as Asia/Shanghai"`
+	TextEncoding   string         `conf:"textEncoding" doc:"of texts shown to drivers: gbk, as the standard wants, or utf-8; incoming texts are told apart by themselves"`
+	Logout         string         `conf:"logout" doc:"what to do with the connection of a terminal that logs out (0x0003): keep or close"`
+	Unknown        string         `conf:"unknown" doc:"how messages that nobody knows are answered: unsupported (result 3) or ok (result 0); the platform gets their bytes either way"`
+	Extras         bool           `conf:"extras" doc:"report additional items that are not of the standards as property extras, in hexadecimal digits by item id"`
+	MaxInflated    int            `conf:"maxInflated,bytes" doc:"most bytes that a compressed message (0x0901) may have when it is unpacked"`
+	Frames         jt808.Options  `conf:"frames" doc:"reading of frames"`
+	Packages       Packages       `conf:"packages" doc:"messages that come in several packages"`
+	Commands       Commands       `conf:"commands" doc:"commands to terminals"`
+	Multimedia     Multimedia     `conf:"multimedia" doc:"pictures, sound and video (0x0801)"`
+}
+
+// Authentication is who may go online.
+type Authentication struct {
+	Policy   string        `conf:"policy" doc:"require: terminals need a code that a registration gave them; accept: any code will do, and none"`
+	Key      auth.Secret   `conf:"key" doc:"signs the codes, at least 16 characters, the same on all nodes; without it a random one is made, and terminals have to register again when linkspan was restarted"`
+	Lifetime time.Duration `conf:"lifetime" doc:"how long a code is good for; 0 is for ever"`
+	Attempts int           `conf:"attempts" doc:"failed registrations and authentications on one connection after which it is closed"`
+}
+
+// Packages is how messages are put together whose packages come one by one.
+type Packages struct {
+	jt808.ReassemblyOptions
+	Acknowledge string `conf:"acknowledge" doc:"each: every package is answered when it comes; last: only the one that completes its message"`
+}
+
+// Commands is how commands are sent.
+type Commands struct {
+	Timeout time.Duration `conf:"timeout" doc:"how long the first sending waits for an answer; the n-th repetition waits n+1 times as long as the one before"`
+	Retries int           `conf:"retries" doc:"how often a command is sent again"`
+	Most    int           `conf:"most" doc:"commands of one terminal under way at the same time"`
+	MaxBody int           `conf:"maxBody,bytes" doc:"longest body of a command in bytes; above 1023 it goes in packages"`
+}
+
+// Multimedia is what becomes of pictures, sound and video.
+type Multimedia struct {
+	Directory string `conf:"directory" doc:"where files are written, one for each item; empty: only the event is reported"`
+	MaxFile   int    `conf:"maxFile,bytes" doc:"largest item in bytes; packages.maxBytes limits it as well"`
+	MaxQueue  int    `conf:"maxQueue" doc:"items that may wait to be written, of all terminals"`
+	MaxBytes  int    `conf:"maxBytes,bytes" doc:"bytes that may wait to be written, of all terminals"`
+}
+
+// The words that keys of the configuration may be.
+const (
+	ackReceived  = "received"
+	ackDelivered = "delivered"
+
+	policyRequire = "require"
+	policyAccept  = "accept"
+
+	logoutKeep  = "keep"
+	logoutClose = "close"
+
+	unknownUnsupported = "unsupported"
+	unknownOK          = "ok"
+
+	acknowledgeEach = "each"
+	acknowledgeLast = "last"
+
+	encodingGBK  = "gbk"
+	encodingUTF8 = "utf-8"
+)
+
+// DefaultConfig is what holds for everything that is not written.
+func DefaultConfig() Config {
+	return Config{
+		Ack:            ackReceived,
+		Authentication: Authentication{Policy: policyRequire, Attempts: 5},
+		Zone:           "+08:00",
+		TextEncoding:   encodingGBK,
+		Logout:         logoutKeep,
+		Unknown:        unknownUnsupported,
+		MaxInflated:    1 << 20,
+		Frames:         jt808.DefaultOptions(),
+		Packages:       Packages{ReassemblyOptions: jt808.DefaultReassemblyOptions(), Acknowledge: acknowledgeEach},
+		Commands:       Commands{Timeout: 5 * time.Second, Retries: 2, Most: 16, MaxBody: 256 << 10},
+		Multimedia:     Multimedia{MaxFile: 2 << 20, MaxQueue: 256, MaxBytes: 64 << 20},
+	}
+}
+
+const minKey = 16 // characters
+
+// validate reports all that makes no sense in c.
+func (c *Config) validate() error {
+	var all []error
+	word := func(key, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			all = append(all, fmt.Errorf("%s: %q, must be %s", key, value, strings.Join(allowed, " or ")))
+		}
+	}
+	check := func(ok bool, key string, value any, want string) {
+		if !ok {
+			all = append(all, fmt.Errorf("%s: %v, must be %s", key, value, want))
+		}
+	}
+	word("ack", c.Ack, ackReceived, ackDelivered)
+	word("authentication.policy", c.Authentication.Policy, policyRequire, policyAccept)
+	check(c.Authentication.Key == "" || len(c.Authentication.Key) >= minKey, "authentication.key", c.Authentication.Key, "at least 16 characters")
+	check(c.Authentication.Lifetime >= 0, "authentication.lifetime", c.Authentication.Lifetime, "0 or more")
+	check(1 <= c.Authentication.Attempts && c.Authentication.Attempts <= 100, "authentication.attempts", c.Authentication.Attempts, "from 1 to 100")
+	if _, err := parseZone(c.Zone); err != nil {
+		all = append(all, fmt.Errorf("zone: %w", err))
+	}
+	word("textEncoding", c.TextEncoding, encodingGBK, encodingUTF8)
+	word("logout", c.Logout, logoutKeep, logoutClose)
+	word("unknown", c.Unknown, unknownUnsupported, unknownOK)
+	check(c.MaxInflated >= 1, "maxInflated", c.MaxInflated, "at least 1")
+	if err := c.Frames.Validate(); err != nil {
+		all = append(all, fmt.Errorf("frames: %w", err))
+	}
+	if err := c.Packages.ReassemblyOptions.Validate(); err != nil {
+		all = append(all, fmt.Errorf("packages: %w", err))
+	}
+	word("packages.acknowledge", c.Packages.Acknowledge, acknowledgeEach, acknowledgeLast)
+	check(c.Commands.Timeout > 0, "commands.timeout", c.Commands.Timeout, "positive")
+	check(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
+	check(c.Commands.Most >= 1, "commands.most", c.Commands.Most, "at least 1")
+	check(c.Commands.MaxBody >= jt808.MaxBody, "commands.maxBody", c.Commands.MaxBody, "at least 1023")
+	check(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
+	check(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
+	check(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
+	return errors.Join(all...)
+}
+
+// parseZone reads an offset from UTC or a name of the time zone database.
+func parseZone(s string) (*time.Location, error) {
+	if t, err := time.Parse("Z07:00", s); err == nil {
+		_, offset := t.Zone()
+		return time.FixedZone(s, offset), nil
+	}
+	zone, err := time.LoadLocation(s)
+	if err != nil || s == "" || s == "Local" {
+		return nil, fmt.Errorf("%q, must be an offset such as +08:00 or a name such as Asia/Shanghai", s)
+	}
+	return zone, nil
+}

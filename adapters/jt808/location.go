@@ -1,0 +1,254 @@
+package jt808
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/thing"
+)
+
+// location handles 0x0200: the hot path, which allocates nothing.
+func (a *adapter) location(c *conn, s *scratch, f *jt808.Frame) {
+	if s.location.ParseBody(f.Body, f.Version) != nil {
+		a.malformed(c, s, f)
+		return
+	}
+	r := a.receive(c, f)
+	a.reportLive(s, r, &s.location, f.Version)
+	r.complete(s)
+}
+
+// batch handles 0x0704: every location is reported with its own time, in their
+// order. Alarms in a backlog are old: they neither begin nor end what holds now.
+func (a *adapter) batch(c *conn, s *scratch, f *jt808.Frame) {
+	if s.batch.ParseBody(f.Body, f.Version) != nil {
+		a.malformed(c, s, f)
+		return
+	}
+	r := a.receive(c, f)
+	var old jt808.Alarm
+	for i := range s.batch.Locations {
+		l := &s.batch.Locations[i]
+		if s.batch.Kind != jt808.BatchBacklog {
+			a.reportLive(s, r, l, f.Version)
+			continue
+		}
+		a.reportLocation(s, r, l)
+		a.reportAlarms(s, r, l, l.Alarm&^old, f.Version)
+		old = l.Alarm
+	}
+	r.complete(s)
+}
+
+// reportLive reports a location of now, and the alarms that begin with it.
+func (a *adapter) reportLive(s *scratch, r *receipt, l *jt808.Location, v jt808.Version) {
+	a.reportLocation(s, r, l)
+	if begun := l.Alarm &^ a.alarms; begun != 0 {
+		r.raised |= begun
+		a.reportAlarms(s, r, l, begun, v)
+	}
+	a.alarms = l.Alarm
+}
+
+// reportLocation reports a location as properties.
+func (a *adapter) reportLocation(s *scratch, r *receipt, l *jt808.Location) {
+	a.counters.locations.Add(1)
+	at, fields := a.locationFields(s.fields[:0], l)
+	s.fields = fields
+	s.message = thing.Message{Kind: thing.Property, Time: at, Fields: fields}
+	r.report(&s.message)
+	if len(l.Extras) > 0 {
+		a.reportSafety(s, r, l)
+	}
+}
+
+// locationFields appends what a location says: its properties.
+func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
+	at, fields := a.positionFields(fields, l)
+	fields = append(fields,
+		thing.Field{Name: "acc", Value: thing.Bool(l.Status.ACC())},
+		thing.Field{Name: "alarm", Value: thing.Int(int64(l.Alarm))},
+		thing.Field{Name: "status", Value: thing.Int(int64(l.Status))},
+	)
+	return at, a.itemFields(fields, l)
+}
+
+// itemFields appends the additional items: those of the standards as properties
+// of their own, others, if they are wanted at all, as the property extras, in
+// which what is behind the last item has the name tail.
+func (a *adapter) itemFields(fields []thing.Field, l *jt808.Location) []thing.Field {
+	var seen [4]uint64 // bits by id: of items that repeat the first counts
+	var extras []thing.Field
+	for _, e := range l.Extras {
+		if word, bit := e.ID>>6, uint64(1)<<(e.ID&63); seen[word]&bit == 0 {
+			seen[word] |= bit
+			had := len(fields)
+			if fields = appendItem(fields, l, e.ID); len(fields) == had && a.config.Extras {
+				extras = append(extras, thing.Field{Name: extraNames[e.ID], Value: thing.String(hex.EncodeToString(e.Value))})
+			}
+		}
+	}
+	if len(l.Tail) > 0 && a.config.Extras {
+		extras = append(extras, thing.Field{Name: "tail", Value: thing.String(hex.EncodeToString(l.Tail))})
+	}
+	if len(extras) == 0 {
+		return fields
+	}
+	return append(fields, thing.Field{Name: "extras", Value: thing.Struct(extras...)})
+}
+
+// extraNames are the names of items in the property extras: "0xEB".
+var extraNames = func() (names [256]string) {
+	for id := range names {
+		names[id] = fmt.Sprintf("0x%02X", id)
+	}
+	return names
+}()
+
+// positionFields appends where a location is and when that was: what events
+// carry too. Coordinates that can be no place are left out, and so is a time
+// that is none; the time of arrival takes its place.
+func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
+	inRange := l.InRange()
+	if inRange {
+		fields = append(fields,
+			thing.Field{Name: "latitude", Value: thing.Decimal(int64(l.LatitudeE6()), 6)},
+			thing.Field{Name: "longitude", Value: thing.Decimal(int64(l.LongitudeE6()), 6)},
+		)
+	}
+	fields = append(fields,
+		thing.Field{Name: "altitude", Value: thing.Int(int64(l.Altitude))},
+		thing.Field{Name: "speed", Value: thing.Decimal(int64(l.Speed), 1)},
+		thing.Field{Name: "direction", Value: thing.Int(int64(l.Direction))},
+		thing.Field{Name: "positioned", Value: thing.Bool(l.Status.Located() && inRange)},
+	)
+	at, ok := l.Time.TimeIn(a.zone)
+	if !ok {
+		return time.Time{}, fields
+	}
+	return at, append(fields, thing.Field{Name: "time", Value: thing.Int(at.UnixMilli())})
+}
+
+// appendItem appends the properties of the first item of that id, if it is one
+// of the standards' and as long as they say.
+func appendItem(fields []thing.Field, l *jt808.Location, id jt808.ExtraID) []thing.Field {
+	switch id {
+	case jt808.ExtraMileage:
+		v, ok := l.Mileage()
+		return appendIf(fields, ok, "mileage", thing.Decimal(int64(v), 1))
+	case jt808.ExtraFuel:
+		return appendFuel(fields, l)
+	case jt808.ExtraRecorderSpeed:
+		v, ok := l.RecorderSpeed()
+		return appendIf(fields, ok, "recorderSpeed", thing.Decimal(int64(v), 1))
+	case jt808.ExtraManualAlarm:
+		v, ok := l.ManualAlarm()
+		return appendIf(fields, ok, "manualAlarm", thing.Int(int64(v)))
+	case jt808.ExtraTemperature:
+		v, ok := l.Temperature()
+		return appendIf(fields, ok, "temperature", thing.Int(int64(v)))
+	case jt808.ExtraVideoAlarm:
+		v, ok := l.VideoAlarm()
+		return appendIf(fields, ok, "videoAlarm", thing.Int(int64(v)))
+	case jt808.ExtraVideoLoss:
+		v, ok := l.VideoLoss()
+		return appendIf(fields, ok, "videoLoss", thing.Int(int64(v)))
+	case jt808.ExtraVideoOcclusion:
+		v, ok := l.VideoOcclusion()
+		return appendIf(fields, ok, "videoOcclusion", thing.Int(int64(v)))
+	case jt808.ExtraStorageFault:
+		v, ok := l.StorageFault()
+		return appendIf(fields, ok, "storageFault", thing.Int(int64(v)))
+	case jt808.ExtraVehicleSignals:
+		v, ok := l.VehicleSignals()
+		return appendIf(fields, ok, "vehicleSignals", thing.Int(int64(v)))
+	case jt808.ExtraIOStatus:
+		v, ok := l.IOStatus()
+		return appendIf(fields, ok, "ioStatus", thing.Int(int64(v)))
+	case jt808.ExtraSignalStrength:
+		v, ok := l.SignalStrength()
+		return appendIf(fields, ok, "signalStrength", thing.Int(int64(v)))
+	case jt808.ExtraSatellites:
+		v, ok := l.Satellites()
+		return appendIf(fields, ok, "satellites", thing.Int(int64(v)))
+	default:
+		return appendComposite(fields, l, id)
+	}
+}
+
+func appendIf(fields []thing.Field, ok bool, name string, v thing.Value) []thing.Field {
+	if !ok {
+		return fields
+	}
+	return append(fields, thing.Field{Name: name, Value: v})
+}
+
+func appendFuel(fields []thing.Field, l *jt808.Location) []thing.Field {
+	fuel, ok := l.Fuel()
+	if !ok {
+		return fields
+	}
+	if p, isPercent := fuel.Percent(); isPercent {
+		return append(fields, thing.Field{Name: "fuelPercent", Value: thing.Int(int64(p))})
+	}
+	v, _ := fuel.DeciLitres()
+	return append(fields, thing.Field{Name: "fuel", Value: thing.Decimal(int64(v), 1)})
+}
+
+// appendComposite appends the properties of items of several values.
+func appendComposite(fields []thing.Field, l *jt808.Location, id jt808.ExtraID) []thing.Field {
+	switch id {
+	case jt808.ExtraTyrePressure:
+		v, ok := l.TyrePressures()
+		return appendIf(fields, ok, "tyrePressures", tyrePressures(v))
+	case jt808.ExtraOverspeed:
+		if o, ok := l.Overspeed(); ok {
+			return append(fields, thing.Field{Name: "overspeed", Value: thing.Struct(
+				thing.Field{Name: "place", Value: thing.String(o.Place.String())},
+				thing.Field{Name: "areaId", Value: thing.Int(int64(o.AreaID))},
+			)})
+		}
+	case jt808.ExtraCrossing:
+		if x, ok := l.Crossing(); ok {
+			return append(fields, thing.Field{Name: "crossing", Value: thing.Struct(
+				thing.Field{Name: "place", Value: thing.String(x.Place.String())},
+				thing.Field{Name: "areaId", Value: thing.Int(int64(x.AreaID))},
+				thing.Field{Name: "left", Value: thing.Bool(x.Left)},
+			)})
+		}
+	case jt808.ExtraSectionTime:
+		if t, ok := l.SectionTime(); ok {
+			return append(fields, thing.Field{Name: "sectionTime", Value: thing.Struct(
+				thing.Field{Name: "sectionId", Value: thing.Int(int64(t.SectionID))},
+				thing.Field{Name: "seconds", Value: thing.Int(int64(t.Seconds))},
+				thing.Field{Name: "tooLong", Value: thing.Bool(t.TooLong)},
+			)})
+		}
+	case jt808.ExtraAbnormalDriving:
+		if d, ok := l.AbnormalDriving(); ok {
+			return append(fields,
+				thing.Field{Name: "abnormalDriving", Value: thing.Int(int64(d.Kinds))},
+				thing.Field{Name: "fatigue", Value: thing.Int(int64(d.Fatigue))})
+		}
+	case jt808.ExtraAnalog:
+		if ad0, ad1, ok := l.Analog(); ok {
+			return append(fields,
+				thing.Field{Name: "analog0", Value: thing.Int(int64(ad0))},
+				thing.Field{Name: "analog1", Value: thing.Int(int64(ad1))})
+		}
+	}
+	return fields
+}
+
+// tyrePressures is null where there is no wheel.
+func tyrePressures(wheels []byte) thing.Value {
+	list := make([]thing.Value, len(wheels))
+	for i, w := range wheels {
+		if w != 0xFF {
+			list[i] = thing.Int(int64(w))
+		}
+	}
+	return thing.List(list...)
+}
