@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // A bodyVector is a body and what its source, or an independent decoder, reads
@@ -394,6 +395,10 @@ func TestEveryMessageHasABody(t *testing.T) {
 	}
 }
 
+// isPrivate reports whether r is of the private use areas, which the GB18030
+// encoder of x/text does not write as its decoder reads them.
+func isPrivate(r rune) bool { return unicode.Is(unicode.Co, r) }
+
 func FuzzBody(f *testing.F) {
 	for _, v := range bodyVectors(f) {
 		if len(v.body) < 1100 {
@@ -411,7 +416,7 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("%v: no JSON: %v", b.ID(), err)
 		}
 		out, err := b.AppendBody(nil, v)
-		if bytes.ContainsAny(text, "\uFFFD€") {
+		if bytes.ContainsAny(text, "\uFFFD€") || bytes.ContainsFunc(text, isPrivate) {
 			return // what is no GBK cannot be written as it was, nor can 0x80, read as a euro sign
 		}
 		if errors.Is(err, ErrTooLong) && len(body) > 255 {
@@ -420,10 +425,10 @@ func FuzzBody(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v %v: %+v is read but not written: %v", b.ID(), v, b, err)
 		}
-		if r, ok := b.(*Register); ok && !r.PlateColor.known() {
-			return // 2011 and 2013 can be told by the colour only
-		}
 		again, err := ParseBody(ID(id), v, out)
+		if r, ok := again.(*Register); ok && r.Layout != b.(*Register).Layout {
+			return // 2011 and 2013 are guesses where texts have NULs inside, or the colour is none
+		}
 		if err != nil || !reflect.DeepEqual(again, b) {
 			t.Fatalf("%v %v: %x\nread   %+v\nwrote  %x\nread   %+v, %v", b.ID(), v, body, b, out, again, err)
 		}

@@ -22,6 +22,7 @@ func TestDraftLayouts(t *testing.T) {
 		{"events", "01" + "0302" + "010141" + "02024243", &SetEvents{Action: 1, Total: 3, Events: []Event{{1, "A"}, {2, "BC"}}}},
 		{"menu", "02" + "0302" + "01000141" + "0200024243", &SetInfoMenu{Action: 2, Total: 3, Items: []InfoItem{{1, "A"}, {2, "BC"}}}},
 		{"phone book", "01" + "0301" + "03" + "023131" + "0141", &SetPhoneBook{Action: 1, Total: 3, Contacts: []Contact{{3, "11", "A"}}}},
+		{"phone book emptied, in packets", "00" + "3700", &SetPhoneBook{Total: 0x37}},
 		{"circles", "01" + "0301" + "00000001" + "0000" + "000000020000000300000004", &SetCircles{
 			Action: AreaAppend, Total: 3, Items: []Circle{{ID: 1, Latitude: 2, Longitude: 3, Radius: 4}},
 		}},

@@ -34,7 +34,7 @@ func (*SetEvents) ID() ID { return IDSetEvents }
 func (b *SetEvents) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Events) == 0 {
+	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Events) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Events), "events")
@@ -101,7 +101,7 @@ func (*SetInfoMenu) ID() ID { return IDSetInfoMenu }
 func (b *SetInfoMenu) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Items) == 0 {
+	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Items) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Items), "items")

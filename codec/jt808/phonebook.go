@@ -49,7 +49,7 @@ func (*SetPhoneBook) ID() ID { return IDSetPhoneBook }
 func (b *SetPhoneBook) AppendBody(dst []byte, _ Version) ([]byte, error) {
 	w := newWriter(dst)
 	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && len(b.Contacts) == 0 {
+	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Contacts) == 0 {
 		return w.done()
 	}
 	w.count8s(b.Total, len(b.Contacts), "contacts")
