@@ -50,8 +50,8 @@ func (o Options) Validate() error {
 // delimiter; one with an encrypted body is an [*EncryptedError].
 //
 // A decoder remembers how far it has looked: a frame that arrives byte by byte is
-// searched once. It may be used by one goroutine at a time. Between frames it
-// holds no more than about 400 bytes.
+// searched once. It may be used by one goroutine at a time. Between
+// short frames it holds no more than about 400 bytes.
 func NewDecoder(o Options) codec.Decoder[*Frame] {
 	if o.MaxFrame <= 0 {
 		o.MaxFrame = defaultMaxFrame
@@ -60,11 +60,11 @@ func NewDecoder(o Options) codec.Decoder[*Frame] {
 }
 
 // decoder unescapes into small, a buffer of its own that grows to smallFrame
-// bytes and is kept, as nearly all frames of a terminal are that short and
-// fetching a buffer from a pool costs as much as the rest of the work. Longer
-// frames are unescaped into a buffer from the pool, which goes back at the next
-// call: between two media packages, not while a connection is idle for long,
-// since it then sends heartbeats.
+// bytes and is kept: nearly all frames of a terminal are that short, a buffer from
+// a pool for each makes decoding them half as expensive again (38 and 58 ns for a
+// location report), and would be held while a connection is idle all the same,
+// because the frame in it is valid until the next call. Longer frames do use one
+// from the pool, which the next call gives back.
 type decoder struct {
 	options Options
 	open    bool    // the last byte done with was a delimiter: what follows may be a frame

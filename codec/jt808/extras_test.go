@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// extrasOf is all items with that id in the vectors.
-func extrasOf(t *testing.T, id ExtraID) (all []Extra) {
+// extrasOf is the items of all location reports in the vectors, by id.
+func extrasOf(t *testing.T) map[ExtraID][]Extra {
 	t.Helper()
+	all := map[ExtraID][]Extra{}
 	for _, v := range vectors(t, "jt808") {
 		if f := decodeOneOrNil(unhex(t, v.Hex)); f != nil && f.ID == IDLocation && !f.IsPackage() {
 			var l Location
@@ -17,9 +18,7 @@ func extrasOf(t *testing.T, id ExtraID) (all []Extra) {
 				t.Fatal(err)
 			}
 			for _, e := range l.Extras {
-				if e.ID == id {
-					all = append(all, e)
-				}
+				all[e.ID] = append(all[e.ID], e)
 			}
 		}
 	}
@@ -80,12 +79,12 @@ func TestSafetyAlarm(t *testing.T) {
 			}
 		})
 	}
+	seen := extrasOf(t)
 	for _, id := range []ExtraID{ExtraDriverAssistance, ExtraDriverMonitoring, ExtraTyreAlarm, ExtraBlindSpot, ExtraHarshDriving} {
-		seen := extrasOf(t, id)
-		if len(seen) == 0 {
+		if len(seen[id]) == 0 {
 			t.Errorf("no vector has item 0x%02x", id)
 		}
-		for _, e := range seen {
+		for _, e := range seen[id] {
 			if a, ok := e.SafetyAlarm(); !ok || a.Flag > 4 {
 				t.Errorf("item 0x%02x %x: %+v, %v", id, e.Value, a, ok)
 			}
