@@ -50,8 +50,8 @@ func (o Options) Validate() error {
 // delimiter; one with an encrypted body is an [*EncryptedError].
 //
 // A decoder remembers how far it has looked: a frame that arrives byte by byte is
-// searched once. It may be used by one goroutine at a time. Between
-// short frames it holds no more than about 400 bytes.
+// searched once. It may be used by one goroutine at a time. After a
+// frame of up to 256 bytes it holds no more than about 400 bytes.
 func NewDecoder(o Options) codec.Decoder[*Frame] {
 	if o.MaxFrame <= 0 {
 		o.MaxFrame = defaultMaxFrame

@@ -25,9 +25,6 @@ func (v Version) String() string {
 	return "unknown"
 }
 
-// MarshalText is what String returns.
-func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
-
 // phoneLen is the length of the terminal's phone number or id on the wire.
 func (v Version) phoneLen() int {
 	if v == V2019 {
