@@ -342,7 +342,7 @@ func (p *Platform) postRaw(r *http.Request) (any, error) {
 	var in struct {
 		Hex string `json:"hex"`
 	}
-	if err := body(r, &in); err != nil {
+	if err = body(r, &in); err != nil {
 		return nil, err
 	}
 	raw, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "", "0x", "").Replace(in.Hex))

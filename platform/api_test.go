@@ -17,10 +17,10 @@ import (
 	"github.com/linkspan/linkspan/platform/api"
 )
 
-func apiClient(t testing.TB, p *platform.Platform) *api.Client {
-	t.Helper()
+func apiClient(tb testing.TB, p *platform.Platform) *api.Client {
+	tb.Helper()
 	c := api.NewClient(p.APIAddr())
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -120,8 +120,8 @@ type outcome = struct {
 
 type half struct{ o outcome }
 
-func result(r api.Result, err error) half  { return half{outcome{r: r, err: err}} }
-func (h half) want(state string) outcome { h.o.state = state; return h.o }
+func result(r api.Result, err error) half { return half{outcome{r: r, err: err}} }
+func (h half) want(state string) outcome  { h.o.state = state; return h.o }
 
 func TestAPIErrors(t *testing.T) {
 	t.Parallel()
@@ -315,12 +315,12 @@ func TestAPIWatchEvents(t *testing.T) {
 	event, _ := r.ReadString('\n')
 	data, _ := r.ReadString('\n')
 	var m api.Message
-	if err := json.Unmarshal([]byte(strings.TrimPrefix(data, "data: ")), &m); err != nil || event != "event: online\n" || m.DeviceName != gw {
+	if err = json.Unmarshal([]byte(strings.TrimPrefix(data, "data: ")), &m); err != nil || event != "event: online\n" || m.DeviceName != gw {
 		t.Errorf("got %q %q, %v", event, data, err)
 	}
 	closing, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := p.Close(closing); err != nil {
+	if err = p.Close(closing); err != nil {
 		t.Errorf("close with an open watch: %v", err)
 	}
 	for line := ""; err == nil; line, err = r.ReadString('\n') {
@@ -339,7 +339,7 @@ func TestAPISlowWatcher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_, _ = fmt.Fprintf(conn, "GET /api/v1/watch?kind=property HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusOK {

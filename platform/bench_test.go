@@ -105,7 +105,7 @@ func BenchmarkSocket(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer theirs.Close()
+			defer func() { _ = theirs.Close() }()
 			l.Conn = ours
 			l.busy = false
 			p.wg.Add(1)
@@ -127,8 +127,8 @@ func BenchmarkSocket(b *testing.B) {
 					}
 				}
 			}()
-			var burst []byte
 			const n = 64
+			burst := make([]byte, 0, n*(len(location)+100))
 			for i := range n {
 				burst = append(burst, publishPacket(topics[i*7%len(topics)], location)...)
 			}
@@ -163,7 +163,7 @@ func pipe() (a, b net.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	if b, err = net.Dial("tcp", ln.Addr().String()); err != nil {
 		return nil, nil, err
 	}

@@ -73,7 +73,7 @@ func (p *Platform) serve(l *link) {
 // endCause is why a connection ended, in words.
 func endCause(l *link, err error) string {
 	var timeout net.Error
-	var refused *refusedConnect
+	var refused *connectError
 	switch cause := l.cause.Load(); {
 	case cause != nil:
 		return *cause
@@ -127,7 +127,7 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	if err == nil {
 		err = h.p.claim(l, dev)
 	}
-	var no *refusedConnect
+	var no *connectError
 	if errors.As(err, &no) {
 		h.p.refused(no.cause)
 		h.p.note(refusalMessage(l, dev, no))

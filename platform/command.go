@@ -47,7 +47,8 @@ func (o *orders) pending() int {
 	return len(o.waiting)
 }
 
-// ErrTooManyCommands: Config.Pending commands wait already.
+// ErrTooManyCommands says that Config.Pending commands wait already. Try again
+// when some have ended.
 var ErrTooManyCommands = errors.New("platform: too many commands wait for their reply (see pending)")
 
 func (o *orders) add(dev *device, id, rest string) (*order, error) {

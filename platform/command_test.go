@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 // data.
 func (c *client) answering(code string) {
 	c.t.Helper()
-	tok := c.Client.Subscribe("/sys/"+spk+"/truck-1/thing/service/#", 1, func(cl mqtt.Client, m mqtt.Message) {
+	tok := c.Subscribe("/sys/"+spk+"/truck-1/thing/service/#", 1, func(cl mqtt.Client, m mqtt.Message) {
 		var r struct {
 			ID      string          `json:"id"`
 			Method  string          `json:"method"`
@@ -267,7 +268,7 @@ func TestFaults(t *testing.T) {
 		c.publish(c.sys("thing/topo/get"), 0, fmt.Sprintf(`{"id":"%d","params":{}}`, i))
 	}
 	for i := range 3 {
-		if r := c.next(c.sys("thing/topo/get_reply")); r["id"] != fmt.Sprint(i) {
+		if r := c.next(c.sys("thing/topo/get_reply")); r["id"] != strconv.Itoa(i) {
 			t.Errorf("delayed reply %d is %v", i, r)
 		}
 	}
@@ -337,7 +338,7 @@ func TestSlowObserver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Subscribe(platform.Filter{}); !errors.Is(err, platform.ErrTooManyWatchers) {
+	if _, err = p.Subscribe(platform.Filter{}); !errors.Is(err, platform.ErrTooManyWatchers) {
 		t.Errorf("a second watcher: %v", err)
 	}
 	c, sys := truck(t, p)

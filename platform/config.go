@@ -159,7 +159,7 @@ const maxPacket = 268_435_455 - 70_000
 
 func (d *Device) validate() error {
 	if !validName(d.ProductKey) || !validName(d.DeviceName) {
-		return fmt.Errorf("%q/%q is no productKey and deviceName: want 1 to 64 of letters, digits and -_@.:", d.ProductKey, d.DeviceName)
+		return fmt.Errorf("%q/%q is no productKey and deviceName: want 1 to 64 letters, digits and any of -_@.: in each", d.ProductKey, d.DeviceName)
 	}
 	if d.DeviceSecret == "" {
 		return fmt.Errorf("%s/%s has no deviceSecret", d.ProductKey, d.DeviceName)

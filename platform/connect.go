@@ -80,19 +80,19 @@ func parseClientID(s string) (clientID, error) {
 	return c, nil
 }
 
-// refusedConnect is a CONNECT that the platform does not take.
-type refusedConnect struct {
+// connectError is a CONNECT that the platform does not take.
+type connectError struct {
 	code   byte   // of the CONNACK
 	cause  string // its counter
 	detail string
 }
 
-func (e *refusedConnect) Error() string {
+func (e *connectError) Error() string {
 	return fmt.Sprintf("platform: connection refused with CONNACK %d, %s: %s", e.code, e.cause, e.detail)
 }
 
 func refuse(code byte, cause, format string, args ...any) error {
-	return &refusedConnect{code, cause, fmt.Sprintf(format, args...)}
+	return &connectError{code, cause, fmt.Sprintf(format, args...)}
 }
 
 // authenticate checks a CONNECT and names the device and the clientId it is of.

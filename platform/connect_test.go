@@ -83,7 +83,7 @@ func TestConnectRefused(t *testing.T) {
 			c.change(o)
 			before := p.Stats().Refused[c.cause]
 			cl := newClient(t, o)
-			tok := cl.Client.Connect()
+			tok := cl.Connect()
 			tok.WaitTimeout(10 * time.Second)
 			if tok.Error() == nil {
 				cl.Disconnect(0)
@@ -131,7 +131,7 @@ func TestConnectMQTT5(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_, _ = c.Write([]byte{0x10, 14, 0, 4, 'M', 'Q', 'T', 'T', 5, 2, 0, 60, 0, 0, 1, 'x'})
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	got, _ := io.ReadAll(c)
@@ -150,7 +150,7 @@ func TestSilentConnectionEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("read: %v, want EOF", err)

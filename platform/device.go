@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 	"sync"
@@ -69,12 +70,12 @@ func (d *device) iotID() string {
 
 // The errors of the platform's Go methods.
 var (
-	// ErrUnknownDevice: no such device. Add it, or let the platform create
+	// ErrUnknownDevice says that there is no such device. Add it, or let the platform create
 	// devices (Config.AutoRegister).
 	ErrUnknownDevice = errors.New("platform: no such device")
-	// ErrTooManyDevices: Config.MaxDevices is reached.
+	// ErrTooManyDevices says that Config.MaxDevices is reached.
 	ErrTooManyDevices = errors.New("platform: too many devices (see maxDevices)")
-	// ErrClosed: the platform is closed.
+	// ErrClosed says that the platform is closed.
 	ErrClosed = errors.New("platform: closed")
 )
 
@@ -279,10 +280,7 @@ func (p *Platform) Device(productKey, deviceName string) (api.Device, error) {
 		a.Properties[name] = api.Property{Value: json.RawMessage(bytes.Clone(prop.value)), Time: prop.time}
 	}
 	a.Events = append(append([]api.Event{}, dev.events[dev.next:]...), dev.events[:dev.next]...)
-	a.Tags = make(map[string]string, len(dev.tags))
-	for name, value := range dev.tags {
-		a.Tags[name] = value
-	}
+	a.Tags = maps.Clone(dev.tags)
 	return a, nil
 }
 

@@ -53,7 +53,7 @@ func (f *faults) login() (Code, bool) {
 func (f *faults) connect() (byte, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return byte(f.connects.Code), spend(&f.connects) //nolint:gosec // SetFaults lets 1 to 5 through
+	return byte(f.connects.Code), spend(&f.connects)
 }
 
 func (f *faults) replies() (silent bool, delay time.Duration) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -47,12 +48,7 @@ func (f *Filter) takes(m *api.Message) bool {
 	if f.ProductKey != "" && f.ProductKey != m.ProductKey || f.DeviceName != "" && f.DeviceName != m.DeviceName {
 		return false
 	}
-	for _, k := range f.Kinds {
-		if k == m.Kind {
-			return true
-		}
-	}
-	return len(f.Kinds) == 0
+	return len(f.Kinds) == 0 || slices.Contains(f.Kinds, m.Kind)
 }
 
 // Watch is somebody who watches the platform's messages. It must be closed. Its
@@ -66,7 +62,7 @@ type Watch struct {
 	once   sync.Once
 }
 
-// ErrTooManyWatchers: Config.Watchers is reached.
+// ErrTooManyWatchers says that Config.Watchers is reached. Close one.
 var ErrTooManyWatchers = errors.New("platform: too many watchers (see watchers)")
 
 // Subscribe watches the messages that fit filter, from now on. A watcher that

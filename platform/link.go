@@ -3,6 +3,7 @@ package platform
 import (
 	"encoding/binary"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -145,8 +146,8 @@ func (l *link) publish(topic, suffix string, payload []byte) bool {
 		return false
 	}
 	l.out = append(l.out, 0x30)
-	l.out = binary.AppendUvarint(l.out, uint64(2+len(topic)+len(suffix)+len(payload)))
-	l.out = binary.BigEndian.AppendUint16(l.out, uint16(len(topic)+len(suffix))) //nolint:gosec // topics are at most 65535 bytes: MQTT has no longer ones
+	l.out = binary.AppendUvarint(l.out, uint64(2+len(topic)+len(suffix)+len(payload))) //nolint:gosec // lengths
+	l.out = binary.BigEndian.AppendUint16(l.out, uint16(len(topic)+len(suffix)))       //nolint:gosec // topics are at most 65535 bytes: MQTT has no longer ones
 	l.out = append(l.out, topic...)
 	l.out = append(l.out, suffix...)
 	l.out = append(l.out, payload...)
@@ -188,10 +189,8 @@ func (l *link) addFilter(filter string) {
 	owner := parseTopic(filter).owner
 	l.fmu.Lock()
 	defer l.fmu.Unlock()
-	for _, f := range l.filters[owner] {
-		if f == filter {
-			return
-		}
+	if slices.Contains(l.filters[owner], filter) {
+		return
 	}
 	l.filters[owner] = append(l.filters[owner], filter)
 }

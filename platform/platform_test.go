@@ -31,8 +31,8 @@ const (
 
 // start is a running platform with a gateway and three trucks in its topology,
 // and two that are not.
-func start(t testing.TB, change func(*platform.Config), opts ...platform.Option) *platform.Platform {
-	t.Helper()
+func start(tb testing.TB, change func(*platform.Config), opts ...platform.Option) *platform.Platform {
+	tb.Helper()
 	cfg := platform.DefaultConfig()
 	cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Devices = []platform.Device{
@@ -49,16 +49,16 @@ func start(t testing.TB, change func(*platform.Config), opts ...platform.Option)
 	}
 	p, err := platform.New(cfg, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := p.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := p.Start(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := p.Close(ctx); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 	return p
@@ -103,9 +103,9 @@ func options(p *platform.Platform, pk, dn string) *mqtt.ClientOptions {
 		SetConnectRetry(false)
 }
 
-func newClient(t testing.TB, o *mqtt.ClientOptions) *client {
-	t.Helper()
-	c := &client{t: t, got: make(chan message, 10_000), lost: make(chan error, 1)}
+func newClient(tb testing.TB, o *mqtt.ClientOptions) *client {
+	tb.Helper()
+	c := &client{t: tb, got: make(chan message, 10_000), lost: make(chan error, 1)}
 	c.dn, c.pk, _ = strings.Cut(o.Username, "&")
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { c.lost <- err })
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
@@ -116,26 +116,26 @@ func newClient(t testing.TB, o *mqtt.ClientOptions) *client {
 }
 
 func (c *client) connect() error {
-	tok := c.Client.Connect()
+	tok := c.Connect()
 	tok.WaitTimeout(10 * time.Second)
 	return tok.Error()
 }
 
 // dial is a connected client of the device.
-func dial(t testing.TB, p *platform.Platform, pk, dn string) *client {
-	t.Helper()
-	c := newClient(t, options(p, pk, dn))
+func dial(tb testing.TB, p *platform.Platform, pk, dn string) *client {
+	tb.Helper()
+	c := newClient(tb, options(p, pk, dn))
 	if err := c.connect(); err != nil {
-		t.Fatalf("connect %s: %v", dn, err)
+		tb.Fatalf("connect %s: %v", dn, err)
 	}
-	t.Cleanup(func() { c.Disconnect(0) })
+	tb.Cleanup(func() { c.Disconnect(0) })
 	return c
 }
 
 // dialGateway is a connected gateway that listens to everything of its own.
-func dialGateway(t testing.TB, p *platform.Platform) *client {
-	t.Helper()
-	c := dial(t, p, pk, gw)
+func dialGateway(tb testing.TB, p *platform.Platform) *client {
+	tb.Helper()
+	c := dial(tb, p, pk, gw)
 	c.subscribe(c.session("#"), c.sys("#"), "/ext/error/"+pk+"/"+gw)
 	return c
 }

@@ -107,7 +107,7 @@ func (p *Platform) noteRefusal(l *link, cause, topic string) {
 	p.note(m)
 }
 
-func refusalMessage(l *link, dev *device, no *refusedConnect) api.Message {
+func refusalMessage(l *link, dev *device, no *connectError) api.Message {
 	m := api.Message{Kind: api.KindRefused, Cause: no.Error(), Code: int(no.code)}
 	if dev == nil {
 		dev = l.dev

@@ -47,34 +47,36 @@ func parseTopic(s string) topic {
 	case "sys":
 		return owned(sysFamily, tail)
 	case "ext":
-		verb, tail, _ := strings.Cut(tail, "/")
+		verb, after, _ := strings.Cut(tail, "/")
 		switch verb {
 		case "session":
-			return owned(sessionFamily, tail)
+			return owned(sessionFamily, after)
 		case "error":
-			return owned(errorFamily, tail)
+			return owned(errorFamily, after)
 		default:
-			t := owned(extFamily, tail)
-			t.rest = verb
-			return t
+			return ownedVerb(extFamily, tail)
 		}
 	case "ota":
 		_, tail, _ = strings.Cut(tail, "/") // device
-		verb, tail, _ := strings.Cut(tail, "/")
-		t := owned(otaFamily, tail)
-		t.rest = verb
-		return t
+		return ownedVerb(otaFamily, tail)
 	case "shadow":
-		verb, tail, _ := strings.Cut(tail, "/")
-		t := owned(shadowFamily, tail)
-		t.rest = verb
-		return t
+		return ownedVerb(shadowFamily, tail)
 	case "broadcast":
 		pk, rest, _ := strings.Cut(tail, "/")
 		return topic{family: broadFamily, owner: key{product: pk}, rest: rest}
 	default:
 		return owned(customFamily, s[1:])
 	}
+}
+
+// ownedVerb is owned of {verb}/{pk}/{dn}/...
+func ownedVerb(f family, s string) topic {
+	verb, s, _ := strings.Cut(s, "/")
+	t := owned(f, s)
+	if t.family != unknownFamily {
+		t.rest = verb
+	}
+	return t
 }
 
 func owned(f family, s string) topic {

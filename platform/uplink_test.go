@@ -3,6 +3,7 @@ package platform_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,9 @@ import (
 )
 
 // truck is a gateway with truck-1 online and everything of it subscribed.
-func truck(t testing.TB, p *platform.Platform) (c *client, sys string) {
-	t.Helper()
-	c = dialGateway(t, p)
+func truck(tb testing.TB, p *platform.Platform) (c *client, sys string) {
+	tb.Helper()
+	c = dialGateway(tb, p)
 	c.login("truck-1")
 	sys = "/sys/" + spk + "/truck-1/"
 	c.subscribe(sys + "#")
@@ -119,7 +120,7 @@ func TestBurst(t *testing.T) {
 		}()
 	}
 	for i := range n {
-		if r := c.next(sys + "thing/event/property/post_reply"); r["id"] != fmt.Sprint(i) || r["code"] != 200.0 {
+		if r := c.next(sys + "thing/event/property/post_reply"); r["id"] != strconv.Itoa(i) || r["code"] != 200.0 {
 			t.Fatalf("reply %d is %v", i, r)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (p *Platform) watch(w http.ResponseWriter, r *http.Request) {
 	filter := Filter{ProductKey: q.Get("productKey"), DeviceName: q.Get("deviceName")}
 	for _, k := range q["kind"] {
 		for name := range strings.SplitSeq(k, ",") {
-			if !knownKind(name) {
+			if !slices.Contains(watchKinds, name) {
 				writeError(w, badRequest("kind %q is none of %s", name, strings.Join(watchKinds, ", ")))
 				return
 			}
@@ -46,15 +47,6 @@ func (p *Platform) watch(w http.ResponseWriter, r *http.Request) {
 var watchKinds = []string{
 	api.KindProperty, api.KindEvent, api.KindRaw, api.KindReply, api.KindCommand,
 	api.KindCustom, api.KindOnline, api.KindOffline, api.KindRefused, api.KindControl,
-}
-
-func knownKind(name string) bool {
-	for _, k := range watchKinds {
-		if k == name {
-			return true
-		}
-	}
-	return false
 }
 
 // stream is the answer to one watcher, used by one goroutine.

@@ -64,7 +64,7 @@ func (c *Client) open(ctx context.Context, method, path string, in any) (*http.R
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // of a body that was read
+	defer resp.Body.Close()
 	return nil, readError(resp)
 }
 
@@ -88,7 +88,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // of a body that was read
+	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return fmt.Errorf("platform api: %s %s: %w", method, path, err)
 	}
@@ -265,7 +265,7 @@ func (c *Client) Watch(ctx context.Context, s Selection, ready func(), each func
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // of a stream that has ended
+	defer resp.Body.Close()
 	if ready != nil {
 		ready()
 	}

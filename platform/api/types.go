@@ -10,7 +10,7 @@
 //	r, err := c.Set(ctx, "a1pk", "truck-1", map[string]any{"fan": 1}, 5*time.Second)
 //
 // The package is a leaf: it knows no broker and no other package of linkspan.
-package api
+package api //nolint:revive // it is what the HTTP API says, and nothing else
 
 import (
 	"encoding/json"
