@@ -195,7 +195,7 @@ func (g *gateway) sessionNotice(r *reply, code int) {
 	found := g.noticed(r)
 	if len(found) == 0 {
 		g.stats.unknown++
-		g.log.Warn("aliyun: notice about a session of a device that is not known",
+		g.log.Debug("aliyun: notice about a session of a device that is not logged in",
 			zap.Int("cause", code), zap.String("message", r.Message))
 	}
 	for _, d := range found {
@@ -207,12 +207,13 @@ func (g *gateway) sessionNotice(r *reply, code int) {
 // one that said what the notice's id names, or whose login had that id, or whose
 // name it is. mu is held.
 func (g *gateway) noticed(r *reply) (found []*device) {
-	for _, name := range r.devices() {
+	named := r.devices()
+	for _, name := range named {
 		if d := g.devices[name]; d != nil {
 			found = append(found, d)
 		}
 	}
-	if len(found) > 0 || r.ID == "" {
+	if len(named) > 0 || r.ID == "" {
 		return found
 	}
 	if d := g.devices[string(r.ID)]; d != nil {

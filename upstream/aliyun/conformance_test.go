@@ -76,6 +76,7 @@ func config(p *platform.Platform) aliyun.Config {
 	c.ProductKey, c.DeviceName, c.DeviceSecret = gatewayProduct, gatewayName(0), secret
 	c.Endpoint = "tcp://" + p.MQTTAddr()
 	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
+	c.WriteTimeout = time.Second
 	return c
 }
 

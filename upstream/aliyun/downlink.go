@@ -55,10 +55,7 @@ func (g *gateway) gatewayMessage(topic, rest string, payload []byte) {
 // deviceMessage is one on a topic of a device (developer guide, chapter 9).
 func (g *gateway) deviceMessage(l *link, name, rest, topic string, payload []byte) {
 	if strings.HasSuffix(rest, replySuffix) {
-		// Also our own replies, which a subscription with a wildcard brings back.
-		if event, found := strings.CutPrefix(rest, "thing/event/"); found && strings.HasSuffix(event, "/post_reply") {
-			g.postAnswered(payload)
-		}
+		g.deviceReply(l, rest, topic, payload)
 		return
 	}
 	service, isService := strings.CutPrefix(rest, "thing/service/")
@@ -78,6 +75,20 @@ func (g *gateway) deviceMessage(l *link, name, rest, topic string, payload []byt
 		g.administered(name, topic, payload, codeSuccess)
 	case strings.HasPrefix(rest, "thing/event/"), rest == "thing/model/up_raw":
 		// our own, by a wildcard
+	default:
+		g.notice(l, topic, payload)
+	}
+}
+
+// deviceReply is an answer to a device, or one of its own that a subscription
+// with a wildcard has brought back. What answers a publication is the device's to
+// read.
+func (g *gateway) deviceReply(l *link, rest, topic string, payload []byte) {
+	switch {
+	case strings.HasPrefix(rest, "thing/event/") && strings.HasSuffix(rest, "/post_reply"):
+		g.postAnswered(payload)
+	case strings.HasPrefix(rest, "thing/service/"), strings.HasPrefix(rest, "thing/model/"),
+		rest == "thing/disable_reply", rest == "thing/enable_reply", rest == "thing/delete_reply":
 	default:
 		g.notice(l, topic, payload)
 	}

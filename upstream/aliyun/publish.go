@@ -92,22 +92,28 @@ func (g *gateway) untake(m *outgoing) {
 // settle calls done of what is finished, in order. mu is held, and released.
 func (g *gateway) settle() {
 	g.checkDrained()
+	var wake *link
+	if g.queue.head != nil { // the window may have room again, whoever's turn it is
+		wake = g.link.sleeping()
+	}
 	if len(g.ready) == 0 {
 		g.mu.Unlock()
+		if wake != nil {
+			wake.wakeSender()
+		}
 		return
 	}
 	ready := g.ready
 	g.ready = nil
-	wake := g.link.sleeping()
 	for len(ready) > 0 {
-		var chain sendQueue
+		var chain finishedList
 		for _, d := range ready {
 			for d.head != nil && d.head.state == finished {
 				m := d.pop()
 				if m.rejected {
 					g.rejected--
 				}
-				chain.push2(m)
+				chain.push(m)
 			}
 		}
 		g.mu.Unlock()
@@ -134,21 +140,23 @@ func (g *gateway) settle() {
 	g.mu.Unlock()
 }
 
-// push2 adds a message that may still be in the sender's queue, by the link that
-// its device's list no longer needs.
-func (q *sendQueue) push2(m *outgoing) {
-	if q.tail == nil {
-		q.head = m
+// finishedList is messages whose done is to be called. It links them as their
+// device's list did, for the sender's queue may still hold them.
+type finishedList struct{ head, tail *outgoing }
+
+func (l *finishedList) push(m *outgoing) {
+	if l.tail == nil {
+		l.head = m
 	} else {
-		q.tail.next = m
+		l.tail.next = m
 	}
-	q.tail = m
+	l.tail = m
 }
 
-// call calls done of a chain made by push2. Messages that nobody else can hold
-// any more are reused.
-func (q *sendQueue) call() {
-	for m := q.head; m != nil; {
+// call calls done of each. Messages that nobody else can hold any more are
+// reused.
+func (l *finishedList) call() {
+	for m := l.head; m != nil; {
 		next, done, err := m.next, m.done, m.err
 		if m.acked && !m.held && err == nil || m.rejected {
 			m.free()
