@@ -194,7 +194,7 @@ popClientProfile { accessKey = [k], accessSecret = { a = geheim } }
 			t.Errorf("no mistake %s %s %s in\n%v", w.at, w.key, w.problem, err)
 		}
 	}
-	if len(errs) != len(want)+1 || !strings.Contains(err.Error(), "app.conf:12:29: listeners.1.port: is required and missing; it is the port to listen on") {
+	if len(errs) != len(want)+1 || !strings.Contains(err.Error(), "app.conf:12:32: listeners.1.port: is required and missing; it is the port to listen on") {
 		t.Errorf("got %d mistakes, want %d:\n%v", len(errs), len(want)+1, err)
 	}
 	if strings.Contains(err.Error(), "geheim") {
@@ -431,7 +431,7 @@ func TestWrongTagsPanic(t *testing.T) {
 			A int `conf:"a,optional"`
 		}{},
 		"no key": &struct {
-			A int `conf:",required"`
+			A int `conf:",required"` //nolint:tagliatelle // the mistake that is tested
 		}{},
 		"twice": &struct {
 			A int `conf:"a"`

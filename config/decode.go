@@ -132,6 +132,7 @@ func (d *decoder) text(v *hocon.Value, path []string, into reflect.Value, o opti
 	case hocon.Array, hocon.Object:
 		d.fail(v, path, "is "+v.Kind().String()+", want a text", "")
 		return
+	default:
 	}
 	u := into.Addr().Interface().(encoding.TextUnmarshaler)
 	if err := u.UnmarshalText([]byte(v.Text())); err != nil {

@@ -15,7 +15,7 @@ func ExampleLoad() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "application.conf")
 	text := `
 		productKey = a1Xf9GvQq7B
@@ -24,7 +24,7 @@ func ExampleLoad() {
 			idle = 5 minutes
 			prots = 1
 		}`
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err = os.WriteFile(path, []byte(text), 0o600); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -68,7 +68,7 @@ func fieldOf(owner reflect.Type, f reflect.StructField, tag string) structField 
 	if key == "" {
 		panic(fmt.Sprintf("config: %s.%s has a conf tag without a key", owner, f.Name))
 	}
-	for _, o := range strings.Split(rest, ",") {
+	for o := range strings.SplitSeq(rest, ",") {
 		switch o {
 		case "":
 		case "required":

@@ -58,7 +58,7 @@ func setScalar(into reflect.Value, text string, o options) (problem, hint string
 		n, err := strconv.ParseFloat(strings.TrimSpace(text), into.Type().Bits())
 		switch {
 		case errors.Is(err, strconv.ErrRange):
-			return fmt.Sprintf("%s is out of range", text), ""
+			return text + " is out of range", ""
 		case err != nil || math.IsNaN(n) || math.IsInf(n, 0):
 			return wrong, ""
 		}
@@ -83,7 +83,7 @@ func setInteger(into reflect.Value, text, wrong string) (problem, hint string) {
 	case err == nil:
 		return setInt(into, n, text)
 	case errors.Is(err, strconv.ErrRange):
-		if u, err := strconv.ParseUint(text, 10, 64); err == nil && into.CanUint() && !into.OverflowUint(u) {
+		if u, failed := strconv.ParseUint(text, 10, 64); failed == nil && into.CanUint() && !into.OverflowUint(u) {
 			into.SetUint(u)
 			return "", ""
 		}
@@ -100,7 +100,7 @@ func setInt(into reflect.Value, n int64, text string) (problem, hint string) {
 	switch {
 	case into.CanInt() && !into.OverflowInt(n):
 		into.SetInt(n)
-	case into.CanUint() && n >= 0 && !into.OverflowUint(uint64(n)):
+	case into.CanUint() && n >= 0 && !into.OverflowUint(uint64(n)): //nolint:gosec // not negative
 		into.SetUint(uint64(n))
 	default:
 		return outOfRange(into.Type(), text), ""
@@ -109,11 +109,9 @@ func setInt(into reflect.Value, n int64, text string) (problem, hint string) {
 }
 
 func outOfRange(t reflect.Type, text string) string {
-	low, high := "0", ""
-	switch bits := t.Bits(); {
-	case t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uintptr:
-		high = strconv.FormatUint(math.MaxUint64>>(64-bits), 10)
-	default:
+	bits := t.Bits()
+	low, high := "0", strconv.FormatUint(math.MaxUint64>>(64-bits), 10)
+	if t.Kind() < reflect.Uint {
 		low, high = strconv.FormatInt(math.MinInt64>>(64-bits), 10), strconv.FormatInt(math.MaxInt64>>(64-bits), 10)
 	}
 	return fmt.Sprintf("%s is out of range: it must be from %s to %s", text, low, high)

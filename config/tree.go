@@ -54,7 +54,7 @@ func (t *Tree) Len() int { return max(len(t.value.Elems()), len(t.value.Fields()
 
 // Keys are the keys of an object, in the order of the files.
 func (t *Tree) Keys() []string {
-	var keys []string
+	keys := make([]string, 0, len(t.value.Fields()))
 	for _, f := range t.value.Fields() {
 		keys = append(keys, f.Key)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/linkspan/linkspan/config/hocon"
@@ -34,7 +35,7 @@ func fleet(tb testing.TB, n int) string {
 
 func BenchmarkOpen(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			path := fleet(b, n)
 			b.ReportAllocs()
 			for b.Loop() {

@@ -101,11 +101,14 @@ func (t Template) identity(name string) (auth.Identity, error) {
 func (t Template) name(id auth.Identity) (string, bool) {
 	before, after, _ := strings.Cut(t.DeviceName, placeholder)
 	name, ok := strings.CutPrefix(id.DeviceName, before)
-	if name, ok2 := strings.CutSuffix(name, after); ok && ok2 && id.ProductKey == t.ProductKey {
-		made, err := t.identity(name)
-		return name, err == nil && made.DeviceName == id.DeviceName
+	if !ok || id.ProductKey != t.ProductKey {
+		return "", false
 	}
-	return "", false
+	if name, ok = strings.CutSuffix(name, after); !ok {
+		return "", false
+	}
+	made, err := t.identity(name)
+	return name, err == nil && made.DeviceName == id.DeviceName
 }
 
 // checkName tells what is wrong with a product key or device name, which

@@ -63,7 +63,7 @@ func (f *File) Identity(name string) (auth.Identity, error) {
 // secret does not matter. ok is false when no device has them.
 func (f *File) Name(id auth.Identity) (name string, ok bool) {
 	t := f.table.Load()
-	if i, ok := t.findIdentity(id.ProductKey, id.DeviceName); ok {
+	if i, found := t.findIdentity(id.ProductKey, id.DeviceName); found {
 		return t.name(i), true
 	}
 	if f.cfg.Unknown == PolicyTemplate {

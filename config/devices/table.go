@@ -164,7 +164,7 @@ func (x *index) find(hash uint64, is func(i int) bool) (int, bool) {
 	return 0, false
 }
 
-func (x *index) mask() uint64 { return uint64(len(x.slots) - 1) }
+func (x *index) mask() uint64 { return uint64(len(x.slots)) - 1 }
 
 // add puts record i. hashOf gives the hashes of those that move when the index
 // grows.

@@ -91,6 +91,7 @@ func keysOf(n *node, path []string, f func([]string)) {
 		for _, e := range n.elems {
 			keysOf(e, path, f)
 		}
+	default:
 	}
 }
 

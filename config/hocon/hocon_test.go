@@ -197,8 +197,8 @@ func TestMergedDocumentsResolveTogether(t *testing.T) {
 	low.Merge(high)
 	for path, text := range map[string]string{"list": "[2, ${host}]", "port": "[9", "x.z": "a b # c"} {
 		p, _ := ParsePath(path)
-		if err := low.Set(p, text, "-D"+path); (err != nil) != (text == "[9") {
-			t.Errorf("set %s: %v", path, err)
+		if failed := low.Set(p, text, "-D"+path); (failed != nil) != (text == "[9") {
+			t.Errorf("set %s: %v", path, failed)
 		}
 	}
 	v, err := low.Resolve()

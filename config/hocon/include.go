@@ -65,7 +65,7 @@ func (p *parser) includeTarget() (name string, required bool, err error) {
 		}
 		return b.String(), nil
 	}
-	if err := p.advance(); err != nil {
+	if err = p.advance(); err != nil {
 		return "", false, err
 	}
 	before, err := words()
@@ -76,7 +76,7 @@ func (p *parser) includeTarget() (name string, required bool, err error) {
 		return "", false, at.errorf(includeHint, "include is followed by %s, not by a file's name in double quotes", p.tok)
 	}
 	name = p.tok.text
-	if err := p.advance(); err != nil {
+	if err = p.advance(); err != nil {
 		return "", false, err
 	}
 	after, err := words()

@@ -203,7 +203,7 @@ func (l *lexer) next() (token, error) {
 		l.short = false
 		t, end, err := l.scan()
 		if l.short && !l.eof {
-			if err := l.fill(); err != nil {
+			if err = l.fill(); err != nil {
 				return token{}, err
 			}
 			continue
@@ -282,7 +282,7 @@ func (l *lexer) scan() (t token, end int, err error) {
 	case c == '-' || isDigit(c):
 		return l.scanNumber(i)
 	}
-	if end := l.spaceEnd(i); end > i {
+	if end = l.spaceEnd(i); end > i {
 		return token{kind: tokSpace, text: l.intern(l.src[i:end])}, end, nil
 	}
 	end, err = l.unquotedEnd(i)
@@ -400,14 +400,14 @@ func (l *lexer) unquotedEnd(i int) (int, error) {
 // scanNumber takes what looks like a number. What is none after all, such as
 // 10.0.0.1 or an integer that is too large, is text.
 func (l *lexer) scanNumber(i int) (token, int, error) {
-	end, real, plus := i, false, -1
+	end, fraction, plus := i, false, -1
 scan:
 	for {
 		c, _ := l.at(end)
 		switch {
 		case isDigit(c) || c == '-':
 		case c == '.', c == 'e', c == 'E':
-			real = true
+			fraction = true
 		case c == '+':
 			if l.is(end+1, '=') { // 1+=2 is a key and its separator
 				break scan
@@ -419,7 +419,7 @@ scan:
 		end++
 	}
 	text := l.intern(l.src[i:end])
-	if isNumber(text, real) {
+	if isNumber(text, fraction) {
 		return token{kind: tokNumber, text: text}, end, nil
 	}
 	if plus >= 0 {
@@ -428,8 +428,8 @@ scan:
 	return token{kind: tokUnquoted, text: text}, end, nil
 }
 
-func isNumber(text string, real bool) bool {
-	if !real {
+func isNumber(text string, fraction bool) bool {
+	if !fraction {
 		_, err := strconv.ParseInt(text, 10, 64)
 		return err == nil
 	}

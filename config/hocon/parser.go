@@ -171,6 +171,7 @@ func (p *parser) unexpected(want string) error {
 		hint = "it closes nothing that is open here"
 	case tokOpenBrace, tokOpenBracket, tokSubst:
 		hint = "put a key that holds it in double quotes"
+	default:
 	}
 	return p.tok.at.errorf(hint, "expected %s, found %s", want, p.tok)
 }
@@ -246,6 +247,7 @@ func (p *parser) key() ([]string, error) {
 		switch p.tok.kind {
 		case tokColon, tokEquals, tokPlusEquals, tokOpenBrace, tokNewline:
 			return []string{word.text}, p.skipLines()
+		default:
 		}
 		var b pathBuilder
 		if word.kind == tokQuoted {
@@ -324,6 +326,7 @@ func (p *parser) value(path []string) (*node, error) {
 				return first, nil
 			}
 			return concatOf(pieces), nil
+		default:
 		}
 		if first != nil && pieces == nil {
 			pieces = append(make([]*node, 0, 4), first)

@@ -3,6 +3,7 @@ package hocon
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -11,9 +12,7 @@ import (
 func scanAll(t *testing.T, main string, files map[string]string, flat bool) (entries, bad []string, err error) {
 	t.Helper()
 	all := map[string]string{"d.conf": main}
-	for name, text := range files {
-		all[name] = text
-	}
+	maps.Copy(all, files)
 	err = ScanFile("d.conf", ScanOptions{Options: options(all), Flat: flat, Bad: func(e *Error) {
 		bad = append(bad, fmt.Sprintf("%v %s", e.Pos, e.Problem))
 	}}, func(e Entry) error {

@@ -1,0 +1,46 @@
+package devices_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/linkspan/linkspan/config/devices"
+)
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "devices.conf")
+	text := `
+		"460011234567890" { productKey = a1Xf9GvQq7B, deviceName = truck-17, deviceSecret = "..." }
+		460011234567891   { productKey = a1Xf9GvQq7B, devicName = truck-18 }`
+	if err = os.WriteFile(path, []byte(text), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	file, err := devices.Open(devices.Config{File: path})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, m := range file.Mistakes() {
+		fmt.Println(m.Line, strings.TrimPrefix(m.Error(), fmt.Sprintf("config: %s:%d:%d: ", m.File, m.Line, m.Column)))
+	}
+	identity, err := file.Identity("460011234567890")
+	fmt.Println(identity, err)
+	_, err = file.Identity("460011234567891")
+	fmt.Println(errors.Is(err, devices.ErrUnknown))
+	// Output:
+	// 3 460011234567891.devicName: is not a known key; did you mean deviceName?
+	// 3 460011234567891: deviceName is missing or empty
+	// a1Xf9GvQq7B/truck-17 <nil>
+	// true
+}
