@@ -143,7 +143,7 @@ func benchFrames(b *testing.B, addr string, frames int) {
 		c, err = net.Dial("tcp", addr)
 		return err == nil
 	})
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	out := make([]byte, frames*frameSize)
 	for i := range frames {

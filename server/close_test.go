@@ -40,7 +40,7 @@ func TestAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	cl := newCloud(t)
 	free, used := listenerFor(t, cl, nil, unlimited()), listenerFor(t, cl, nil, unlimited())
 	free.Name = "free"
@@ -134,7 +134,7 @@ func TestCloseCutsOffWhatDoesNotEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Start(t.Context()); err != nil {
+	if err = s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c := dial(t, s.Addr("test").String())

@@ -22,6 +22,7 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	c.raw, c.loop = raw, l
 	c.opened, c.active, c.forgave = l.ms, l.ms, l.ms
 	l.add(c)
+	c.listener.accepted.Add(1)
 	if e.isClosing() {
 		c.end(because(CauseShutdown, nil))
 		c.settle()

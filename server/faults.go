@@ -117,7 +117,7 @@ func newStacks() *stacks {
 }
 
 // first says whether that stack is new. Arguments and addresses in it differ
-// from call to call: only function names and lines count.
+// from call to call: only the names of functions and files count.
 func (s *stacks) first(stack []byte) bool {
 	sum := maphash.Hash{}
 	sum.SetSeed(s.seed)

@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if os.Getenv(filesEnv) != "" {
+		if err := serveWithFewFiles(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // gnet's goroutine pool runs from the start
 }
 
@@ -50,7 +56,8 @@ type cloud struct {
 	outs   int
 }
 
-func newCloud(t testing.TB) *cloud {
+func newCloud(tb testing.TB) *cloud {
+	tb.Helper()
 	c := &cloud{answers: make(chan func(), 1<<16), live: map[string]int{}, said: map[string][]string{}}
 	done := make(chan struct{})
 	go func() {
@@ -59,7 +66,7 @@ func newCloud(t testing.TB) *cloud {
 			f()
 		}
 	}()
-	t.Cleanup(func() { close(c.answers); <-done })
+	tb.Cleanup(func() { close(c.answers); <-done })
 	return c
 }
 
@@ -200,8 +207,8 @@ func (chatDecoder) Decode(in []byte) (string, int, error) {
 	}
 }
 
-func openChat(t testing.TB, ends chan<- error) protocol.Open {
-	t.Helper()
+func openChat(tb testing.TB, ends chan<- error) protocol.Open {
+	tb.Helper()
 	p := protocol.Define("chat", struct{}{}, func(struct{}) (protocol.Protocol[string], error) {
 		return protocol.Protocol[string]{
 			Decoder: func() codec.Decoder[string] { return chatDecoder{} },
@@ -213,7 +220,7 @@ func openChat(t testing.TB, ends chan<- error) protocol.Open {
 	})
 	open, err := p.New(p.Config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return open
 }
@@ -231,37 +238,37 @@ func unlimited() server.Limits {
 	return server.Limits{MaxPending: 16 << 20, MaxOutbound: 64 << 20, NoDelay: true, Linger: time.Second}
 }
 
-func listenerFor(t testing.TB, c *cloud, ends chan<- error, limits server.Limits) server.Listener {
-	t.Helper()
+func listenerFor(tb testing.TB, c *cloud, ends chan<- error, limits server.Limits) server.Listener {
+	tb.Helper()
 	return server.Listener{
 		Name: "test", Address: "127.0.0.1:0", Protocol: "chat",
-		Open: openChat(t, ends), Host: &protocol.Host{Uplink: c, Listener: "test"}, Limits: limits,
+		Open: openChat(tb, ends), Host: &protocol.Host{Uplink: c, Listener: "test"}, Limits: limits,
 	}
 }
 
-func serve(t testing.TB, limits server.Limits, opts ...server.Option) *bench {
-	t.Helper()
-	return serveWith(t, server.Config{Loops: 2}, limits, opts...)
+func serve(tb testing.TB, limits server.Limits, opts ...server.Option) *bench {
+	tb.Helper()
+	return serveWith(tb, server.Config{Loops: 2}, limits, opts...)
 }
 
-func serveWith(t testing.TB, cfg server.Config, limits server.Limits, opts ...server.Option) *bench {
-	t.Helper()
-	b := &bench{cloud: newCloud(t), ends: make(chan error, 1<<14)}
-	s, err := server.New(cfg, []server.Listener{listenerFor(t, b.cloud, b.ends, limits)}, opts...)
+func serveWith(tb testing.TB, cfg server.Config, limits server.Limits, opts ...server.Option) *bench {
+	tb.Helper()
+	b := &bench{cloud: newCloud(tb), ends: make(chan error, 1<<14)}
+	s, err := server.New(cfg, []server.Listener{listenerFor(tb, b.cloud, b.ends, limits)}, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	start(t, s)
+	start(tb, s)
 	b.Server, b.addr = s, s.Addr("test").String()
 	return b
 }
 
-func start(t testing.TB, s *server.Server) {
-	t.Helper()
+func start(tb testing.TB, s *server.Server) {
+	tb.Helper()
 	if err := s.Start(context.Background()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, s) })
+	tb.Cleanup(func() { stop(tb, s) })
 }
 
 func stop(t testing.TB, s *server.Server) {
@@ -325,7 +332,7 @@ func (b *bench) wantRefused(t testing.TB) {
 	if err != nil {
 		return
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(patience))
 	(&client{Conn: c, t: t, r: bufio.NewReader(c)}).wantClosed()
 }
@@ -359,14 +366,20 @@ func (b *bench) end(t testing.TB) error {
 	}
 }
 
-func (b *bench) wantEnd(t testing.TB, cause server.Cause) error {
+// wantEnd waits for the next connection to end, and checks why; also are
+// errors that the cause has to be, too.
+func (b *bench) wantEnd(t testing.TB, cause server.Cause, also ...error) {
 	t.Helper()
 	err := b.end(t)
 	var e *server.CloseError
-	if !errors.As(err, &e) || e.Cause != cause || !errors.Is(err, cause) || !errors.Is(err, net.ErrClosed) {
+	if !errors.As(err, &e) || e.Cause != cause {
 		t.Errorf("connection ended with %v, want cause %v", err, cause)
 	}
-	return err
+	for _, is := range append(also, cause, net.ErrClosed) {
+		if !errors.Is(err, is) {
+			t.Errorf("connection ended with %v, which is not %v", err, is)
+		}
+	}
 }
 
 // until waits for something that has no event.

@@ -27,15 +27,13 @@ func idleFleet(spec string) error {
 		return err
 	}
 	for i := range count {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return err
+		c, dialed := net.Dial("tcp", addr)
+		if dialed != nil {
+			return dialed
 		}
-		defer c.Close()
-		if _, err := fmt.Fprintf(c, "HELLO d%d\n", i); err != nil {
-			return err
-		}
-		if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
+		defer func() { _ = c.Close() }()
+		_, _ = fmt.Fprintf(c, "HELLO d%d\n", i)
+		if _, err = io.ReadFull(c, make([]byte, 3)); err != nil {
 			return err
 		}
 	}
@@ -83,6 +81,14 @@ func BenchmarkIdleConnections(b *testing.B) {
 		b.Error(err)
 	}
 	until(b, "all ended", func() bool { return s.stats().Connections == 1 })
+}
+
+// TestConnectionIsSmall keeps an idle connection within its budget.
+func TestConnectionIsSmall(t *testing.T) {
+	t.Parallel()
+	if server.ConnSize > 256 {
+		t.Errorf("a connection takes %d bytes, want 256 at most", server.ConnSize)
+	}
 }
 
 // heap is the memory in use after a collection, the test's own fakes included.

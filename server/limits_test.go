@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -300,7 +301,7 @@ func TestLog(t *testing.T) {
 		t.Errorf("faults logged: %v", faults)
 	}
 	panics := logs.FilterMessage("panic in a codec or an adapter").All()
-	if len(panics) != 1 || !strings.Contains(string(panics[0].ContextMap()["stack"].(string)), "Received") {
+	if len(panics) != 1 || !strings.Contains(fmt.Sprint(panics[0].ContextMap()["stack"]), "Received") {
 		t.Errorf("panics logged: %v", panics)
 	}
 	ends := logs.FilterMessage("connection ended").All()

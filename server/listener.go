@@ -89,9 +89,9 @@ func (s *Server) admit(l *listener, socket *net.TCPConn) {
 	remote := withoutZone(socket.RemoteAddr())
 	withoutZone(socket.LocalAddr())
 	if cause := s.reserve(l, remote.Addr()); cause != 0 {
+		s.countRefused(l, remote, cause, nil)
 		_ = socket.SetLinger(0) // a refused connection shall not linger in TIME_WAIT
 		_ = socket.Close()
-		s.logRefused(l, remote, cause, nil)
 		return
 	}
 	c := &conn{listener: l, remote: remote, index: noConnection}
@@ -102,18 +102,17 @@ func (s *Server) admit(l *listener, socket *net.TCPConn) {
 	_, err := s.engine.EnrollContext(socket, c) // closes socket; the loop has a duplicate
 	switch {
 	case c.loop != nil: // OnOpen was called, and OnClose gives the place back
-		l.accepted.Add(1)
 		return
 	case err == nil:
 		err = errNotTaken
 	}
 	s.free(l, remote.Addr())
-	s.logRefused(l, remote, CauseFiles, err)
+	s.countRefused(l, remote, CauseFiles, err)
 }
 
 var errNotTaken = errors.New("server: the event loop could not take the connection")
 
-func (s *Server) logRefused(l *listener, remote netip.AddrPort, cause Cause, err error) {
+func (s *Server) countRefused(l *listener, remote netip.AddrPort, cause Cause, err error) {
 	l.refused[cause].Add(1)
 	if dropped, ok := s.refuseLog.allow(time.Now()); ok {
 		s.log.Warn("connection refused"+suppressed(dropped), zap.String("listener", l.Name),

@@ -151,6 +151,9 @@ func (l *loop) run(batch []task) {
 // drain runs what is queued after the loop has ended.
 func (l *loop) drain() {
 	l.enter()
+	if l.tick != nil {
+		l.tick.Stop()
+	}
 	for {
 		l.mu.Lock()
 		batch := l.queue // stays in the queue meanwhile, so that do starts no second drain

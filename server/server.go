@@ -53,7 +53,11 @@ type Option func(*Server)
 // WithLogger makes the server log there. Without it nothing is logged. gnet's
 // own messages go to the logger of the server that was made last.
 func WithLogger(log *zap.Logger) Option {
-	return func(s *Server) { s.log = log }
+	return func(s *Server) {
+		if log != nil {
+			s.log = log
+		}
+	}
 }
 
 // New returns a server with those listeners, which Start starts. An error names
