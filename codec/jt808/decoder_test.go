@@ -245,6 +245,9 @@ func TestEncrypted(t *testing.T) {
 	if refused.Header.ID != IDLocation || refused.Header.Encryption != 1 || refused.Header.Serial != 9 {
 		t.Errorf("header %+v", refused.Header)
 	}
+	if text := refused.Error(); !strings.Contains(text, "0x0200 is encrypted (method 1)") {
+		t.Errorf("error %q", text)
+	}
 	o := DefaultOptions()
 	o.AllowEncrypted = true
 	if frames, errs = decodeAll(t, NewDecoder(o), wire); len(frames) != 1 || string(frames[0].Body) != "cannot be read" {

@@ -99,6 +99,9 @@ func TestPhone(t *testing.T) {
 		if p.String() != test.want || p.Stripped() != test.stripped || 2*p.Len() != len(test.want) || p.IsZero() {
 			t.Errorf("%s: %v, %s, %d", test.digits, p, p.Stripped(), p.Len())
 		}
+		if text, err := json.Marshal(p); err != nil || string(text) != `"`+test.want+`"` {
+			t.Errorf("%v is %s in JSON, %v", p, text, err)
+		}
 		if again := phone(t, p.String(), test.version); again != p {
 			t.Errorf("%v parsed again is %v", p, again)
 		}

@@ -242,6 +242,28 @@ func TestReassemblerMissingMany(t *testing.T) {
 	}
 }
 
+// TestReassemblerRemembersTheLatest completes more messages than it remembers: a
+// late copy of a package of the latest is known, one of the first begins anew.
+func TestReassemblerRemembersTheLatest(t *testing.T) {
+	t.Parallel()
+	r := NewReassembler(ReassemblyOptions{})
+	var sent []*Frame
+	for i := range uint16(maxFinished + 2) {
+		sent = packages(t, IDMediaData+ID(i), 10*i, "AAAAAAAAAAaaaaaaaaaa111")
+		for _, f := range sent {
+			mustAdd(t, r, f, noon)
+		}
+	}
+	mustAdd(t, r, sent[1], noon)
+	if s := r.Stats(); s.Completed != maxFinished+2 || s.Duplicates != 1 || s.Messages != 0 {
+		t.Errorf("after a late copy of the latest: %+v", s)
+	}
+	mustAdd(t, r, packages(t, IDMediaData, 0, "AAAAAAAAAAaaaaaaaaaa111")[1], noon)
+	if s := r.Stats(); s.Duplicates != 1 || s.Messages != 1 || len(r.finished) != maxFinished {
+		t.Errorf("after a late copy of the first: %+v", s)
+	}
+}
+
 func TestReassemblerExpire(t *testing.T) {
 	t.Parallel()
 	r := NewReassembler(ReassemblyOptions{Idle: time.Minute})

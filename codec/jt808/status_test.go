@@ -24,6 +24,9 @@ func TestBitNames(t *testing.T) {
 			t.Errorf("names %q, want %q", got, test.want)
 		}
 	}
+	if !(StatusACC | StatusGPS).Has(StatusGPS) || StatusACC.Has(StatusACC|StatusGPS) {
+		t.Error("Status.Has")
+	}
 	if !(AlarmSOS | AlarmFuel).Has(AlarmFuel) || AlarmSOS.Has(AlarmSOS|AlarmFuel) {
 		t.Error("Has")
 	}
