@@ -25,17 +25,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errCause = errors.New("cause")
 
-// platform is a connector and its platform, which do one thing after another,
-// and each only when the test says so. It keeps to the contract of upstream to
-// the letter: calls for one device take effect in their order, and completions
-// come in the order of one handle's calls, but at any time.
+// platform is a connector and its platform. It keeps to the contract of
+// upstream to the letter: calls for one device take effect in their order, a
+// login makes an older one useless, and completions come at any time.
 type platform struct {
 	mu      sync.Mutex
-	calls   []*handle           // logins that have not taken effect, in their order
-	todo    []func()            // completions that wait to be released
+	todo    []completion        // wait to be released
 	manual  bool                // completions wait for release, otherwise they come on another goroutine
-	inline  bool                // logins complete within the call
-	refuse  error               // of the next logins to take effect
+	inline  func(n int) bool    // the n-th login completes within its call
+	refuse  error               // of logins
+	refuses func(n int) bool    // the n-th login is refused
 	before  func(auth.Identity) // called within Login, before the call is noted
 	after   func(auth.Identity) // called within Login, after
 	current map[string]*handle  // by device name: who is logged in
@@ -47,19 +46,42 @@ type platform struct {
 	acks    []func()
 }
 
+// completion is a done function on its way.
+type completion struct {
+	of *handle // whose login completes; nil for others
+	f  func()
+}
+
 // handle is one login.
 type handle struct {
 	p         *platform
 	login     upstream.Login
-	done      func(upstream.Device, error)
 	effective bool
+	completed bool
+	overtaken bool // by a newer login before its own completed: it never could say anything
+	lost      bool // the platform ended it
 	logouts   int
 	said      []thing.Message
 	late      []thing.Message // said after Logout
-	log       []string
 }
 
 func newPlatform() *platform { return &platform{current: map[string]*handle{}} }
+
+// lose ends h at the platform, and tells the bridge. It does nothing when h is
+// not who is logged in.
+func (p *platform) lose(h *handle) {
+	name := h.login.Device.DeviceName
+	p.mu.Lock()
+	ok := p.current[name] == h
+	if ok {
+		delete(p.current, name)
+		h.lost = true
+	}
+	p.mu.Unlock()
+	if ok {
+		h.login.Lost(errCause)
+	}
+}
 
 func (p *platform) Start(_ context.Context, h upstream.Host) error {
 	p.started = h
@@ -75,11 +97,11 @@ func (p *platform) Close(context.Context) error {
 }
 
 // complete calls f later.
-func (p *platform) complete(f func()) {
+func (p *platform) complete(of *handle, f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.manual {
-		p.mu.Lock()
-		p.todo = append(p.todo, f)
-		p.mu.Unlock()
+		p.todo = append(p.todo, completion{of, f})
 		return
 	}
 	p.async.Go(f)
@@ -89,63 +111,40 @@ func (p *platform) Login(l upstream.Login, done func(upstream.Device, error)) {
 	if p.before != nil {
 		p.before(l.Device)
 	}
-	h := &handle{p: p, login: l, done: done}
+	h := &handle{p: p, login: l}
 	p.mu.Lock()
+	n := len(p.all)
 	p.all = append(p.all, h)
-	p.calls = append(p.calls, h)
-	manual := p.manual
+	err := p.refuse
+	if p.refuses != nil && p.refuses(n) {
+		err = upstream.ErrNotConnected
+	}
+	if err == nil {
+		if old := p.current[l.Device.DeviceName]; old != nil && !old.completed {
+			old.overtaken = true
+		}
+		p.current[l.Device.DeviceName] = h
+		h.effective = true
+	}
 	p.mu.Unlock()
-	switch {
-	case p.inline:
-		h.effect(p.refuse, func(f func()) { f() })
-	case !manual:
-		p.async.Go(func() { p.settle(l.Device.DeviceName) })
+	finish := func() {
+		p.mu.Lock()
+		h.completed = true
+		p.mu.Unlock()
+		if err != nil {
+			done(nil, err)
+		} else {
+			done(h, nil)
+		}
+	}
+	if p.inline != nil && p.inline(n) {
+		finish()
+	} else {
+		p.complete(h, finish)
 	}
 	if p.after != nil {
 		p.after(l.Device)
 	}
-}
-
-// settle lets all logins of a device take effect.
-func (p *platform) settle(device string) {
-	for {
-		p.mu.Lock()
-		i := slices.IndexFunc(p.calls, func(h *handle) bool { return h.login.Device.DeviceName == device })
-		var h *handle
-		if i >= 0 {
-			h = p.calls[i]
-		}
-		refuse := p.refuse
-		p.mu.Unlock()
-		if h == nil {
-			return
-		}
-		h.effect(refuse, p.complete)
-	}
-}
-
-// effect is the login's taking effect, or being refused.
-func (h *handle) effect(refuse error, complete func(func())) {
-	p, name := h.p, h.login.Device.DeviceName
-	p.mu.Lock()
-	i := slices.Index(p.calls, h)
-	if i < 0 {
-		p.mu.Unlock()
-		return
-	}
-	p.calls = slices.Delete(p.calls, i, i+1)
-	if refuse == nil {
-		p.current[name] = h
-	}
-	h.effective = refuse == nil
-	p.mu.Unlock()
-	complete(func() {
-		if refuse != nil {
-			h.done(nil, refuse)
-		} else {
-			h.done(h, nil)
-		}
-	})
 }
 
 func (h *handle) Publish(m *thing.Message, done func(error)) {
@@ -173,49 +172,33 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 func (h *handle) Logout(done func(error)) {
 	p, name := h.p, h.login.Device.DeviceName
 	p.mu.Lock()
-	pending := slices.ContainsFunc(p.calls, func(o *handle) bool { return o.login.Device.DeviceName == name })
-	p.mu.Unlock()
-	if pending && p.refuse == nil { // in their order: the logins called before take effect first
-		p.settle(name)
-	}
-	p.mu.Lock()
 	h.logouts++
 	if p.current[name] == h {
 		delete(p.current, name)
 	}
 	p.mu.Unlock()
-	p.complete(func() { done(nil) })
+	p.complete(nil, func() { done(nil) })
 }
 
-// release lets the i-th waiting completion come; it says whether there was one.
-func (p *platform) release(i int) bool {
+// release lets a waiting completion come that which says yes to; it says
+// whether there was one.
+func (p *platform) release(which func(completion) bool) bool {
 	p.mu.Lock()
-	if len(p.todo) == 0 {
+	i := slices.IndexFunc(p.todo, which)
+	if i < 0 {
 		p.mu.Unlock()
 		return false
 	}
-	i %= len(p.todo)
-	f := p.todo[i]
+	f := p.todo[i].f
 	p.todo = slices.Delete(p.todo, i, i+1)
 	p.mu.Unlock()
 	f()
 	return true
 }
 
-// finish lets everything happen that is under way.
+// finish lets everything complete that is under way.
 func (p *platform) finish() {
-	for {
-		p.mu.Lock()
-		var name string
-		if len(p.calls) > 0 {
-			name = p.calls[0].login.Device.DeviceName
-		}
-		p.mu.Unlock()
-		if name != "" {
-			p.settle(name)
-		} else if !p.release(0) {
-			return
-		}
+	for p.release(func(completion) bool { return true }) {
 	}
 }
 
