@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 )
 
 // A bodyVector is a body and what its source, or an independent decoder, reads
@@ -367,70 +366,4 @@ func TestNegativeBodies(t *testing.T) {
 	if seen < 20 {
 		t.Errorf("%d vectors, want 20 or more", seen)
 	}
-}
-
-// Every message of ids.go has a body that knows its id, and zero bodies can be
-// written and read again in every edition.
-func TestEveryMessageHasABody(t *testing.T) {
-	t.Parallel()
-	for id := range names {
-		b := NewBody(id)
-		if _, unknown := b.(*Unknown); unknown || b.ID() != id {
-			t.Errorf("%v: body %T with id %v", id, b, b.ID())
-			continue
-		}
-		for _, v := range []Version{V2011, V2013, V2019} {
-			out, err := b.AppendBody(nil, v)
-			if err != nil {
-				t.Errorf("%v %v: %v", id, v, err)
-				continue
-			}
-			if id == IDDriverIdentity && v == V2019 {
-				continue // without a status it has the layout of 2011
-			}
-			if _, err := ParseBody(id, v, out); err != nil {
-				t.Errorf("%v %v: zero body %x is not read: %v", id, v, out, err)
-			}
-		}
-	}
-}
-
-// isPrivate reports whether r is of the private use areas, which the GB18030
-// encoder of x/text does not write as its decoder reads them.
-func isPrivate(r rune) bool { return unicode.Is(unicode.Co, r) }
-
-func FuzzBody(f *testing.F) {
-	for _, v := range bodyVectors(f) {
-		if len(v.body) < 1100 {
-			f.Add(uint16(v.id), uint8(v.version), v.body)
-		}
-	}
-	f.Fuzz(func(t *testing.T, id uint16, edition uint8, body []byte) {
-		v := V2011 + Version(edition%3)
-		b, err := ParseBody(ID(id), v, body)
-		if err != nil {
-			return
-		}
-		text, err := json.Marshal(b)
-		if err != nil {
-			t.Fatalf("%v: no JSON: %v", b.ID(), err)
-		}
-		out, err := b.AppendBody(nil, v)
-		if bytes.ContainsAny(text, "\uFFFD€") || bytes.ContainsFunc(text, isPrivate) {
-			return // what is no GBK cannot be written as it was, nor can 0x80, read as a euro sign
-		}
-		if errors.Is(err, ErrTooLong) && len(body) > 255 {
-			return // there may be more items than their count can say
-		}
-		if err != nil {
-			t.Fatalf("%v %v: %+v is read but not written: %v", b.ID(), v, b, err)
-		}
-		again, err := ParseBody(ID(id), v, out)
-		if r, ok := again.(*Register); ok && r.Layout != b.(*Register).Layout {
-			return // 2011 and 2013 are guesses where texts have NULs inside, or the colour is none
-		}
-		if err != nil || !reflect.DeepEqual(again, b) {
-			t.Fatalf("%v %v: %x\nread   %+v\nwrote  %x\nread   %+v, %v", b.ID(), v, body, b, out, again, err)
-		}
-	})
 }

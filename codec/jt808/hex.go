@@ -29,6 +29,9 @@ func (h *Hex) UnmarshalText(digits []byte) error {
 // MarshalText is [ID.String].
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// MarshalText is [Version.String].
+func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
 // tail takes what is left behind the last field a body should have. Terminals
 // do append bytes of their own; they are kept, not refused. It is nil when
 // nothing is left.

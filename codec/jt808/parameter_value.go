@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -195,12 +196,15 @@ func toUint(value any) (uint64, error) {
 		return strconv.ParseUint(v, 0, 64)
 	case float32:
 		return toUint(float64(v))
-	case uint64:
-		return v, nil
-	case uint, uint8, uint16, uint32:
-		return strconv.ParseUint(fmt.Sprint(v), 10, 64)
-	case int, int8, int16, int32, int64:
-		return strconv.ParseUint(fmt.Sprint(v), 10, 64) // refuses a sign
+	}
+	n := reflect.ValueOf(value)
+	switch {
+	case n.IsValid() && n.CanUint():
+		return n.Uint(), nil
+	case n.IsValid() && n.CanInt() && n.Int() < 0:
+		return 0, fmt.Errorf("%d, want a number that is not negative", n.Int())
+	case n.IsValid() && n.CanInt():
+		return uint64(n.Int()), nil //nolint:gosec // not negative
 	}
 	return 0, fmt.Errorf("%T, want a number", value)
 }

@@ -1,6 +1,9 @@
 package jt808
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Result is how a general response (0x0001, 0x8001) ends.
 type Result uint8
@@ -105,7 +108,10 @@ func (b *TimeResponse) At() (time.Time, bool) { return b.Time.TimeIn(time.UTC) }
 // MarshalJSON gives the twelve digits: a BCDTime by itself would print as if it
 // were UTC+8.
 func (b *TimeResponse) MarshalJSON() ([]byte, error) {
-	return []byte(`{"time_utc_bcd":"` + b.Time.String() + `"}`), nil
+	return json.Marshal(struct {
+		Time string `json:"time_utc_bcd"`
+		Tail Hex    `json:"tail,omitempty"`
+	}{b.Time.String(), b.Tail})
 }
 
 // AppendBody appends the six bytes of the time.
