@@ -191,9 +191,9 @@ func (r *Reassembler) finish(p *partial, now time.Time) {
 	if len(r.finished) == maxFinished {
 		r.finished = slices.Delete(r.finished, 0, 1)
 	}
-	r.finished = append(r.finished, finished{
-		header: p.header, first: p.pieces[0].serial, last: p.pieces[len(p.pieces)-1].serial, at: now,
-	})
+	d := finished{header: p.header, first: p.pieces[0].serial, last: p.pieces[len(p.pieces)-1].serial, at: now}
+	d.header.Serial = d.first // as in the frame that Add returns
+	r.finished = append(r.finished, d)
 }
 
 // isFinished reports whether f is a late copy of a package of a message that is
