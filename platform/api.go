@@ -33,6 +33,7 @@ func (p *Platform) serveAPI() {
 		Handler:           p.guard(p.routes()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      maxWait + 30*time.Second, // a watch sets its own, write by write
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          zap.NewStdLog(zap.NewNop()),

@@ -339,13 +339,15 @@ func TestAPISlowWatcher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
 	_, _ = fmt.Fprintf(conn, "GET /api/v1/watch?kind=property HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("%+v, %v", resp, err)
 	}
-	defer resp.Body.Close()
+	defer func() {
+		_ = conn.Close() // first, for closing the body reads what is left of it
+		_ = resp.Body.Close()
+	}()
 	r := bufio.NewReader(resp.Body)
 	c, sys := truck(t, p)
 	payload := `{"id":"1","params":{"a":"` + strings.Repeat("x", 200<<10) + `"}}`

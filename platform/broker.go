@@ -267,6 +267,6 @@ func (p *Platform) push(l *link, owner key, topic string, payload []byte) bool {
 	if l.autoSub && l.publish(topic, "", payload) {
 		return true
 	}
-	p.stats.unsubscribed.Add(1)
+	p.unsubscribed(l, topic)
 	return false
 }

@@ -297,6 +297,38 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// A frozen platform acknowledges nothing, and everything once it thaws.
+func TestFrozen(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	c := dialGateway(t, p)
+	yes, no := true, false
+	if err := p.SetFaults(api.Faults{Frozen: &yes}); err != nil {
+		t.Fatal(err)
+	}
+	tok := c.Publish(c.sys("thing/event/property/post"), 1, false, `{"id":"1","params":{}}`)
+	if tok.WaitTimeout(50 * time.Millisecond) {
+		t.Error("acknowledged")
+	}
+	if err := p.SetFaults(api.Faults{Frozen: &no}); err != nil {
+		t.Fatal(err)
+	}
+	if !tok.WaitTimeout(5 * time.Second) {
+		t.Error("not acknowledged after the frost")
+	}
+	c.next(c.sys("thing/event/property/post_reply"))
+	if err := p.SetFaults(api.Faults{Frozen: &yes, Disconnect: "all"}); err != nil {
+		t.Fatal(err)
+	}
+	<-c.lost // a frozen connection can be closed, and so can the platform
+	if err := p.WaitOffline(t.Context(), pk, gw); err != nil {
+		t.Fatal(err)
+	}
+	if again := newClient(t, options(p, pk, gw).SetConnectTimeout(50*time.Millisecond)); again.connect() == nil {
+		t.Error("a frozen platform took a connection")
+	}
+}
+
 func TestWaitOnline(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)

@@ -11,6 +11,7 @@ import (
 // faults are what the platform does wrong on purpose.
 type faults struct {
 	active atomic.Bool // silent or a delay: looked at for every reply
+	frozen atomic.Bool // looked at for every read
 
 	mu       sync.Mutex
 	logins   api.Refusal   // guarded by mu
@@ -19,6 +20,7 @@ type faults struct {
 	delay    time.Duration // guarded by mu
 	queue    []delayed     // guarded by mu: replies that wait, in the order they are due
 	wake     chan struct{} // the queue was empty
+	thaw     chan struct{} // guarded by mu: closed when the frost ends
 }
 
 // delayed is a reply that waits.
@@ -150,6 +152,30 @@ func (f *faults) set(n api.Faults) {
 		f.delay = time.Duration(*n.Delay)
 	}
 	f.active.Store(f.silent || f.delay > 0)
+	if n.Frozen == nil || *n.Frozen == f.frozen.Load() {
+		return
+	}
+	if *n.Frozen {
+		f.thaw = make(chan struct{})
+	} else {
+		close(f.thaw)
+	}
+	f.frozen.Store(*n.Frozen)
+}
+
+// wait returns when the frost ends, or the connection or the platform does.
+func (f *faults) wait(closed, closing <-chan struct{}) {
+	f.mu.Lock()
+	thaw := f.thaw
+	f.mu.Unlock()
+	if thaw == nil {
+		return
+	}
+	select {
+	case <-thaw:
+	case <-closed:
+	case <-closing:
+	}
 }
 
 // Faults is what the platform does wrong on purpose now.
@@ -157,14 +183,14 @@ func (p *Platform) Faults() api.Faults {
 	f := &p.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	logins, connects, silent, delay := f.logins, f.connects, f.silent, api.Duration(f.delay)
-	return api.Faults{RefuseLogins: &logins, RefuseConnects: &connects, Silent: &silent, Delay: &delay}
+	logins, connects, silent, frozen, delay := f.logins, f.connects, f.silent, f.frozen.Load(), api.Duration(f.delay)
+	return api.Faults{RefuseLogins: &logins, RefuseConnects: &connects, Silent: &silent, Frozen: &frozen, Delay: &delay}
 }
 
 // ClearFaults makes the platform behave again.
 func (p *Platform) ClearFaults() {
-	silent, delay := false, api.Duration(0)
-	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, Silent: &silent, Delay: &delay})
+	no, delay := false, api.Duration(0)
+	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, Silent: &no, Frozen: &no, Delay: &delay})
 }
 
 // Disconnect closes connections without a word, as a network does: "all" of

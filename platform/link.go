@@ -29,6 +29,8 @@ type link struct {
 
 	closeOnce sync.Once
 	cause     atomic.Pointer[string] // why the platform ended it; nil: the peer did
+	closed    chan struct{}          // closed with the socket
+	told      atomic.Bool            // the log knows that something had no subscription
 	done      chan struct{}          // closed when nothing of the link is left
 
 	// Set while the CONNECT is worked off, by the connection's own goroutine,
@@ -45,15 +47,19 @@ type link struct {
 }
 
 const (
-	flushAt   = 32 << 10        // bytes held back at most
-	keepOut   = 64 << 10        // capacity kept for the next burst
-	lastWrite = 2 * time.Second // for what is left at the close
+	flushAt = 32 << 10 // bytes held back at most
+	keepOut = 64 << 10 // capacity kept for the next burst
+
+	// writeTimeout is for one write: a client that does not read so long is
+	// gone, and nobody else waits for it any longer.
+	writeTimeout = 5 * time.Second
 )
 
 func newLink(p *Platform, c net.Conn) *link {
 	return &link{
 		Conn:    c,
 		p:       p,
+		closed:  make(chan struct{}),
 		done:    make(chan struct{}),
 		subs:    map[*device]struct{}{},
 		filters: map[key][]string{},
@@ -70,6 +76,9 @@ func (l *link) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := l.Conn.Read(b)
+	if l.p.faults.frozen.Load() {
+		l.p.faults.wait(l.closed, l.p.closing)
+	}
 	l.wmu.Lock()
 	l.busy = true
 	l.wmu.Unlock()
@@ -103,6 +112,7 @@ func (l *link) flush() error {
 	if len(l.out) == 0 {
 		return nil
 	}
+	_ = l.SetWriteDeadline(time.Now().Add(writeTimeout)) // a failure shows at the write
 	_, l.werr = l.Conn.Write(l.out)
 	if cap(l.out) > keepOut {
 		l.out = nil
@@ -116,16 +126,14 @@ func (l *link) Close() error {
 	err := net.ErrClosed
 	l.closeOnce.Do(func() {
 		if l.wmu.TryLock() { // otherwise a write is stuck, and closing frees it
-			if len(l.out) > 0 && l.werr == nil {
-				_ = l.SetWriteDeadline(time.Now().Add(lastWrite))
-				_ = l.flush()
-			}
+			_ = l.flush()
 			if l.werr == nil {
 				l.werr = net.ErrClosed
 			}
 			l.wmu.Unlock()
 		}
 		err = l.Conn.Close()
+		close(l.closed)
 	})
 	return err
 }
@@ -212,6 +220,13 @@ func (l *link) removeFilter(filter string) {
 		}
 		return
 	}
+}
+
+// has says whether the client holds exactly that subscription.
+func (l *link) has(owner key, filter string) bool {
+	l.fmu.RLock()
+	defer l.fmu.RUnlock()
+	return slices.Contains(l.filters[owner], filter)
 }
 
 // filterCount is how many subscriptions about that device the client holds.

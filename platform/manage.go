@@ -69,10 +69,10 @@ func (p *Platform) manage(k key, notice string, change func(*device) []shift) er
 	if dev == nil {
 		return fmt.Errorf("%w: %s", ErrUnknownDevice, k)
 	}
-	if l != nil && notice != "" {
-		payload := alinkRequest(p.orders.nextID(), notice, []byte("{}"))
-		topic := "/sys/" + k.product + "/" + k.device + "/" + notice
-		p.sendNow(l, k, topic, "", payload)
+	topic := "/sys/" + k.product + "/" + k.device + "/" + notice
+	carried := l != nil && dev.via.Load() == l // others need not listen to it
+	if l != nil && notice != "" && (carried || l.autoSub || l.wants(k, topic, "")) {
+		p.sendNow(l, k, topic, "", alinkRequest(p.orders.nextID(), notice, []byte("{}")))
 	}
 	p.mu.Lock()
 	shifts := change(dev)

@@ -127,7 +127,9 @@ func (p *Platform) Start(ctx context.Context) error {
 	go p.faults.run(p)    // Close waits for it
 	if p.apiLn != nil {
 		p.serveAPI()
+		p.log.Info("platform API is up", zap.Stringer("listener", p.apiLn.Addr()))
 	}
+	p.log.Info("platform is up", zap.Stringer("listener", p.mqttLn.Addr()))
 	return nil
 }
 

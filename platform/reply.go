@@ -75,11 +75,20 @@ func (p *Platform) send(l *link, owner key, topic, suffix string, payload []byte
 
 func (p *Platform) sendNow(l *link, owner key, topic, suffix string, payload []byte) {
 	if !l.autoSub && !l.wants(owner, topic, suffix) {
-		p.stats.unsubscribed.Add(1)
+		p.unsubscribed(l, topic+suffix)
 		return
 	}
 	if l.publish(topic, suffix, payload) {
 		p.stats.replies.Add(1)
+	}
+}
+
+// unsubscribed counts what nobody subscribed to; the log has the first of a
+// connection, for that is a mistake more often than not.
+func (p *Platform) unsubscribed(l *link, topic string) {
+	p.stats.unsubscribed.Add(1)
+	if l.told.CompareAndSwap(false, true) {
+		p.noteRefusal(l, "not sent, for the client has not subscribed to it", topic)
 	}
 }
 

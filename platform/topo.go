@@ -153,6 +153,10 @@ func (p *Platform) dropSubDevices(l *link, gw *device, r request, destroy bool) 
 		}
 		detach(dev)
 		if destroy {
+			shifts = append(shifts, p.take(dev, "unregistered", CodeDeleted, p.now())...) // its own connection
+			for sub := range dev.children {
+				detach(sub)
+			}
 			delete(p.devices, k)
 		}
 	}

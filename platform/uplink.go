@@ -115,7 +115,7 @@ func (p *Platform) maySubscribe(l *link, filter string) bool {
 // room says whether the client may hold one more subscription about the device.
 func (p *Platform) room(l *link, owner key, filter string) bool {
 	limit := p.cfg.Subscriptions
-	if limit == 0 || l.filterCount(owner) < limit || !wild(filter) && l.wants(owner, filter, "") {
+	if limit == 0 || l.filterCount(owner) < limit || l.has(owner, filter) || !wild(filter) && l.wants(owner, filter, "") {
 		return true
 	}
 	p.refused("subscriptions")
@@ -313,7 +313,11 @@ func (p *Platform) eventPost(l *link, dev *device, full, name string, payload []
 // answerPost answers a post of a property or an event as configured.
 func (p *Platform) answerPost(l *link, dev *device, full, name string, m *post, code Code, detail string) {
 	if code != CodeOK {
-		p.refusedCode(l, "thing/event/"+name+"/post", code, dev.name+": "+detail)
+		cause := "event post" // not by name: devices may call their events anything
+		if name == "property" {
+			cause = "property post"
+		}
+		p.refusedCode(l, cause, code, strings.TrimSuffix(dev.name+": "+detail, ": "))
 	}
 	if p.cfg.Reply == ReplyNone || m.silent || p.cfg.Reply == ReplyErrors && code == CodeOK {
 		return

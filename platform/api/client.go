@@ -1,4 +1,4 @@
-package api
+package api //nolint:revive,nolintlint // it is what the HTTP API says, and nothing else; reported for either file
 
 import (
 	"bufio"

@@ -10,7 +10,7 @@
 //	r, err := c.Set(ctx, "a1pk", "truck-1", map[string]any{"fan": 1}, 5*time.Second)
 //
 // The package is a leaf: it knows no broker and no other package of linkspan.
-package api //nolint:revive // it is what the HTTP API says, and nothing else
+package api //nolint:revive,nolintlint // it is what the HTTP API says, and nothing else; reported for either file
 
 import (
 	"encoding/json"
@@ -181,6 +181,7 @@ type Faults struct {
 	RefuseLogins   *Refusal  `json:"refuseLogins,omitempty"`   // sub-device logins to refuse with a code of the vendor's
 	RefuseConnects *Refusal  `json:"refuseConnects,omitempty"` // MQTT connections to refuse with a CONNACK code 1..5
 	Silent         *bool     `json:"silent,omitempty"`         // replies to nothing on the Alink level, as if it hung
+	Frozen         *bool     `json:"frozen,omitempty"`         // reads nothing more: no acknowledgements, no answers to pings and CONNECTs
 	Delay          *Duration `json:"delay,omitempty"`          // every Alink reply waits so long
 	// Disconnect closes connections once: "all", or one productKey/deviceName.
 	Disconnect string `json:"disconnect,omitempty"`
