@@ -41,6 +41,7 @@ type Conn[M any] struct {
 	out       *[]byte            // what Send has encoded and flush has not yet written; nil when empty
 	done      completions        // may be added to from any goroutine
 	attaching int32              // logins of further devices under way
+	rest      int32              // how many bytes the decoder found incomplete, 0 when it did not
 	waiting   bool               // for a login of its own device; nothing is decoded meanwhile
 	closed    bool               // Closed was called
 	ending    atomic.Bool        // Close was called; nothing more is decoded

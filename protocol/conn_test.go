@@ -181,7 +181,7 @@ func TestDamagedFrames(t *testing.T) {
 	}
 	d.Send([]byte("\nDIE\nd\n"))
 	var fatal *codec.FatalError
-	if want(t, d, "c\n"); !errors.As(d.Cause, &fatal) || len(d.Faults) != 3 {
+	if want(t, d, "c\n"); !errors.As(d.Cause, &fatal) || !errors.Is(d.Cause, protocol.ErrUnsynchronised) || len(d.Faults) != 3 {
 		t.Errorf("cause %v, %d faults", d.Cause, len(d.Faults))
 	}
 }
@@ -289,5 +289,39 @@ func TestCompletionsKeepOrder(t *testing.T) {
 	d.ReleasePublishes(nil)
 	if fmt.Sprint(got) != "[1 2 3 4 5]" {
 		t.Errorf("completed %v: a report's outcome is told also after the end", got)
+	}
+}
+
+// counting counts how often it is asked.
+type counting struct {
+	lines
+	calls *int
+}
+
+func (d counting) Decode(in []byte) (string, int, error) {
+	*d.calls++
+	return d.lines.Decode(in)
+}
+
+func TestNothingNewIsNotDecodedAgain(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	d := protocoltest.Connect(t, plugin(
+		func() codec.Decoder[string] { return counting{calls: &calls} },
+		func() protocol.Adapter[string] {
+			return &script{received: func(c *conn, line string) error {
+				for range 10 {
+					c.Do(func() { c.Do(func() {}) })
+				}
+				return c.Send(line)
+			}}
+		}), nil)
+	d.Send([]byte("a\nhalf"))
+	if calls != 2 {
+		t.Errorf("the decoder was asked %d times, want twice: once for the line, once for the half", calls)
+	}
+	d.Send([]byte("\n"))
+	if want(t, d, "a\nhalf\n"); calls != 3 {
+		t.Errorf("the decoder was asked %d times, want 3", calls)
 	}
 }

@@ -45,6 +45,10 @@ func (h handler[M]) Opened() error {
 // Data implements Handler.
 func (h handler[M]) Data(in []byte) (n, messages int, err error) {
 	c := h.c
+	if len(in) > 0 && len(in) == int(c.rest) {
+		return 0, 0, c.flush() // offered again, after a task, without anything new
+	}
+	c.rest = 0
 	for again := true; again; {
 		again, err = c.drain(in, &n, &messages)
 	}
@@ -83,6 +87,7 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 		}
 		*n += used // before Received, so that a panic there costs this frame and no other
 		if err == codec.ErrIncomplete {
+			c.rest = int32(len(in) - *n) //nolint:gosec // servers bound what they hold far below
 			return false, nil
 		}
 		if err != nil {
@@ -110,10 +115,14 @@ func (c *Conn[M]) skip(err error, frame []byte) error {
 	}
 	var fatal *codec.FatalError
 	if errors.As(err, &fatal) {
-		return err
+		return fmt.Errorf("%w: %w", ErrUnsynchronised, err)
 	}
 	return nil
 }
+
+// ErrUnsynchronised closes a connection whose decoder gave the stream up with a
+// *codec.FatalError.
+var ErrUnsynchronised = errors.New("protocol: the stream cannot be understood any more")
 
 // ErrBadDecoder closes a connection whose decoder breaks the contract of
 // codec.Decoder: it made no progress, or more than there were bytes.

@@ -163,3 +163,40 @@ func benchFrames(b *testing.B, addr string, frames int) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*frames), "ns/frame")
 }
+
+// BenchmarkDo is the cost of a task from another goroutine, in batches as
+// completions come in.
+func BenchmarkDo(b *testing.B) {
+	opened := make(chan protocol.Transport, 1)
+	l := listenerFor(b, newCloud(b), nil, server.DefaultLimits())
+	chat := l.Open
+	l.Open = func(t protocol.Transport, h *protocol.Host) protocol.Handler {
+		opened <- t
+		return chat(t, h)
+	}
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{l})
+	if err != nil {
+		b.Fatal(err)
+	}
+	start(b, s)
+	dial(b, s.Addr("test").String())
+	t := <-opened
+	const batch = 256
+	done := make(chan struct{})
+	ran := 0 // of the loop
+	task := func() {
+		if ran++; ran%batch == 0 {
+			done <- struct{}{}
+		}
+	}
+	b.ReportAllocs()
+	rounds := 0
+	for b.Loop() {
+		for range batch {
+			t.Do(task)
+		}
+		<-done
+		rounds++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*batch), "ns/task")
+}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 
-	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/session"
 )
@@ -51,7 +50,7 @@ const (
 	CauseShutdown                        // the server is closing
 	CausePanic                           // too many panics
 	CauseDecoder                         // the decoder broke its contract
-	CauseUnsynchronised                  // *codec.FatalError
+	CauseUnsynchronised                  // the decoder gave the stream up
 	CauseFaults                          // too many damaged frames
 	CauseFirstMessage                    // no message in time
 	CauseLogin                           // not online in time
@@ -147,7 +146,6 @@ func classify(err error) *CloseError {
 	if errors.As(err, &cause) {
 		return because(cause, err)
 	}
-	var fatal *codec.FatalError
 	var panicked *protocol.PanicError
 	switch {
 	case err == nil:
@@ -160,7 +158,7 @@ func classify(err error) *CloseError {
 		cause = CauseDecoder
 	case errors.As(err, &panicked):
 		cause = CausePanic
-	case errors.As(err, &fatal):
+	case errors.Is(err, protocol.ErrUnsynchronised):
 		cause = CauseUnsynchronised
 	default:
 		cause = CauseProtocol

@@ -271,12 +271,12 @@ func start(tb testing.TB, s *server.Server) {
 	tb.Cleanup(func() { stop(tb, s) })
 }
 
-func stop(t testing.TB, s *server.Server) {
-	t.Helper()
+func stop(tb testing.TB, s *server.Server) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := s.Close(ctx); err != nil {
-		t.Errorf("Close: %v", err)
+		tb.Errorf("Close: %v", err)
 	}
 }
 
@@ -287,17 +287,20 @@ type client struct {
 	r *bufio.Reader
 }
 
-func (b *bench) dial(t testing.TB) *client { return dial(t, b.addr) }
+func (b *bench) dial(tb testing.TB) *client {
+	tb.Helper()
+	return dial(tb, b.addr)
+}
 
-func dial(t testing.TB, addr string) *client {
-	t.Helper()
+func dial(tb testing.TB, addr string) *client {
+	tb.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(patience))
-	return &client{Conn: c, t: t, r: bufio.NewReader(c)}
+	return &client{Conn: c, t: tb, r: bufio.NewReader(c)}
 }
 
 func (c *client) send(format string, args ...any) {
@@ -326,15 +329,15 @@ func (c *client) want(lines ...string) {
 }
 
 // wantRefused connects, which may already fail, and waits for the end.
-func (b *bench) wantRefused(t testing.TB) {
-	t.Helper()
+func (b *bench) wantRefused(tb testing.TB) {
+	tb.Helper()
 	c, err := net.Dial("tcp", b.addr)
 	if err != nil {
 		return
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	(&client{Conn: c, t: t, r: bufio.NewReader(c)}).wantClosed()
+	(&client{Conn: c, t: tb, r: bufio.NewReader(c)}).wantClosed()
 }
 
 // wantClosed waits for the server to close the connection; what is read before
@@ -355,41 +358,41 @@ func (c *client) wantClosed() {
 }
 
 // end waits for the next connection to end, and returns why.
-func (b *bench) end(t testing.TB) error {
-	t.Helper()
+func (b *bench) end(tb testing.TB) error {
+	tb.Helper()
 	select {
 	case err := <-b.ends:
 		return err
 	case <-time.After(patience):
-		t.Fatal("no connection ended")
+		tb.Fatal("no connection ended")
 		return nil
 	}
 }
 
 // wantEnd waits for the next connection to end, and checks why; also are
 // errors that the cause has to be, too.
-func (b *bench) wantEnd(t testing.TB, cause server.Cause, also ...error) {
-	t.Helper()
-	err := b.end(t)
+func (b *bench) wantEnd(tb testing.TB, cause server.Cause, also ...error) {
+	tb.Helper()
+	err := b.end(tb)
 	var e *server.CloseError
 	if !errors.As(err, &e) || e.Cause != cause {
-		t.Errorf("connection ended with %v, want cause %v", err, cause)
+		tb.Errorf("connection ended with %v, want cause %v", err, cause)
 	}
 	for _, is := range append(also, cause, net.ErrClosed) {
 		if !errors.Is(err, is) {
-			t.Errorf("connection ended with %v, which is not %v", err, is)
+			tb.Errorf("connection ended with %v, which is not %v", err, is)
 		}
 	}
 }
 
 // until waits for something that has no event.
-func until(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func until(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in time: %s", what)
+			tb.Fatalf("not in time: %s", what)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/protocol/protocoltest"
 	"github.com/linkspan/linkspan/thing"
@@ -195,3 +196,49 @@ func TestHostOption(t *testing.T) {
 		t.Errorf("listener %q", name)
 	}
 }
+
+// recorder is a test that notes its errors instead of failing.
+type recorder struct {
+	testing.TB
+	errors int
+}
+
+func (r *recorder) Errorf(string, ...any) { r.errors++ }
+func (r *recorder) Error(...any)          { r.errors++ }
+
+func TestPanicsFailTheTest(t *testing.T) {
+	t.Parallel()
+	for allowed, want := range map[bool]int{false: 1, true: 0} {
+		r := &recorder{TB: t}
+		d := protocoltest.Connect(r, newToy(new(error)), nil)
+		d.AllowPanics = allowed
+		d.Send([]byte("PANIC\n"))
+		if r.errors != want {
+			t.Errorf("panics allowed: %v, %d errors, want %d", allowed, r.errors, want)
+		}
+	}
+}
+
+func TestInputIsTakenBack(t *testing.T) {
+	t.Parallel()
+	var kept []byte
+	p := protocol.Define("keeper", struct{}{}, func(struct{}) (protocol.Protocol[[]byte], error) {
+		return protocol.Protocol[[]byte]{
+			Decoder: func() codec.Decoder[[]byte] { return aliasing{} },
+			Adapter: func() protocol.Adapter[[]byte] { return keeper{&kept} },
+		}, nil
+	})
+	d := protocoltest.Connect(t, p, nil)
+	d.Send([]byte("abc"))
+	if string(kept) == "abc" {
+		t.Error("an adapter kept the input and was not found out")
+	}
+}
+
+type aliasing struct{}
+
+func (aliasing) Decode(in []byte) ([]byte, int, error) { return in, len(in), nil }
+
+type keeper struct{ kept *[]byte }
+
+func (k keeper) Received(_ *protocol.Conn[[]byte], msg []byte) error { *k.kept = msg; return nil }
