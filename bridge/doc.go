@@ -30,5 +30,8 @@
 //
 // Each command of the platform that has an ID gets one final state: the
 // device's reply, or that of the bridge when the device has none in time, goes
-// offline or cannot be told.
+// offline or cannot be told. It is said by the login that brought the command:
+// when that can say nothing any more, because it was superseded before it
+// completed or the platform ended it, the platform has been told as much as it
+// can be.
 package bridge

@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/linkspan/linkspan/session"
@@ -46,7 +48,7 @@ func (d DirectDownlink) Push(s *session.Session, cmd *thing.Command) (thing.Stat
 		timeout = 5 * time.Second
 	}
 	if c, ok := w.(interface{ SetWriteDeadline(t time.Time) error }); ok {
-		if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 			return 0, fmt.Errorf("bridge: write to %q: %w", s.Identity(), err)
 		}
 	}

@@ -290,27 +290,27 @@ func (p *presence) Presence(e session.Event) {
 	case session.WentOnline:
 		p.online[e.Session]++
 		if p.at[id] != nil {
-			p.errs = append(p.errs, fmt.Sprintf("%s is online twice", id))
+			p.errs = append(p.errs, id+" is online twice")
 		}
 		p.at[id] = e.Session
 	case session.WentOffline:
 		p.gone[e.Session]++
 		p.causes[e.Session] = e.Cause
 		if p.at[id] != e.Session {
-			p.errs = append(p.errs, fmt.Sprintf("%s went offline without being online", id))
+			p.errs = append(p.errs, id+" went offline without being online")
 		}
 		delete(p.at, id)
 	case session.Created, session.Discarded, session.HeartbeatLost, session.TimedOut:
 	}
 }
 
-func newBridge(t testing.TB, p *platform, cfg bridge.Config, opts ...bridge.Option) *bridge.Bridge {
+func newBridge(t *testing.T, p *platform, cfg bridge.Config, opts ...bridge.Option) *bridge.Bridge {
 	t.Helper()
 	b, err := bridge.New(cfg, p, names{}, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Start(context.Background()); err != nil { //nolint:usetesting // closed by Cleanup, when t.Context is done
+	if err := b.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -321,7 +321,7 @@ func newBridge(t testing.TB, p *platform, cfg bridge.Config, opts ...bridge.Opti
 		for _, ack := range p.acks {
 			ack()
 		}
-		if err := b.Close(context.Background()); err != nil { //nolint:usetesting // likewise
+		if err := b.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -341,7 +341,7 @@ func (r *result) done(err error) {
 }
 
 // once is the error that done was called with once.
-func (r *result) once(t testing.TB) error {
+func (r *result) once(t *testing.T) error {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
