@@ -19,6 +19,16 @@ import (
 // A name that ends in _total is a counter, any other a gauge.
 type Stats func() any
 
+// StatsOf is the Stats method of a room, whatever struct it returns; nil when the
+// room has none.
+func StatsOf(room any) Stats {
+	m := reflect.ValueOf(room).MethodByName("Stats")
+	if !m.IsValid() || m.Type().NumIn() != 0 || m.Type().NumOut() != 1 {
+		return nil
+	}
+	return func() any { return m.Call(nil)[0].Interface() }
+}
+
 // collector turns rooms' snapshots into Prometheus metrics, so that no room
 // needs to know Prometheus. Collect may be called from any goroutine.
 type collector struct{ sources []Stats }
