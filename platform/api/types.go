@@ -32,12 +32,12 @@ const (
 type Device struct {
 	ProductKey string    `json:"productKey"`
 	DeviceName string    `json:"deviceName"`
-	State      string    `json:"state"`             // Online, Offline, Unactive, Disabled or Deleted
-	Online     bool      `json:"online"`            // it has a session now
-	Gateway    string    `json:"gateway,omitempty"` // productKey/deviceName of the gateway that carries its session; empty: its own connection
-	Since      time.Time `json:"since,omitzero"`    // of the session, or of its end
-	LastSeen   time.Time `json:"lastSeen,omitzero"` // of its last message
-	Unverified bool      `json:"unverified,omitempty"`
+	State      string    `json:"state"`                // Online, Offline, Unactive, Disabled or Deleted
+	Online     bool      `json:"online"`               // it has a session now
+	Gateway    string    `json:"gateway,omitempty"`    // productKey/deviceName of the gateway that carries its session; empty: its own connection
+	Since      time.Time `json:"since,omitzero"`       // of the session, or of its end
+	LastSeen   time.Time `json:"lastSeen,omitzero"`    // of its last message
+	Unverified bool      `json:"unverified,omitempty"` // made on the fly, its secret unknown: any signature will do
 
 	Counters Counters `json:"counters"`
 
@@ -91,7 +91,7 @@ const (
 
 // Message is one thing that happened at the platform.
 type Message struct {
-	Sequence   uint64          `json:"sequence,omitempty"` // counts the platform's messages; gaps are the kinds nobody watched
+	Sequence   uint64          `json:"sequence,omitempty"` // counts what the platform told its watchers; gaps are what the filter left out or the watcher missed
 	Time       time.Time       `json:"time"`
 	Kind       string          `json:"kind"`
 	ProductKey string          `json:"productKey,omitempty"`
