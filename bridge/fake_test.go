@@ -62,7 +62,7 @@ type handle struct {
 	lost      bool // the platform ended it
 	logouts   int
 	said      []thing.Message
-	late      []thing.Message // said after Logout
+	late      []thing.Message // replies after Logout
 }
 
 func newPlatform() *platform { return &platform{current: map[string]*handle{}} }
@@ -154,7 +154,9 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 	switch {
 	case h.logouts > 0:
 		err = upstream.ErrLoggedOut
-		h.late = append(h.late, *m.Clone())
+		if m.Kind == thing.Reply { // others may be on their way while a session ends
+			h.late = append(h.late, *m.Clone())
+		}
 	case h.p.current[name] != h:
 		err = upstream.ErrSuperseded
 	default:
