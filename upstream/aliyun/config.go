@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,12 +163,9 @@ func (c Config) check() (*settings, error) {
 		wrong("signMethod: %w", err)
 	}
 	oneOf := func(key, value string, allowed ...string) {
-		for _, a := range allowed {
-			if value == a {
-				return
-			}
+		if !slices.Contains(allowed, value) {
+			wrong("%s is %q, want one of %s", key, value, strings.Join(allowed, ", "))
 		}
-		wrong("%s is %q, want one of %s", key, value, strings.Join(allowed, ", "))
 	}
 	oneOf("confirm", c.Confirm, ConfirmPuback, ConfirmReply)
 	oneOf("subscribe", c.Subscribe, SubscribeDevice, SubscribeWildcard, SubscribeNone)
@@ -178,15 +176,15 @@ func (c Config) check() (*settings, error) {
 	if c.QoS != 0 && c.QoS != 1 {
 		wrong("qos is %d, want 0 or 1: the platform has no other", c.QoS)
 	}
-	within := func(key string, value, low, high int) {
-		if value < low || value > high {
-			wrong("%s is %d, want %d to %d", key, value, low, high)
+	within := func(key string, value, high int) {
+		if value < 1 || value > high {
+			wrong("%s is %d, want 1 to %d", key, value, high)
 		}
 	}
-	within("maxDevicesPerGateway", c.MaxDevicesPerGateway, 1, 1_000_000)
-	within("batchLogin", c.BatchLogin, 1, maxBatch)
-	within("inFlight", c.InFlight, 1, maxInFlight)
-	within("queue", c.Queue, 1, 1<<30)
+	within("maxDevicesPerGateway", c.MaxDevicesPerGateway, 1_000_000)
+	within("batchLogin", c.BatchLogin, maxBatch)
+	within("inFlight", c.InFlight, maxInFlight)
+	within("queue", c.Queue, 1<<30)
 	if c.LoginRate <= 0 {
 		wrong("loginRate is %v, want more than 0 logins per second", c.LoginRate)
 	}

@@ -24,8 +24,10 @@ func TestNewTellsAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	c := aliyun.Config{
 		Gateways: []aliyun.Gateway{
-			{ProductKey: "pk", DeviceName: "gw"}, {ProductKey: "p/k", DeviceName: "gw", DeviceSecret: "s"},
-			{ProductKey: "pk", DeviceName: "twice", DeviceSecret: "s"}, {ProductKey: "pk", DeviceName: "twice", DeviceSecret: "s"},
+			{ProductKey: "pk", DeviceName: "gw"},
+			{ProductKey: "p/k", DeviceName: "gw", DeviceSecret: "s"},
+			{ProductKey: "pk", DeviceName: "twice", DeviceSecret: "s"},
+			{ProductKey: "pk", DeviceName: "twice", DeviceSecret: "s"},
 		},
 		Endpoint: "mqtt://nowhere", SignMethod: "rot13", KeepAlive: time.Second, QoS: 2, Confirm: "maybe", Subscribe: "some",
 		ManageTopology: "often", MaxDevicesPerGateway: -1, LoginRate: -1, BatchLogin: 51, GatherWindow: -1,

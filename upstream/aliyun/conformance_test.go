@@ -36,8 +36,8 @@ func truck(i int) auth.Identity {
 
 // startPlatform is a running platform with two gateways, trucks in the topology
 // of the first, and strays in none.
-func startPlatform(t testing.TB, change func(*platform.Config)) *platform.Platform {
-	t.Helper()
+func startPlatform(tb testing.TB, change func(*platform.Config)) *platform.Platform {
+	tb.Helper()
 	cfg := platform.DefaultConfig()
 	cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", ""
 	cfg.WatchQueue = 100_000
@@ -55,16 +55,16 @@ func startPlatform(t testing.TB, change func(*platform.Config)) *platform.Platfo
 	}
 	p, err := platform.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := p.Start(context.Background()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := p.Close(ctx); err != nil {
-			t.Errorf("platform: %v", err)
+			tb.Errorf("platform: %v", err)
 		}
 	})
 	return p
@@ -91,33 +91,38 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			upstreamtest.Run(t, func(t testing.TB) *upstreamtest.Platform { return describe(t, change) })
+			upstreamtest.Run(t, func(tb testing.TB) *upstreamtest.Platform {
+				tb.Helper()
+				return describe(tb, change)
+			})
 		})
 	}
 }
 
 // describe starts a platform and says how the suite gets at it.
-func describe(t testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform {
-	p := startPlatform(t, func(c *platform.Config) { c.LoginsPerMinute = 0 })
+func describe(tb testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform {
+	tb.Helper()
+	p := startPlatform(tb, func(c *platform.Config) { c.LoginsPerMinute = 0 })
 	watch, err := p.Subscribe(platform.Filter{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(watch.Close)
+	tb.Cleanup(watch.Close)
 	refuse := func(count int) {
 		if err := p.SetFaults(api.Faults{RefuseConnects: &api.Refusal{Count: count, Code: 3}}); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	}
 	return &upstreamtest.Platform{
 		Devices: []auth.Identity{truck(0), truck(1), truck(2)},
 		Unknown: auth.Identity{ProductKey: product, DeviceName: "nobody", DeviceSecret: secret},
-		Connector: func(t testing.TB) upstream.Connector {
+		Connector: func(tb testing.TB) upstream.Connector {
+			tb.Helper()
 			cfg := config(p)
 			change(&cfg)
 			c, err := aliyun.New(cfg)
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			return c
 		},
@@ -127,7 +132,7 @@ func describe(t testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform 
 				if err != nil {
 					return upstreamtest.Event{}, err
 				}
-				if e, tells := event(t, &m); tells {
+				if e, tells := event(tb, &m); tells {
 					return e, nil
 				}
 			}
@@ -140,7 +145,7 @@ func describe(t testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform 
 		Cut: func() {
 			refuse(-1)
 			if err := p.Disconnect("all"); err != nil {
-				t.Error(err)
+				tb.Error(err)
 			}
 		},
 		Restore: func() { refuse(0) },
@@ -149,7 +154,8 @@ func describe(t testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform 
 }
 
 // event translates what happened at the platform.
-func event(t testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
+func event(tb testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
+	tb.Helper()
 	e.Device = auth.Identity{ProductKey: m.ProductKey, DeviceName: m.DeviceName}
 	said := func(kind thing.Kind) (upstreamtest.Event, bool) {
 		e.Kind = upstreamtest.Said
@@ -157,7 +163,7 @@ func event(t testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
 		if len(m.Data) > 0 {
 			fields, err := thing.ParseFields(m.Data)
 			if err != nil {
-				t.Errorf("%s: %v", m.Data, err)
+				tb.Errorf("%s: %v", m.Data, err)
 			}
 			e.Message.Fields = fields
 		}
@@ -177,7 +183,7 @@ func event(t testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
 	case api.KindCustom:
 		return said(thing.Publication)
 	case api.KindLagged:
-		t.Error("the watch of the platform is too slow")
+		tb.Error("the watch of the platform is too slow")
 		return e, false
 	default:
 		return e, false
@@ -193,7 +199,7 @@ func tell(ctx context.Context, p *platform.Platform, id auth.Identity, c *thing.
 	case thing.SetProperties:
 		r, err = p.Set(ctx, id.ProductKey, id.DeviceName, params)
 	case thing.GetProperties:
-		var names []string
+		names := make([]string, 0, len(c.Fields))
 		for _, f := range c.Fields {
 			names = append(names, f.Name)
 		}

@@ -131,7 +131,7 @@ func (c *conn) write() {
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline implements net.Conn for reads only.
-func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
+func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // Close implements net.Conn. What was taken before is written, if the network
 // takes it within the write timeout.

@@ -106,15 +106,16 @@ func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
 // requestTimeout.
 func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 	c.mu.Lock()
-	switch {
-	case c.state == closed:
+	switch c.state {
+	case closed:
 		c.mu.Unlock()
 		done(nil, upstream.ErrClosed)
 		return
-	case c.state == notStarted:
+	case notStarted:
 		c.mu.Unlock()
 		done(nil, upstream.ErrNotConnected)
 		return
+	case started:
 	}
 	if err := c.checkIdentity(&l); err != nil {
 		c.mu.Unlock()

@@ -24,9 +24,9 @@ type told struct {
 	wide     []*thing.Command
 }
 
-func newTold(t *testing.T, cfg Config) *told {
+func newTold(t *testing.T) *told {
 	t.Helper()
-	g, h := onlineDevice(t, cfg)
+	g, h := onlineDevice(t, Config{})
 	k := &told{gateway: g, h: h}
 	h.command = func(c *thing.Command) { k.commands = append(k.commands, c) }
 	h.lost = func(cause error) { k.lost = append(k.lost, cause) }
@@ -60,46 +60,55 @@ func TestCommands(t *testing.T) {
 	}{
 		{
 			"set", deviceTopic + "thing/service/property/set", `{"id":"123","version":"1.0","params":{"temperature":"30.5"},"method":"thing.service.property.set"}`,
-			thing.Command{ID: "set:123", Kind: thing.SetProperties}, `{"temperature":"30.5"}`,
+			thing.Command{ID: "set:123", Kind: thing.SetProperties},
+			`{"temperature":"30.5"}`,
 		},
 		{
 			"get", deviceTopic + "thing/service/property/get", `{"id":123,"version":"1.0","params":["power","temp"],"method":"thing.service.property.get"}`,
-			thing.Command{ID: "get:123", Kind: thing.GetProperties}, `{"power":null,"temp":null}`,
+			thing.Command{ID: "get:123", Kind: thing.GetProperties},
+			`{"power":null,"temp":null}`,
 		},
 		{"get all", deviceTopic + "thing/service/property/get", `{"id":"1","params":{}}`, thing.Command{ID: "get:1", Kind: thing.GetProperties}, `{}`},
 		{
 			"service", deviceTopic + "thing/service/AutoSprinkle", `{"id":"123","params":{"SprinkleTime":50},"method":"thing.service.AutoSprinkle"}`,
-			thing.Command{ID: "call:123", Kind: thing.Service, Name: "AutoSprinkle"}, `{"SprinkleTime":50}`,
+			thing.Command{ID: "call:123", Kind: thing.Service, Name: "AutoSprinkle"},
+			`{"SprinkleTime":50}`,
 		},
 		{"service without input", deviceTopic + "thing/service/ping", `{"id":"1"}`, thing.Command{ID: "call:1", Kind: thing.Service, Name: "ping"}, `{}`},
 		{
 			"rrpc service", deviceTopic + "rrpc/request/99", `{"id":"5","params":{"a":1},"method":"thing.service.ping"}`,
-			thing.Command{ID: "rrpc:99:5", Kind: thing.Service, Name: "ping"}, `{"a":1}`,
+			thing.Command{ID: "rrpc:99:5", Kind: thing.Service, Name: "ping"},
+			`{"a":1}`,
 		},
 		{
 			"rrpc set", deviceTopic + "rrpc/request/99", `{"id":"5","params":{"a":1},"method":"thing.service.property.set"}`,
-			thing.Command{ID: "rrpc:99:5", Kind: thing.SetProperties}, `{"a":1}`,
+			thing.Command{ID: "rrpc:99:5", Kind: thing.SetProperties},
+			`{"a":1}`,
 		},
 		{
 			"rrpc of a user's own", deviceTopic + "rrpc/request/99", "hello",
-			thing.Command{Kind: thing.Notice, Topic: deviceTopic + "rrpc/request/99", Raw: []byte("hello")}, `{}`,
+			thing.Command{Kind: thing.Notice, Topic: deviceTopic + "rrpc/request/99", Raw: []byte("hello")},
+			`{}`,
 		},
 		{
 			"custom topic", "/a1truck0001/truck-1/user/get", "hello",
-			thing.Command{Kind: thing.Notice, Topic: "/a1truck0001/truck-1/user/get", Raw: []byte("hello")}, `{}`,
+			thing.Command{Kind: thing.Notice, Topic: "/a1truck0001/truck-1/user/get", Raw: []byte("hello")},
+			`{}`,
 		},
 		{
 			"firmware", "/ota/device/upgrade/a1truck0001/truck-1", "{}",
-			thing.Command{Kind: thing.Notice, Topic: "/ota/device/upgrade/a1truck0001/truck-1", Raw: []byte("{}")}, `{}`,
+			thing.Command{Kind: thing.Notice, Topic: "/ota/device/upgrade/a1truck0001/truck-1", Raw: []byte("{}")},
+			`{}`,
 		},
 		{
 			"answer to a publication", deviceTopic + "thing/deviceinfo/update_reply", "{}",
-			thing.Command{Kind: thing.Notice, Topic: deviceTopic + "thing/deviceinfo/update_reply", Raw: []byte("{}")}, `{}`,
+			thing.Command{Kind: thing.Notice, Topic: deviceTopic + "thing/deviceinfo/update_reply", Raw: []byte("{}")},
+			`{}`,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			k := newTold(t, Config{})
+			k := newTold(t)
 			k.say(c.topic, c.payload)
 			if len(k.commands) != 1 {
 				t.Fatalf("%d commands", len(k.commands))
@@ -117,7 +126,7 @@ func TestCommands(t *testing.T) {
 
 func TestRawCommand(t *testing.T) {
 	t.Parallel()
-	k := newTold(t, Config{})
+	k := newTold(t)
 	k.say(deviceTopic+"thing/model/down_raw", "\x01\x02")
 	k.say(deviceTopic+"thing/model/down_raw", "\x03")
 	if len(k.commands) != 2 || string(k.commands[0].Raw) != "\x01\x02" || k.commands[0].ID == k.commands[1].ID {
@@ -139,7 +148,7 @@ func TestMalformed(t *testing.T) {
 		{"/ext/error/a1gateway01/gateway-0", `[]`, ""},
 		{"/sys/a1gateway01/gateway-0/thing/topo/add/notify", `1`, ""},
 	} {
-		k := newTold(t, Config{})
+		k := newTold(t)
 		k.say(c.topic, c.payload)
 		if len(k.commands) > 0 || len(k.lost) > 0 {
 			t.Errorf("%s %s: reached the device", c.topic, c.payload)
@@ -159,7 +168,7 @@ func TestMalformed(t *testing.T) {
 // Our own messages that a wildcard brings back, and answers nobody waits for.
 func TestEchoesAreIgnored(t *testing.T) {
 	t.Parallel()
-	k := newTold(t, Config{})
+	k := newTold(t)
 	for _, rest := range []string{
 		"thing/service/ping_reply", "thing/service/property/set_reply", "thing/event/property/post",
 		"thing/event/property/post_reply", "thing/model/up_raw", "thing/model/up_raw_reply", "thing/disable_reply",
@@ -175,7 +184,7 @@ func TestEchoesAreIgnored(t *testing.T) {
 
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
-	k := newTold(t, Config{})
+	k := newTold(t)
 	k.say("/broadcast/a1gateway01/all", "hello")
 	if len(k.wide) != 1 || k.wide[0].Kind != thing.Notice || string(k.wide[0].Raw) != "hello" || k.wide[0].ID != "" {
 		t.Errorf("got %+v", k.wide)
@@ -200,7 +209,7 @@ func TestSessionNotices(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			k := newTold(t, Config{})
+			k := newTold(t)
 			k.sent.add(4711, k.h.dev)
 			done := make(chan error, 1)
 			k.h.Publish(location(time.Time{}), func(err error) { done <- err })
@@ -236,7 +245,7 @@ func TestSessionNotices(t *testing.T) {
 // A notice that names a device which is not here ends nobody else's session.
 func TestNoticeOfAnotherDevice(t *testing.T) {
 	t.Parallel()
-	k := newTold(t, Config{})
+	k := newTold(t)
 	k.sent.add(9, k.h.dev)
 	k.say(sessionReply+"logout_reply", `{"id":"9","code":427,"data":{"productKey":"a1truck0001","deviceName":"truck-2"}}`)
 	if len(k.lost) > 0 {
@@ -246,7 +255,7 @@ func TestNoticeOfAnotherDevice(t *testing.T) {
 
 func TestTopologyNotice(t *testing.T) {
 	t.Parallel()
-	k := newTold(t, Config{})
+	k := newTold(t)
 	k.say("/sys/a1gateway01/gateway-0/thing/topo/add/notify", `{"id":"123","params":[{"deviceName":"truck-9","productKey":"a1truck0001"}]}`)
 	if len(k.controls) != 1 || k.controls[0].topic != "/sys/a1gateway01/gateway-0/thing/topo/add/notify_reply" {
 		t.Errorf("answered %+v", k.controls)

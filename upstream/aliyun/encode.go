@@ -60,7 +60,7 @@ func (m *outgoing) encode(d *device, msg *thing.Message) error {
 	case thing.AtLeastOnce:
 		m.qos = 1
 	default:
-		m.qos = byte(g.cfg.QoS) //nolint:gosec // checked to be 0 or 1
+		m.qos = byte(g.cfg.QoS)
 	}
 	return nil
 }

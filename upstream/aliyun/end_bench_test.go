@@ -22,8 +22,10 @@ import (
 func BenchmarkEndToEnd(b *testing.B) {
 	const window = 256
 	fields := []thing.Field{
-		{Name: "latitude", Value: thing.Decimal(31234567, 6)}, {Name: "longitude", Value: thing.Decimal(121456789, 6)},
-		{Name: "speed", Value: thing.Decimal(605, 1)}, {Name: "direction", Value: thing.Int(270)},
+		{Name: "latitude", Value: thing.Decimal(31234567, 6)},
+		{Name: "longitude", Value: thing.Decimal(121456789, 6)},
+		{Name: "speed", Value: thing.Decimal(605, 1)},
+		{Name: "direction", Value: thing.Int(270)},
 	}
 	quiet := func(c *platform.Config) { c.Reply = platform.ReplyNone }
 	for _, qos := range []thing.QoS{thing.AtMostOnce, thing.AtLeastOnce} {
@@ -83,6 +85,7 @@ func cpuTime() time.Duration {
 }
 
 func reportCPU(b *testing.B, before time.Duration) {
+	b.Helper()
 	b.ReportMetric(float64(cpuTime()-before)/float64(b.N)/1e3, "cpu-us/op")
 }
 
@@ -104,43 +107,43 @@ func bareClient(b *testing.B, p *platform.Platform) mqtt.Client {
 
 // loggedIn is a device that is logged in through a connector of its own, which
 // ends with the test.
-func loggedIn(t testing.TB, cfg aliyun.Config, id auth.Identity) upstream.Device {
-	t.Helper()
-	c := start(t, cfg)
-	d, err := login(t, c, upstream.Login{Device: id})
+func loggedIn(tb testing.TB, cfg aliyun.Config, id auth.Identity) upstream.Device {
+	tb.Helper()
+	c := start(tb, cfg)
+	d, err := login(tb, c, upstream.Login{Device: id})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }
 
 // start is a connector that is started and ends with the test.
-func start(t testing.TB, cfg aliyun.Config) *aliyun.Connector {
-	t.Helper()
+func start(tb testing.TB, cfg aliyun.Config) *aliyun.Connector {
+	tb.Helper()
 	c, err := aliyun.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := c.Start(ctx, upstream.Host{}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { closeConnector(t, c) })
+	tb.Cleanup(func() { closeConnector(tb, c) })
 	return c
 }
 
-func closeConnector(t testing.TB, c *aliyun.Connector) {
-	t.Helper()
+func closeConnector(tb testing.TB, c *aliyun.Connector) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := c.Close(ctx); err != nil {
-		t.Errorf("Close: %v", err)
+		tb.Errorf("Close: %v", err)
 	}
 }
 
-func login(t testing.TB, c *aliyun.Connector, l upstream.Login) (upstream.Device, error) {
-	t.Helper()
+func login(tb testing.TB, c *aliyun.Connector, l upstream.Login) (upstream.Device, error) {
+	tb.Helper()
 	type result struct {
 		d   upstream.Device
 		err error

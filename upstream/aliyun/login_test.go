@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -155,7 +156,7 @@ func TestLoginStormIsBatched(t *testing.T) {
 		})
 	}
 	left := make(chan error, 10)
-	var list []upstream.Device
+	list := make([]upstream.Device, 0, 10)
 	for range 10 {
 		list = append(list, <-devices)
 	}
@@ -220,7 +221,7 @@ func TestDisableAndDelete(t *testing.T) {
 		521: func(p *platform.Platform) error { return p.Delete(product, truck(0).DeviceName) },
 		427: func(p *platform.Platform) error { return p.Kick(product, truck(0).DeviceName) },
 	} {
-		t.Run(fmt.Sprint(code), func(t *testing.T) {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			t.Parallel()
 			p := startPlatform(t, nil)
 			up := start(t, config(p))
@@ -252,7 +253,7 @@ func TestGatewaysOverflow(t *testing.T) {
 	cfg.Gateways = []aliyun.Gateway{{ProductKey: gatewayProduct, DeviceName: gatewayName(1), DeviceSecret: secret}}
 	cfg.MaxDevicesPerGateway = 2
 	up := start(t, cfg)
-	var devices []upstream.Device
+	devices := make([]upstream.Device, 0, 4)
 	for i := range 4 {
 		d, err := login(t, up, upstream.Login{Device: stray(i)})
 		if err != nil {

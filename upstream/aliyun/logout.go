@@ -58,6 +58,10 @@ func (l *link) sendLogouts(batch []*outgoing) bool {
 		}
 	}
 	g.mu.Lock()
+	if g.link != l { // detach has ended these logouts
+		g.mu.Unlock()
+		return false
+	}
 	id := g.ask(logoutRequest, devices)
 	g.mu.Unlock()
 	payload := append([]byte(`{"id":"`), strconv.FormatUint(uint64(id), 10)...)

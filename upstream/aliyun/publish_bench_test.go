@@ -11,12 +11,12 @@ import (
 
 // onlineDevice is a device that is logged in at a gateway without a connection:
 // what its sender would take is taken by drain.
-func onlineDevice(t testing.TB, cfg Config) (*gateway, *handle) {
-	t.Helper()
+func onlineDevice(tb testing.TB, cfg Config) (*gateway, *handle) {
+	tb.Helper()
 	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = "a1gateway01", "gateway-0", "secret"
 	c, err := New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	g := c.gateways[0]
 	d := newDevice(g, auth.Identity{ProductKey: "a1truck0001", DeviceName: "truck-1", DeviceSecret: "secret"})
@@ -41,9 +41,13 @@ func drain(g *gateway, buf []*outgoing) int {
 
 func location(at time.Time) *thing.Message {
 	return &thing.Message{Kind: thing.Property, QoS: thing.AtLeastOnce, Time: at, Fields: []thing.Field{
-		{Name: "latitude", Value: thing.Decimal(31234567, 6)}, {Name: "longitude", Value: thing.Decimal(121456789, 6)},
-		{Name: "altitude", Value: thing.Int(12)}, {Name: "speed", Value: thing.Decimal(605, 1)},
-		{Name: "direction", Value: thing.Int(270)}, {Name: "alarm", Value: thing.Int(0)}, {Name: "status", Value: thing.Int(3)},
+		{Name: "latitude", Value: thing.Decimal(31234567, 6)},
+		{Name: "longitude", Value: thing.Decimal(121456789, 6)},
+		{Name: "altitude", Value: thing.Int(12)},
+		{Name: "speed", Value: thing.Decimal(605, 1)},
+		{Name: "direction", Value: thing.Int(270)},
+		{Name: "alarm", Value: thing.Int(0)},
+		{Name: "status", Value: thing.Int(3)},
 	}}
 }
 

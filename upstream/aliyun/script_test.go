@@ -42,6 +42,11 @@ func newScripted(t *testing.T) *scripted {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveScript(t, l)
+}
+
+func serveScript(t *testing.T, l net.Listener) *scripted {
+	t.Helper()
 	s := &scripted{t: t, listener: l, got: make(chan arrival, 10_000)}
 	s.ended.Go(func() {
 		for n := 1; ; n++ {
@@ -134,7 +139,7 @@ func TestOnlyWhatWasAcknowledgedIsDone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	defer closeConnector(t, up)
@@ -155,7 +160,7 @@ func TestOnlyWhatWasAcknowledgedIsDone(t *testing.T) {
 			a.hangUp()
 		}
 	}
-	var again []arrival
+	again := make([]arrival, 0, messages)
 	for n := range messages {
 		a := <-s.got
 		if a.connection != 2 || a.n != n {
@@ -192,7 +197,7 @@ func TestOneMissingAcknowledgement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	defer closeConnector(t, up)
@@ -245,7 +250,7 @@ func TestWaitingMessagesFailExactly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	defer closeConnector(t, up)
@@ -278,7 +283,7 @@ func TestLogoutBehindMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := up.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	defer closeConnector(t, up)

@@ -90,6 +90,9 @@ func (l *link) handOver(token mqtt.Token) bool {
 func (g *gateway) take(l *link, buf []*outgoing) (controls []control, batch []*outgoing, idle bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.link != l { // l was lost, and its sender was stuck in paho until now
+		return nil, nil, true
+	}
 	controls, g.controls = g.controls, nil
 	deadline := g.now.Load() + g.cfg.RequestTimeout.Milliseconds()
 	for len(buf) < cap(buf) && g.queue.head != nil {

@@ -3,6 +3,7 @@ package aliyun
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,15 +104,21 @@ func TestEncode(t *testing.T) {
 		topic, payload string
 	}{
 		{
-			"property", thing.Message{Kind: thing.Property, Fields: fields}, sys + "thing/event/property/post",
+			"property",
+			thing.Message{Kind: thing.Property, Fields: fields},
+			sys + "thing/event/property/post",
 			`{"id":"123","version":"1.0","params":{"Power":"on","WF":23.6},"method":"thing.event.property.post"}`,
 		},
 		{
-			"property with time", thing.Message{Kind: thing.Property, Time: at, Fields: fields}, sys + "thing/event/property/post",
+			"property with time",
+			thing.Message{Kind: thing.Property, Time: at, Fields: fields},
+			sys + "thing/event/property/post",
 			`{"id":"123","version":"1.0","params":{"Power":{"value":"on","time":1524448722000},"WF":{"value":23.6,"time":1524448722000}},"method":"thing.event.property.post"}`,
 		},
 		{
-			"event", thing.Message{Kind: thing.Event, Name: "alarm", Time: at, Fields: fields}, sys + "thing/event/alarm/post",
+			"event",
+			thing.Message{Kind: thing.Event, Name: "alarm", Time: at, Fields: fields},
+			sys + "thing/event/alarm/post",
 			`{"id":"123","version":"1.0","params":{"value":{"Power":"on","WF":23.6},"time":1524448722000},"method":"thing.event.alarm.post"}`,
 		},
 		{"raw", thing.Message{Kind: thing.Raw, Raw: []byte("\x00\x01")}, sys + "thing/model/up_raw", "\x00\x01"},
@@ -119,32 +126,44 @@ func TestEncode(t *testing.T) {
 		{"publication to the shadow", thing.Message{Kind: thing.Publication, Topic: "/shadow/update/a1truck0001/truck-1", Raw: []byte("x")}, "/shadow/update/a1truck0001/truck-1", "x"},
 		{"broadcast", thing.Message{Kind: thing.Publication, Topic: "/broadcast/a1truck0001/all", Raw: []byte("x")}, "/broadcast/a1truck0001/all", "x"},
 		{
-			"set done", thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.Done}, sys + "thing/service/property/set_reply",
+			"set done",
+			thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.Done},
+			sys + "thing/service/property/set_reply",
 			`{"id":"77","code":200,"message":"success","data":{}}`,
 		},
 		{
-			"get done", thing.Message{Kind: thing.Reply, ID: "get:77", State: thing.Done, Fields: fields}, sys + "thing/service/property/get_reply",
+			"get done",
+			thing.Message{Kind: thing.Reply, ID: "get:77", State: thing.Done, Fields: fields},
+			sys + "thing/service/property/get_reply",
 			`{"id":"77","code":200,"message":"success","data":{"Power":"on","WF":23.6}}`,
 		},
 		{
-			"service refused", thing.Message{Kind: thing.Reply, ID: "call:77", Name: "reboot", State: thing.Refused, Code: 3, Text: "not now", Fields: fields[:1]},
+			"service refused",
+			thing.Message{Kind: thing.Reply, ID: "call:77", Name: "reboot", State: thing.Refused, Code: 3, Text: "not now", Fields: fields[:1]},
 			sys + "thing/service/reboot_reply", `{"id":"77","code":100003,"message":"not now","data":{"deviceCode":3,"Power":"on"}}`,
 		},
 		{
-			"service refused with a code that does not fit", thing.Message{Kind: thing.Reply, ID: "call:77", Name: "reboot", State: thing.Refused, Code: 70000},
+			"service refused with a code that does not fit",
+			thing.Message{Kind: thing.Reply, ID: "call:77", Name: "reboot", State: thing.Refused, Code: 70000},
 			sys + "thing/service/reboot_reply", `{"id":"77","code":100000,"message":"the device refused","data":{"deviceCode":70000}}`,
 		},
 		{
-			"invalid", thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.Invalid, Text: "speed: want 0 to 9"}, sys + "thing/service/property/set_reply",
+			"invalid",
+			thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.Invalid, Text: "speed: want 0 to 9"},
+			sys + "thing/service/property/set_reply",
 			`{"id":"77","code":460,"message":"speed: want 0 to 9","data":{}}`,
 		},
 		{
-			"timed out", thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.TimedOut}, sys + "thing/service/property/set_reply",
+			"timed out",
+			thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.TimedOut},
+			sys + "thing/service/property/set_reply",
 			`{"id":"77","code":109001,"message":"the device did not answer in time","data":{}}`,
 		},
 		{"raw reply", thing.Message{Kind: thing.Reply, ID: "raw:5", State: thing.Done, Raw: []byte{9}}, sys + "thing/model/down_raw_reply", "\x09"},
 		{
-			"rrpc reply", thing.Message{Kind: thing.Reply, ID: "rrpc:1234:77", Name: "reboot", State: thing.Done}, sys + "rrpc/response/1234",
+			"rrpc reply",
+			thing.Message{Kind: thing.Reply, ID: "rrpc:1234:77", Name: "reboot", State: thing.Done},
+			sys + "rrpc/response/1234",
 			`{"id":"77","code":200,"message":"success","data":{}}`,
 		},
 	} {
@@ -257,6 +276,30 @@ func TestParseTopic(t *testing.T) {
 		if family != want.family || name != want.name || rest != want.rest {
 			t.Errorf("parseTopic(%q) = %v %q %q, want %+v", topic, family, name, rest, want)
 		}
+	}
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	g, h := onlineDevice(t, Config{CustomTopics: []string{"user/get"}, Confirm: ConfirmReply})
+	device := deviceFilters(g.cfg, h.dev.name())
+	if len(device) > subscribeLimit {
+		t.Errorf("%d filters for a device, want no more than one SUBSCRIBE holds", len(device))
+	}
+	for _, want := range []string{
+		deviceTopic + "thing/service/#", deviceTopic + "thing/model/down_raw", deviceTopic + "thing/disable",
+		deviceTopic + "thing/event/+/post_reply", "/a1truck0001/truck-1/user/get",
+	} {
+		if !slices.Contains(device, want) {
+			t.Errorf("%s is missing in %v", want, device)
+		}
+	}
+	if own := g.gatewayFilters(); len(own) != subscribeLimit {
+		t.Errorf("%d filters for a gateway: %v", len(own), own)
+	}
+	g, _ = onlineDevice(t, Config{Subscribe: SubscribeWildcard})
+	if all := g.gatewayFilters(); !slices.Contains(all, "/sys/+/+/thing/service/#") {
+		t.Errorf("no wildcard in %v", all)
 	}
 }
 

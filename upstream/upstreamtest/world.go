@@ -39,10 +39,10 @@ func nameless(id auth.Identity) auth.Identity {
 }
 
 // begin starts a platform and a connector, which end with the test.
-func begin(t testing.TB, start func(testing.TB) *Platform) *world {
-	t.Helper()
+func begin(tb testing.TB, start func(testing.TB) *Platform) *world {
+	tb.Helper()
 	w := &world{
-		t: t, platform: start(t), changed: make(chan struct{}),
+		t: tb, platform: start(tb), changed: make(chan struct{}),
 		online: map[auth.Identity]bool{}, said: map[auth.Identity][]thing.Message{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -57,8 +57,8 @@ func begin(t testing.TB, start func(testing.TB) *Platform) *world {
 			w.happened(e)
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-watched })
-	w.up = w.platform.Connector(t)
+	tb.Cleanup(func() { cancel(); <-watched })
+	w.up = w.platform.Connector(tb)
 	w.close = sync.OnceValue(func() error {
 		c, ok := w.up.(upstream.Closer)
 		if !ok {
@@ -68,17 +68,17 @@ func begin(t testing.TB, start func(testing.TB) *Platform) *world {
 		defer cancel()
 		return c.Close(ctx)
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := w.close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	if s, ok := w.up.(upstream.Starter); ok {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		host := upstream.Host{Logger: zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)), Broadcast: func(*thing.Command) {}}
+		host := upstream.Host{Logger: zaptest.NewLogger(tb, zaptest.Level(zap.ErrorLevel)), Broadcast: func(*thing.Command) {}}
 		if err := s.Start(ctx, host); err != nil {
-			t.Fatalf("Start: %v", err)
+			tb.Fatalf("Start: %v", err)
 		}
 	}
 	return w
@@ -212,12 +212,12 @@ func (c *client) logout() error {
 }
 
 // await waits for what has to come.
-func await[T any](t testing.TB, what string, from <-chan T) (v T) {
-	t.Helper()
+func await[T any](tb testing.TB, what string, from <-chan T) (v T) {
+	tb.Helper()
 	select {
 	case v = <-from:
 	case <-time.After(patience):
-		t.Fatalf("%s was never called", what)
+		tb.Fatalf("%s was never called", what)
 	}
 	return v
 }
@@ -250,17 +250,17 @@ func (l *ledger) done(n int) func(error) {
 
 // check waits for all and says whether each came once and in order. It returns
 // the numbers that came with nil.
-func (l *ledger) check(t testing.TB) (acknowledged []int64) {
-	t.Helper()
-	await(t, "done of every message", l.full)
+func (l *ledger) check(tb testing.TB) (acknowledged []int64) {
+	tb.Helper()
+	await(tb, "done of every message", l.full)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.IsSorted(l.order) {
-		t.Errorf("done was not called in the order of the calls: %v", l.order)
+		tb.Errorf("done was not called in the order of the calls: %v", l.order)
 	}
 	for _, n := range l.order {
 		if len(l.results[n]) != 1 {
-			t.Errorf("done of message %d was called %d times", n, len(l.results[n]))
+			tb.Errorf("done of message %d was called %d times", n, len(l.results[n]))
 		}
 		if l.results[n][0] == nil {
 			acknowledged = append(acknowledged, int64(n))
