@@ -100,8 +100,8 @@ func setInt(into reflect.Value, n int64, text string) (problem, hint string) {
 	switch {
 	case into.CanInt() && !into.OverflowInt(n):
 		into.SetInt(n)
-	case into.CanUint() && n >= 0 && !into.OverflowUint(uint64(n)): //nolint:gosec // not negative
-		into.SetUint(uint64(n))
+	case into.CanUint() && n >= 0 && !into.OverflowUint(uint64(n)):
+		into.SetUint(uint64(n)) //nolint:gosec // not negative
 	default:
 		return outOfRange(into.Type(), text), ""
 	}

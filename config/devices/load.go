@@ -17,7 +17,7 @@ const (
 	keySecret  = "deviceSecret"
 )
 
-var entryKeys = []string{keyProduct, keyDevice, keySecret}
+var entryKeys = [3]string{keyProduct, keyDevice, keySecret}
 
 // maxMistakes is how many mistakes one reading reports; further ones are
 // counted in the last.
@@ -109,8 +109,8 @@ func (l *loader) object(name string, e hocon.Entry) {
 			values[i] = f.Value
 			continue
 		}
-		hint := "an entry has " + strings.Join(entryKeys, ", ")
-		if like := config.Nearest(f.Key, entryKeys); like != "" {
+		hint := "an entry has " + strings.Join(entryKeys[:], ", ")
+		if like := config.Nearest(f.Key, entryKeys[:]); like != "" {
 			hint = "did you mean " + like + "?"
 		}
 		l.report(f.Pos(), hocon.FormatPath([]string{name, f.Key}), "is not a known key", hint)
@@ -132,8 +132,8 @@ func (l *loader) part(e hocon.Entry) {
 	last := len(e.Path) - 1
 	i := keyNumber(e.Path[last])
 	if i < 0 {
-		hint := "an entry has " + strings.Join(entryKeys, ", ")
-		if like := config.Nearest(e.Path[last], entryKeys); like != "" {
+		hint := "an entry has " + strings.Join(entryKeys[:], ", ")
+		if like := config.Nearest(e.Path[last], entryKeys[:]); like != "" {
 			hint = "did you mean " + like + "?"
 		}
 		l.report(e.Pos, hocon.FormatPath(e.Path), "is not a known key", hint)
@@ -157,10 +157,10 @@ func (l *loader) add(name string, pos hocon.Position, values [3]*hocon.Value) {
 		switch v.Kind() {
 		case hocon.Null:
 		case hocon.Array, hocon.Object:
-			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "")
+			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "") //nolint:gosec // as many keys as values
 			return
 		default:
-			texts[i] = v.Text()
+			texts[i] = v.Text() //nolint:gosec // as many texts as values
 		}
 	}
 	id := auth.Identity{ProductKey: texts[0], DeviceName: texts[1], DeviceSecret: auth.Secret(texts[2])}

@@ -1,6 +1,7 @@
 package hocon
 
 import (
+	"errors"
 	"math"
 	"strings"
 )
@@ -274,6 +275,9 @@ func (r *resolver) substitute(n *node) (*node, error) {
 	if err == nil && v == nil && n.written > 0 {
 		v, err = r.lookup(n.path[n.written:])
 	}
+	if n.optional && errors.Is(err, errCircle) {
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -294,10 +298,20 @@ func (r *resolver) substitute(n *node) (*node, error) {
 	}
 }
 
+// errCircle says that a value is missing since it depends on one in the making.
+var errCircle = errors.New("hocon: a circle of substitutions")
+
+// unresolved runs in the evaluation of n: low tells whether it came upon
+// something in progress.
 func (r *resolver) unresolved(n *node) *Error {
 	path := FormatPath(n.path[n.written:])
+	if r.low < math.MaxInt {
+		e := n.at.errorf("break the circle, or write ${?"+path+"} if it may be missing", "${%s} leads back to itself", path)
+		e.Err = errCircle
+		return e
+	}
 	return n.at.errorf("define it, or write ${?"+path+"} if it may be missing",
-		"${%s} has no value: no such key, no such environment variable, or it refers to itself", path)
+		"${%s} has no value: there is no such key and no such environment variable", path)
 }
 
 func (r *resolver) environment(n *node) *node {

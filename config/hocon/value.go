@@ -219,8 +219,11 @@ func jsonNumber(text string) string {
 		return quote(text)
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
+	switch {
+	case err != nil:
 		return quote(text)
+	case f == 0: // -.0 would become the integer -0
+		return "0"
 	}
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
