@@ -26,6 +26,7 @@ type host struct {
 type adapter struct {
 	*host
 	origin   *origin     // how the terminal spoke last; nil before it has
+	self     *origin     // how the terminal that is online spoke last; nil before one was
 	packages *packages   // of long messages under way; nil until the first
 	commands *commands   // under way; nil until the first
 	alarms   jt808.Alarm // of the last location that was reported live
@@ -65,10 +66,11 @@ func borrow() *scratch { return scratches.Get().(*scratch) }
 const (
 	maxScratchFields = 256
 	maxScratchBatch  = 64
+	maxScratchBody   = 64 << 10
 )
 
 func (s *scratch) giveBack() {
-	if cap(s.fields) > maxScratchFields {
+	if cap(s.fields) > maxScratchFields || cap(s.body) > maxScratchBody {
 		return
 	}
 	if cap(s.batch.Locations) > maxScratchBatch {
@@ -84,6 +86,9 @@ func (s *scratch) giveBack() {
 func (a *adapter) Received(c *conn, f *jt808.Frame) error {
 	if !a.origin.spoke(&f.Header) {
 		a.origin = &origin{phone: f.Phone, version: f.Version, protocol: f.ProtocolVersion, identity: f.Phone.Stripped()}
+		if a.online(c) {
+			a.self = a.origin
+		}
 	}
 	switch {
 	case f.ID == jt808.IDRegister && !f.IsPackage():

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
 )
 
@@ -26,14 +27,16 @@ func (a *adapter) send(c *conn, s *scratch, o *origin, id jt808.ID) {
 	_ = c.Send(&s.frame)
 }
 
-// sendBody sends one message of one frame.
-func (a *adapter) sendBody(c *conn, s *scratch, b jt808.Body) {
-	body, err := b.AppendBody(s.body[:0], a.origin.version)
+// sendBody sends one message of one frame to the terminal that spoke last.
+func (a *adapter) sendBody(c *conn, s *scratch, b jt808.Body) { a.sendBodyTo(c, s, a.origin, b) }
+
+func (a *adapter) sendBodyTo(c *conn, s *scratch, o *origin, b jt808.Body) {
+	body, err := b.AppendBody(s.body[:0], o.version)
 	if err != nil {
 		return // answers of ours have no texts and no lists that can be too long
 	}
 	s.body = body
-	a.send(c, s, a.origin, b.ID())
+	a.send(c, s, o, b.ID())
 }
 
 // answer sends 0x8001 to the terminal that spoke last.
@@ -46,6 +49,19 @@ func (a *adapter) answerTo(c *conn, s *scratch, o *origin, request jt808.ID, ser
 	s.body = binary.BigEndian.AppendUint16(s.body, uint16(request))
 	s.body = append(s.body, byte(result))
 	a.send(c, s, o, jt808.IDPlatformResponse)
+}
+
+// answered says whether a message of the terminal is to be answered by 0x8001:
+// what answers one of ours is not, nor what has an answer of its own.
+func answered(id jt808.ID) bool {
+	switch id {
+	case jt808.IDTerminalResponse, jt808.IDTimeRequest, jt808.IDResendRequest, jt808.IDParameters, jt808.IDAttributes,
+		jt808.IDLocationResponse, jt808.IDVehicleControlResponse, jt808.IDAreaQueryResponse, jt808.IDRecorderData,
+		jt808.IDMediaData, jt808.IDMediaSearchResponse, jt808.IDShotResponse, jt808.IDTerminalKey, jt808.IDAVAttributes:
+		return false
+	default:
+		return true
+	}
 }
 
 // malformed answers a message whose body cannot be read.
@@ -68,12 +84,15 @@ func (a *adapter) tellTime(c *conn, s *scratch) {
 type receipt struct {
 	a       *adapter
 	c       *conn
+	session *session.Session
 	origin  *origin
+	whole   *whole // the message was put together of packages; nil if not
 	id      jt808.ID
 	serial  uint16
 	pending int               // reports, and one for the maker
 	failed  bool              // a report did not arrive
 	raised  jt808.Alarm       // alarms that were reported as new
+	result  jt808.Result      // when all arrived
 	mute    bool              // the message takes no answer
 	then    func(failed bool) // instead of the answer, if not nil
 	done    func(error)       // of a report; made once
@@ -88,7 +107,8 @@ func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
 		r = &receipt{}
 		r.done = r.reported
 	}
-	r.a, r.c, r.origin, r.id, r.serial, r.pending = a, c, a.origin, f.ID, f.Serial, 1
+	r.a, r.c, r.session, r.origin, r.id, r.serial, r.pending = a, c, c.Session(), a.origin, f.ID, f.Serial, 1
+	r.whole = a.packages.begin()
 	r.mute = !answered(f.ID)
 	return r
 }
@@ -96,12 +116,12 @@ func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
 // report says m to the platform for the terminal.
 func (r *receipt) report(m *thing.Message) {
 	if !r.a.delivered {
-		if r.c.Report(m, nil) != nil {
+		if r.c.ReportFor(r.session, m, nil) != nil {
 			r.failed = true
 		}
 		return
 	}
-	if r.c.Report(m, r.done) != nil {
+	if r.c.ReportFor(r.session, m, r.done) != nil {
 		r.failed = true
 		return
 	}
@@ -130,12 +150,15 @@ func (r *receipt) complete(s *scratch) {
 // finish answers the message.
 func (r *receipt) finish(s *scratch) {
 	a := r.a
-	result := jt808.ResultOK
+	result := r.result
 	if r.failed {
 		result = jt808.ResultFailed
 		a.counters.undelivered.Add(1)
-		a.alarms &^= r.raised // the terminal will say so again
+		if r.session == r.c.Session() {
+			a.alarms &^= r.raised // the terminal will say so again
+		}
 	}
+	a.packages.end(r.whole, r.failed)
 	then, failed := r.then, r.failed
 	if then == nil && !r.mute {
 		a.answerTo(r.c, s, r.origin, r.id, r.serial, result)

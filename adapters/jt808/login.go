@@ -136,7 +136,7 @@ func (a *adapter) login(c *conn, o *origin, credentials []string, done func(*scr
 		s := borrow()
 		defer s.giveBack()
 		if err == nil {
-			a.failures = 0
+			a.failures, a.self = 0, o
 			c.Session().Set("version", o.version.String())
 		}
 		done(s, err)
