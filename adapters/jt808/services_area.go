@@ -7,8 +7,8 @@ func areaAction(in *input) jt808.AreaAction {
 	return jt808.AreaAction(in.one("action", int(jt808.AreaUpdate), "update", "append", "change")) //nolint:gosec // below 3
 }
 
-// bits reads truths as bits of an area's attributes.
-func bits(in *input, names ...bitName) (attr jt808.AreaAttr) {
+// flags reads truths as bits of an area's attributes.
+func flags(in *input, names ...bitName) (attr jt808.AreaAttr) {
 	for _, b := range names {
 		if in.truth(b.name, false) {
 			attr |= b.bit
@@ -24,13 +24,13 @@ type bitName struct {
 
 // crossings reads who is told that an area or route is entered or left.
 func crossings(in *input) jt808.AreaAttr {
-	return bits(in, bitName{"enterDriver", jt808.AreaEnterDriver}, bitName{"enterPlatform", jt808.AreaEnterPlatform},
+	return flags(in, bitName{"enterDriver", jt808.AreaEnterDriver}, bitName{"enterPlatform", jt808.AreaEnterPlatform},
 		bitName{"leaveDriver", jt808.AreaLeaveDriver}, bitName{"leavePlatform", jt808.AreaLeavePlatform})
 }
 
 // areaAttr reads what happens in an area. Its limits say more: see areaLimits.
 func areaAttr(in *input) jt808.AreaAttr {
-	return crossings(in) | bits(in, bitName{"doorsClosed", jt808.AreaNoDoors},
+	return crossings(in) | flags(in, bitName{"doorsClosed", jt808.AreaNoDoors},
 		bitName{"radioOff", jt808.AreaRadioOff}, bitName{"gnssDetails", jt808.AreaGNSS})
 }
 
