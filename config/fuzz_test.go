@@ -37,7 +37,7 @@ func FuzzDecode(f *testing.F) {
 				_ = l.Settings.Text("x")
 			}
 		}
-		tree.Unused()
+		_ = tree.Unused()
 		if _, err := config.Parse("again.conf", tree.String()); err != nil {
 			t.Fatalf("%q: what is printed does not read back: %v\n%s", text, err, tree)
 		}

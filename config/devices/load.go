@@ -157,10 +157,10 @@ func (l *loader) add(name string, pos hocon.Position, values [3]*hocon.Value) {
 		switch v.Kind() {
 		case hocon.Null:
 		case hocon.Array, hocon.Object:
-			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "") //nolint:gosec // as many keys as values
+			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "")
 			return
 		default:
-			texts[i] = v.Text() //nolint:gosec // as many texts as values
+			texts[i] = v.Text()
 		}
 	}
 	id := auth.Identity{ProductKey: texts[0], DeviceName: texts[1], DeviceSecret: auth.Secret(texts[2])}
@@ -168,7 +168,7 @@ func (l *loader) add(name string, pos hocon.Position, values [3]*hocon.Value) {
 	if name == "" || len(name) > maxText {
 		problems = append(problems, fmt.Sprintf("the device's own name must have 1 to %d bytes", maxText))
 	}
-	if len(texts[2]) > maxText {
+	if len(texts[2]) > maxText { //nolint:gosec // there are three
 		problems = append(problems, fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText))
 	}
 	ok := true
