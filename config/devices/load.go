@@ -160,7 +160,7 @@ func (l *loader) add(name string, pos hocon.Position, values [3]*hocon.Value) {
 			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "")
 			return
 		default:
-			texts[i] = v.Text()
+			texts[i] = v.Text() //nolint:gosec // there are three of both
 		}
 	}
 	id := auth.Identity{ProductKey: texts[0], DeviceName: texts[1], DeviceSecret: auth.Secret(texts[2])}
