@@ -33,6 +33,32 @@
 // messages that are published meanwhile. A message of QoS 0 never waits: it
 // fails with ErrNotConnected.
 //
+// # Sessions of devices
+//
+// The platform ends the session of a device that was disabled (522), deleted
+// (521) or connected elsewhere (427): its login is lost with that code, and its
+// messages fail. A session that has gone otherwise (520) is made again, and what
+// was not acknowledged is sent again; what the broker had acknowledged before it
+// noticed is gone, unless confirm is "reply". The table of codes and what is done
+// about each is in codes.go.
+//
+// A first login that is refused for now (428, 429, 500) fails with a temporary
+// [upstream.RefusedError]; a login after a reconnect is tried again with growing
+// pauses. A login that waits for the connection fails with ErrNotConnected after
+// requestTimeout. A logout is sent behind the messages of its device and does not
+// wait for their acknowledgements, which still come.
+//
+// # Commands
+//
+// Commands come from thing/service/property/set and get, thing/service/{name},
+// thing/model/down_raw and, when they carry an Alink request, from rrpc/request;
+// everything else that names a device becomes a [thing.Notice] under its topic,
+// and what is under /broadcast a broadcast. A command's ID is opaque: it says
+// where the reply goes. Its outcome becomes one of the guide's common codes on
+// devices: done 200, invalid 460, failed 400, refused 100000 and the device's own
+// code (which is also data.deviceCode), timed out 109001, offline 109002,
+// superseded 109003, unsupported 109004.
+//
 // # Order
 //
 // The messages of one device are sent in the order of the calls, and done is

@@ -25,13 +25,13 @@ func answer(c *client, state thing.State, fields []thing.Field) {
 func command(w *world, c *client, cmd *thing.Command) thing.Message {
 	t := w.t
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), w.platform.Patience)
 	defer cancel()
 	reply, err := w.platform.Command(ctx, c.id, cmd)
 	if err != nil {
 		t.Fatalf("command %v: %v", cmd.Kind, err)
 	}
-	got := await(t, "Command", c.commands)
+	got := await(w, "Command", c.commands)
 	if got.Kind != cmd.Kind || got.Name != cmd.Name || string(got.Raw) != string(cmd.Raw) {
 		t.Errorf("command arrived as %+v, want %+v", got, cmd)
 	}

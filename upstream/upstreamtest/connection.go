@@ -41,7 +41,7 @@ func cut(w *world) {
 	}
 	publish(before+during, messages)
 	for i, c := range clients {
-		acknowledged := ledgers[i].check(t)
+		acknowledged := ledgers[i].check(w)
 		if len(acknowledged) == 0 {
 			t.Errorf("%v: nothing was acknowledged: %v", c.id, ledgers[i].results)
 		}
@@ -77,7 +77,7 @@ func loginWhileCut(w *world) {
 	done := make(chan error, 1)
 	w.up.Login(upstream.Login{Device: w.platform.Devices[1]}, func(_ upstream.Device, err error) { done <- err })
 	w.platform.Restore()
-	if err := await(t, "done of Login", done); err != nil && !errors.Is(err, upstream.ErrNotConnected) {
+	if err := await(w, "done of Login", done); err != nil && !errors.Is(err, upstream.ErrNotConnected) {
 		t.Errorf("Login while the platform is away: %v, want nil or ErrNotConnected", err)
 	}
 	w.untilOnline(first.id, true)
@@ -98,7 +98,7 @@ func closeDrains(w *world) {
 	if err := w.close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	if got := len(l.check(t)); got != messages {
+	if got := len(l.check(w)); got != messages {
 		t.Errorf("%d of %d messages acknowledged", got, messages)
 	}
 	w.until("all messages", func() bool { return len(w.said[nameless(c.id)]) >= messages })

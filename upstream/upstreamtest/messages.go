@@ -26,7 +26,7 @@ func order(w *world) {
 		}
 	}
 	for i, c := range clients {
-		if got := len(ledgers[i].check(t)); got != messages {
+		if got := len(ledgers[i].check(w)); got != messages {
 			t.Errorf("%d of %d messages acknowledged", got, messages)
 		}
 		w.until("all messages", func() bool { return len(w.said[nameless(c.id)]) >= messages })
@@ -50,7 +50,7 @@ func orderOfFailures(w *world) {
 		}
 		c.device.Publish(m, l.done(n))
 	}
-	for _, n := range l.check(t) {
+	for _, n := range l.check(w) {
 		if n%3 == 1 {
 			t.Errorf("message %d of a kind that does not exist was acknowledged", n)
 		}
@@ -75,7 +75,7 @@ func concurrent(w *world) {
 	}
 	running.Wait()
 	for range publishers * messages {
-		if err := await(t, "done of Publish", all); err != nil {
+		if err := await(w, "done of Publish", all); err != nil {
 			t.Fatalf("Publish: %v", err)
 		}
 	}
@@ -150,7 +150,7 @@ func notKept(w *world) {
 		c.device.Publish(m, l.done(n))
 		m.Fields[0].Value = thing.Int(-1)
 	}
-	l.check(t)
+	l.check(w)
 	w.until("all messages", func() bool { return len(w.said[nameless(c.id)]) >= messages })
 	if got := w.numbers(c.id); len(got) != messages || slices.Contains(got, -1) {
 		t.Errorf("arrived: %v", got)

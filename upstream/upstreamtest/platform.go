@@ -3,6 +3,7 @@ package upstreamtest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
@@ -37,6 +38,9 @@ type Platform struct {
 	// and tells of by Next. The connector refuses the others with
 	// upstream.ErrUnsupported.
 	Kinds []thing.Kind
+	// Patience is how long one thing may take before it counts as never
+	// happening; 0: 20 s.
+	Patience time.Duration
 }
 
 // EventKind is what an [Event] is about.

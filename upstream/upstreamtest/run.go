@@ -89,7 +89,7 @@ func loginAgain(w *world) {
 		left := make(chan error, 1)
 		c.device.Logout(func(err error) { left <- err })
 		next := w.login(id) // behind the logout
-		if err := await(t, "done of Logout", left); err != nil {
+		if err := await(w, "done of Logout", left); err != nil {
 			t.Errorf("Logout: %v", err)
 		}
 		if err := next.publish(number(i)); err != nil {
@@ -148,7 +148,7 @@ func supersedePending(w *world) {
 	}
 	var last upstream.Device
 	for i := range logins {
-		r := await(t, "done of Login", done[i])
+		r := await(w, "done of Login", done[i])
 		switch {
 		case i == logins-1 && r.err != nil:
 			t.Fatalf("the last login: %v", r.err)
@@ -159,14 +159,14 @@ func supersedePending(w *world) {
 		case r.err == nil:
 			old := make(chan error, 1)
 			r.d.Publish(number(1), func(err error) { old <- err })
-			if err := await(t, "done of Publish", old); !errors.Is(err, upstream.ErrSuperseded) {
+			if err := await(w, "done of Publish", old); !errors.Is(err, upstream.ErrSuperseded) {
 				t.Errorf("Publish of login %d: %v, want ErrSuperseded", i, err)
 			}
 		}
 	}
 	published := make(chan error, 1)
 	last.Publish(number(2), func(err error) { published <- err })
-	if err := await(t, "done of Publish", published); err != nil {
+	if err := await(w, "done of Publish", published); err != nil {
 		t.Errorf("Publish of the last login: %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func kick(w *world) {
 	if err := w.platform.Kick(c.id); err != nil {
 		t.Fatal(err)
 	}
-	if cause := await(t, "Lost", c.lost); cause == nil {
+	if cause := await(w, "Lost", c.lost); cause == nil {
 		t.Error("Lost was called without a cause")
 	}
 	w.untilOnline(c.id, false)

@@ -16,7 +16,8 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 )
 
-// patience is how long anything may take. It is reached only by what is broken.
+// patience is how long anything may take when the platform does not say. It is
+// reached only by what is broken.
 const patience = 20 * time.Second
 
 // world is a platform under watch, and a connector to it.
@@ -45,6 +46,9 @@ func begin(tb testing.TB, start func(testing.TB) *Platform) *world {
 		t: tb, platform: start(tb), changed: make(chan struct{}),
 		online: map[auth.Identity]bool{}, said: map[auth.Identity][]thing.Message{},
 	}
+	if w.platform.Patience == 0 {
+		w.platform.Patience = patience
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	watched := make(chan struct{})
 	go func() { // ends with the test
@@ -64,7 +68,7 @@ func begin(tb testing.TB, start func(testing.TB) *Platform) *world {
 		if !ok {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), w.platform.Patience)
 		defer cancel()
 		return c.Close(ctx)
 	})
@@ -74,7 +78,7 @@ func begin(tb testing.TB, start func(testing.TB) *Platform) *world {
 		}
 	})
 	if s, ok := w.up.(upstream.Starter); ok {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), w.platform.Patience)
 		defer cancel()
 		host := upstream.Host{Logger: zaptest.NewLogger(tb, zaptest.Level(zap.ErrorLevel)), Broadcast: func(*thing.Command) {}}
 		if err := s.Start(ctx, host); err != nil {
@@ -100,7 +104,7 @@ func (w *world) happened(e Event) {
 // until waits until the platform has seen what is true of it.
 func (w *world) until(what string, is func() bool) {
 	w.t.Helper()
-	late := time.After(patience)
+	late := time.After(w.platform.Patience)
 	for {
 		w.mu.Lock()
 		ok, changed := is(), w.changed
@@ -177,7 +181,7 @@ func (c *client) login() error {
 		Command: func(cmd *thing.Command) { c.commands <- cmd },
 		Lost:    func(cause error) { c.lost <- cause },
 	}, func(d upstream.Device, err error) { done <- result{d, err} })
-	r := await(c.w.t, "done of Login", done)
+	r := await(c.w, "done of Login", done)
 	if (r.d == nil) == (r.err == nil) {
 		c.w.t.Errorf("Login: device %v with error %v", r.d, r.err)
 	}
@@ -200,7 +204,7 @@ func (c *client) publish(m *thing.Message) error {
 	c.w.t.Helper()
 	done := make(chan error, 2)
 	c.device.Publish(m, func(err error) { done <- err })
-	return await(c.w.t, "done of Publish", done)
+	return await(c.w, "done of Publish", done)
 }
 
 // logout logs out and waits.
@@ -208,16 +212,16 @@ func (c *client) logout() error {
 	c.w.t.Helper()
 	done := make(chan error, 2)
 	c.device.Logout(func(err error) { done <- err })
-	return await(c.w.t, "done of Logout", done)
+	return await(c.w, "done of Logout", done)
 }
 
 // await waits for what has to come.
-func await[T any](tb testing.TB, what string, from <-chan T) (v T) {
-	tb.Helper()
+func await[T any](w *world, what string, from <-chan T) (v T) {
+	w.t.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(patience):
-		tb.Fatalf("%s was never called", what)
+	case <-time.After(w.platform.Patience):
+		w.t.Fatalf("%s was never called", what)
 	}
 	return v
 }
@@ -250,17 +254,17 @@ func (l *ledger) done(n int) func(error) {
 
 // check waits for all and says whether each came once and in order. It returns
 // the numbers that came with nil.
-func (l *ledger) check(tb testing.TB) (acknowledged []int64) {
-	tb.Helper()
-	await(tb, "done of every message", l.full)
+func (l *ledger) check(w *world) (acknowledged []int64) {
+	w.t.Helper()
+	await(w, "done of every message", l.full)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.IsSorted(l.order) {
-		tb.Errorf("done was not called in the order of the calls: %v", l.order)
+		w.t.Errorf("done was not called in the order of the calls: %v", l.order)
 	}
 	for _, n := range l.order {
 		if len(l.results[n]) != 1 {
-			tb.Errorf("done of message %d was called %d times", n, len(l.results[n]))
+			w.t.Errorf("done of message %d was called %d times", n, len(l.results[n]))
 		}
 		if l.results[n][0] == nil {
 			acknowledged = append(acknowledged, int64(n))
