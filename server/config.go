@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Loops          int `conf:"loops" doc:"event loops that connections are spread over; 0: one per CPU"`
 	MaxConnections int `conf:"maxConnections" doc:"connections of all listeners; 0: as many as the process's limit of open files allows, less a reserve"`
-	MaxPending     int `conf:"maxPending" doc:"undecoded bytes held for all connections together"`
+	MaxPending     int `conf:"maxPending,bytes" doc:"undecoded bytes held for all connections together"`
 }
 
 // DefaultConfig is the configuration of someone who wrote nothing.
@@ -24,9 +24,9 @@ func DefaultConfig() Config { return Config{MaxPending: 256 << 20} }
 type Limits struct {
 	MaxConnections    int           `conf:"maxConnections" doc:"connections of the listener; 0: no limit but the server's"`
 	MaxPerAddress     int           `conf:"maxPerAddress" doc:"connections of one address (IPv6: of one /64 network); 0: no limit, as many devices may share an address"`
-	MaxPending        int           `conf:"maxPending" doc:"bytes that a connection may send before they become messages: the longest frame, and what is sent behind a login; 0: the default"`
-	MaxOutbound       int           `conf:"maxOutbound" doc:"bytes waiting for a device that does not read; 0: the default"`
-	BytesPerSecond    int           `conf:"bytesPerSecond" doc:"bytes that a connection may send in a second, on average over burst; 0: no limit"`
+	MaxPending        int           `conf:"maxPending,bytes" doc:"bytes that a connection may send before they become messages: the longest frame, and what is sent behind a login; 0: the default"`
+	MaxOutbound       int           `conf:"maxOutbound,bytes" doc:"bytes waiting for a device that does not read; 0: the default"`
+	BytesPerSecond    int           `conf:"bytesPerSecond,bytes" doc:"bytes that a connection may send in a second, on average over burst; 0: no limit"`
 	MessagesPerSecond int           `conf:"messagesPerSecond" doc:"messages that a connection may send in a second, on average over burst; 0: no limit"`
 	Burst             time.Duration `conf:"burst" doc:"time over which the rates are averaged: a silent device may then send rate x burst at once; 0: the default"`
 	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit"`
