@@ -35,7 +35,7 @@ type Config struct {
 	MaxKeepAlive     time.Duration `conf:"maxKeepAlive" doc:"longest keep-alive a CONNECT may ask for; 0 does not look"`
 	ConnectTimeout   time.Duration `conf:"connectTimeout" doc:"time a connection has for its CONNECT"`
 	MaxConnections   int           `conf:"maxConnections" doc:"open MQTT connections"`
-	MaxPayload       int           `conf:"maxPayload" doc:"largest payload in bytes; the connection that sends more is closed"`
+	MaxPayload       int           `conf:"maxPayload,bytes" doc:"largest payload in bytes; the connection that sends more is closed"`
 	MaxDevices       int           `conf:"maxDevices" doc:"devices the platform holds"`
 	SubDevices       int           `conf:"subDevices" doc:"sub-devices of one gateway that may be online at a time"`
 	Batch            int           `conf:"batch" doc:"devices in one batch login or logout"`
