@@ -104,7 +104,7 @@ const (
 
 // String is the id as "0x0200".
 func (id ID) String() string {
-	const digits = "0123456789ABCDEF"
+	const digits = "0123456789abcdef"
 	return string([]byte{'0', 'x', digits[id>>12], digits[id>>8&15], digits[id>>4&15], digits[id&15]})
 }
 

@@ -23,7 +23,7 @@ var ErrParameterValue = errors.New("jt808: no value for this parameter")
 type ParameterID uint32
 
 // String is the id as "0x0001": four digits, eight if it needs them.
-func (id ParameterID) String() string { return fmt.Sprintf("0x%04X", uint32(id)) }
+func (id ParameterID) String() string { return fmt.Sprintf("0x%04x", uint32(id)) }
 
 // MarshalText is [ParameterID.String].
 func (id ParameterID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }

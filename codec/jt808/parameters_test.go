@@ -95,7 +95,7 @@ func TestParameterValues(t *testing.T) {
 		{Parameter{0x0001, make(Hex, 9)}, make(Hex, 9), `{"id":"0x0001","name":"heartbeat_interval","value":"000000000000000000","hex":"000000000000000000"}`},
 		{Parameter{0x0083, Hex("\xb2\xe2A1\x00")}, "测A1", `{"id":"0x0083","name":"plate","value":"测A1","hex":"b2e2413100"}`},
 		{Parameter{0x0075, Hex{1, 2}}, Hex{1, 2}, `{"id":"0x0075","name":"av_parameters","value":"0102","hex":"0102"}`},
-		{Parameter{0xF001, Hex{1, 2}}, Hex{1, 2}, `{"id":"0xF001","value":"0102","hex":"0102"}`},
+		{Parameter{0xF001, Hex{1, 2}}, Hex{1, 2}, `{"id":"0xf001","value":"0102","hex":"0102"}`},
 		{Parameter{0x0110, Hex{1}}, Hex{1}, `{"id":"0x0110","name":"can_collection_0110","value":"01","hex":"01"}`},
 	} {
 		text, err := json.Marshal(tt.p)

@@ -239,7 +239,7 @@ func TestWriter(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	t.Parallel()
-	if s := IDTerminalKey.String(); s != "0x0A00" {
+	if s := IDTerminalKey.String(); s != "0x0a00" {
 		t.Errorf("id %s", s)
 	}
 	if IDLocation.Name() != "location report" || ID(0x7777).Name() != "" || IDLocation.FromPlatform() || !IDLinkCheck.FromPlatform() {
