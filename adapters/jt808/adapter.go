@@ -76,7 +76,7 @@ func (s *scratch) giveBack() {
 	if cap(s.batch.Locations) > maxScratchBatch {
 		s.batch = jt808.Batch{}
 	}
-	clear(s.fields[:cap(s.fields)])
+	clear(s.fields)
 	s.message = thing.Message{}
 	s.frame = jt808.Frame{}
 	scratches.Put(s)

@@ -20,10 +20,14 @@ type loop struct {
 	last         []byte
 }
 
-func (l *loop) Write(p []byte) error { l.written += len(p); l.last = append(l.last[:0], p...); return nil }
-func (l *loop) Do(f func())          { l.queue = append(l.queue, f) }
-func (l *loop) Now() time.Time       { return time.Unix(1767323045, 0) }
-func (l *loop) Close(error)          {}
+func (l *loop) Write(p []byte) error {
+	l.written += len(p)
+	l.last = append(l.last[:0], p...)
+	return nil
+}
+func (l *loop) Do(f func())    { l.queue = append(l.queue, f) }
+func (l *loop) Now() time.Time { return time.Unix(1767323045, 0) }
+func (l *loop) Close(error)    {}
 
 func (l *loop) After(time.Duration, func()) func()                      { return func() {} }
 func (l *loop) Fault(err error, _ []byte) error                         { return err }
