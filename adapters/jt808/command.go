@@ -253,7 +253,7 @@ func (a *adapter) fulfil(p *pending, f *jt808.Frame, fields []thing.Field) {
 		raw := append([]byte{byte(f.ID >> 8), byte(f.ID)}, f.Body...)
 		p.replyRaw(thing.Done, 0, "", nil, raw)
 	case p.request.hexadecimal:
-		p.reply(thing.Done, 0, "", []thing.Field{words("id", f.ID.String()), digitsOf("body", f.Body)})
+		p.reply(thing.Done, 0, "", []thing.Field{words("id", fmt.Sprintf("0x%04X", uint16(f.ID))), digitsOf("body", f.Body)})
 	default:
 		state, code, text := outcome(f)
 		p.reply(state, code, text, fields)

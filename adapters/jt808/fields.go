@@ -2,6 +2,7 @@ package jt808
 
 import (
 	"encoding/hex"
+	"fmt"
 
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
@@ -175,7 +176,7 @@ func parameterFields(fields []thing.Field, params []jt808.Parameter) []thing.Fie
 	for _, p := range params {
 		name := p.Info().LowerCamel()
 		if name == "" {
-			name = p.ID.String()
+			name = fmt.Sprintf("0x%04X", uint32(p.ID))
 		}
 		v := digitsOf(name, p.Value)
 		if n, ok := p.Uint(); ok {

@@ -1,0 +1,239 @@
+package jt808
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/protocol/protocoltest"
+)
+
+// drawer is a sink that the test opens.
+type drawer struct {
+	held []func(string, error)
+	got  []*Media
+}
+
+func (d *drawer) Store(m *Media, done func(string, error)) {
+	d.got = append(d.got, m)
+	d.held = append(d.held, done)
+}
+
+func (d *drawer) release(x *terminal, reference string, err error) {
+	held := d.held
+	d.held = nil
+	for _, done := range held {
+		done(reference, err)
+	}
+	x.Run()
+}
+
+func picture(x *terminal) *jt808.MediaData {
+	l := *x.place()
+	return &jt808.MediaData{
+		MediaID: 77, Type: jt808.MediaImage, Format: jt808.MediaJPEG, Cause: jt808.MediaCollision, Channel: 2,
+		Location: &l, Data: bytes.Repeat([]byte("picture "), 30),
+	}
+}
+
+func TestPictureInOneFrame(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(d))).join()
+	if got := x.say(picture(x)); len(got) != 0 || len(x.Said) != 0 {
+		t.Fatalf("before it is kept: %v, %v", ids(got), names(x.Said))
+	}
+	m := d.got[0]
+	if m.Identity != digits || m.ID != 77 || m.Channel != 2 || m.Cause != jt808.MediaCollision || !bytes.Equal(m.Data, picture(x).Data) || !m.Time.Equal(x.Now()) {
+		t.Errorf("kept %+v", m)
+	}
+	d.release(x, "here", nil)
+	said := x.TakeSaid()
+	wantNames(t, said, "event multimedia")
+	want := `{"mediaId":77,"type":0,"format":0,"cause":3,"channel":2,"size":240,"reference":"here","latitude":31.234567,` +
+		`"longitude":121.456789,"altitude":44,"speed":60.5,"direction":90,"positioned":true,"time":1767323045000}`
+	if got := text(said[0].Fields); got != want {
+		t.Errorf("event\n got %s\nwant %s", got, want)
+	}
+	r := parse[jt808.MediaResponse](t, only(t, x.heard()))
+	if r.MediaID != 77 || len(r.Packets) != 0 {
+		t.Errorf("answer %+v", *r)
+	}
+}
+
+func TestPictureInPackages(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(d))).join()
+	p := x.packages(picture(x), 60)
+	for i, frame := range p {
+		if i != 1 {
+			x.Send(frame)
+		}
+	}
+	x.heard()
+	x.Advance(5 * time.Second)
+	r := parse[jt808.MediaResponse](t, only(t, x.heard()))
+	if r.MediaID != 77 || !slices.Equal(r.Packets, []uint16{2}) {
+		t.Errorf("asked for %+v", *r)
+	}
+	x.Send(p[1])
+	d.release(x, "here", nil)
+	if r := parse[jt808.MediaResponse](t, only(t, x.heard())); r.MediaID != 77 || len(r.Packets) != 0 {
+		t.Errorf("answer %+v", *r)
+	}
+	if !bytes.Equal(d.got[0].Data, picture(x).Data) {
+		t.Error("another picture was kept")
+	}
+	// the answer got lost: the terminal sends its last package again
+	x.Send(p[len(p)-1])
+	if r := parse[jt808.MediaResponse](t, only(t, x.heard())); r.MediaID != 77 || len(d.got) != 1 {
+		t.Errorf("answer %+v, kept %d times", *r, len(d.got))
+	}
+}
+
+func TestMissingFirstPackageOfAPicture(t *testing.T) {
+	t.Parallel()
+	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(&drawer{}))).join()
+	first := x.serial
+	x.Send(x.packages(picture(x), 60)[1])
+	x.heard()
+	x.Advance(5 * time.Second)
+	if r := parse[jt808.PlatformResendRequest](t, only(t, x.heard())); r.FirstSerial != first || !slices.Contains(r.Packets, 1) {
+		t.Errorf("asked for %+v", *r)
+	}
+}
+
+func TestPictureThatWasNotKept(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	p := New("jt808", WithSink(d))
+	x := dialVersion(t, jt808.V2013, p).join()
+	frames := x.packages(picture(x), 60)
+	for range 2 {
+		for _, frame := range frames {
+			x.Send(frame)
+		}
+		x.heard()
+		d.release(x, "", errors.New("disk is full"))
+		if got := x.heard(); len(got) != 0 || len(x.Said) != 0 {
+			t.Errorf("answered by %v, said %v", ids(got), names(x.Said))
+		}
+	}
+	if got := p.Stats().(Stats); got.MediaFailed != 2 || len(d.got) != 2 {
+		t.Errorf("counted %+v, tried %d times", got, len(d.got))
+	}
+}
+
+func TestPictureWithoutSinkAndTooLarge(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	for name, x := range map[string]*terminal{
+		"no sink":   dial(t).join(),
+		"too large": dialVersion(t, jt808.V2013, New("jt808", WithSink(d)), func(c *Config) { c.Multimedia.MaxFile = 100 }).join(),
+	} {
+		r := parse[jt808.MediaResponse](t, only(t, x.say(picture(x))))
+		if r.MediaID != 77 {
+			t.Errorf("%s: answer %+v", name, *r)
+		}
+		said := x.TakeSaid()
+		wantNames(t, said, "event multimedia")
+		for _, f := range said[0].Fields {
+			if f.Name == "reference" {
+				t.Errorf("%s: reference %v", name, f.Value)
+			}
+		}
+	}
+	if len(d.got) != 0 {
+		t.Error("a picture that is too large was kept")
+	}
+}
+
+func TestUndeliveredPicture(t *testing.T) {
+	t.Parallel()
+	x := dial(t, delivered).join()
+	x.FailPublish = errors.New("platform is away")
+	if got := x.say(picture(x)); len(got) != 0 {
+		t.Errorf("answered by %v", ids(got))
+	}
+}
+
+func TestPictureOf2011(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	x.Send(x.frame(jt808.IDMediaData, unhex(t, "0000004d00000001"+"ffd8ffe000104a464946000101")))
+	if r := parse[jt808.MediaResponse](t, only(t, x.heard())); r.MediaID != 77 {
+		t.Errorf("answer %+v", *r)
+	}
+	wantField(t, x.TakeSaid()[0].Fields, "size", "13")
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "media")
+	counted := &counters{}
+	k := newFileSink(Multimedia{Directory: dir, MaxFile: 100, MaxQueue: 4, MaxBytes: 100}, counted)
+	item := func(data string) *Media {
+		return &Media{Identity: digits, ID: 7, Format: jt808.MediaWAV, Time: protocoltest.Start, Data: []byte(data)}
+	}
+	type result struct {
+		name string
+		err  error
+	}
+	done := make(chan result, 10)
+	store := func(m *Media) result {
+		k.Store(m, func(name string, err error) { done <- result{name, err} })
+		return <-done
+	}
+	for _, data := range []string{"one", "the same again"} {
+		r := store(item(data))
+		if r.err != nil || r.name != digits+"-7-20260102T030405Z.wav" {
+			t.Fatalf("%+v", r)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, r.name)); err != nil || string(got) != data {
+			t.Errorf("file has %q, %v", got, err)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v: nothing but the item may be left", files, err)
+	}
+	if r := store(item(string(make([]byte, 101)))); !errors.Is(r.err, ErrSinkFull) {
+		t.Errorf("%+v", r)
+	}
+	k.config.Directory = filepath.Join(dir, digits+"-7-20260102T030405Z.wav") // a file
+	if r := store(item("x")); r.err == nil || r.name != "" {
+		t.Errorf("%+v", r)
+	}
+	if n := counted.mediaWaiting.Load(); n != 0 {
+		t.Errorf("%d are waiting", n)
+	}
+	for format, want := range map[jt808.MediaFormat]string{0: "jpg", 1: "tif", 2: "mp3", 3: "wav", 4: "wmv", 9: "bin"} {
+		if got := extension(&Media{Format: format}); got != want {
+			t.Errorf("format %d: %s, want %s", format, got, want)
+		}
+	}
+	if got := fileName(&Media{Identity: "1", ID: 2, Packet: 3, Time: protocoltest.Start}); got != "1-2-3-20260102T030405Z.jpg" {
+		t.Errorf("name %s", got)
+	}
+}
+
+func TestFilesThroughThePlugin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	x := dial(t, func(c *Config) { c.Multimedia.Directory = dir }).join()
+	x.Send(x.message(picture(x)))
+	var files []os.DirEntry
+	for deadline := time.Now().Add(10 * time.Second); len(x.Said) == 0 && time.Now().Before(deadline); {
+		x.Run() // the sink's goroutine is done when it is
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 || len(x.Said) == 0 {
+		t.Fatalf("%v, %v, said %v", files, err, names(x.Said))
+	}
+	wantField(t, x.Said[0].Fields, "reference", `"`+files[0].Name()+`"`)
+}
