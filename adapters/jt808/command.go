@@ -17,9 +17,12 @@ type commands struct {
 	recent  []*message // those that went in packages, the latest last
 }
 
-// maxRecent is how many messages in packages are kept for a terminal that lacks
-// packages of them (0x0005).
-const maxRecent = 2
+// How many messages in packages are kept for a terminal that lacks packages of
+// them (0x0005), and for how long.
+const (
+	maxRecent = 2
+	recentFor = 5 * time.Minute
+)
 
 // message is one message of ours.
 type message struct {
@@ -87,18 +90,23 @@ func (a *adapter) Command(c *conn, s *session.Session, cmd *thing.Command) error
 	p.serial = a.nextSerial(frames)
 	a.commands.pending = append(a.commands.pending, p)
 	if frames > 1 {
-		a.keepRecent(&p.message)
+		a.keepRecent(c, &p.message)
 	}
 	a.counters.commands.Add(1)
 	p.send()
 	return nil
 }
 
-func (a *adapter) keepRecent(m *message) {
-	if len(a.commands.recent) == maxRecent {
-		a.commands.recent = slices.Delete(a.commands.recent, 0, 1)
+// keepRecent keeps a message that went in packages for a while.
+func (a *adapter) keepRecent(c *conn, m *message) {
+	k := a.commands
+	if len(k.recent) == maxRecent {
+		k.recent = slices.Delete(k.recent, 0, 1)
 	}
-	a.commands.recent = append(a.commands.recent, m)
+	k.recent = append(k.recent, m)
+	c.After(recentFor, func() {
+		k.recent = slices.DeleteFunc(k.recent, func(have *message) bool { return have == m })
+	})
 }
 
 // supersede ends requests that q takes the place of: were they repeated they

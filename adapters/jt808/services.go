@@ -127,6 +127,9 @@ func vehicleControlService(in *input, _ *adapter) jt808.Body {
 // callBackService makes 0x8400.
 func callBackService(in *input, _ *adapter) jt808.Body {
 	b := &jt808.CallBack{Phone: in.needText("phone")}
+	if most := 20; len(b.Phone) > most {
+		in.fail("phone", "%d characters, at most %d", len(b.Phone), most)
+	}
 	if in.truth("listen", false) {
 		b.Flag = 1
 	}

@@ -1,0 +1,70 @@
+package jt808
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/linkspan/linkspan/protocol"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	t.Parallel()
+	c := DefaultConfig()
+	if err := c.validate(); err != nil {
+		t.Error(err)
+	}
+	p, ok := protocol.Default[Name]
+	if !ok || p.Config != any(DefaultConfig()) || p.Stats == nil {
+		t.Errorf("the plugin is %+v", p)
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	t.Parallel()
+	c := Config{Authentication: Authentication{Key: "short", Lifetime: -1}, Zone: "Mars", Commands: Commands{Timeout: -time.Second, Retries: 11}}
+	_, err := Plugin.New(c)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, key := range []string{
+		"ack:", "authentication.policy:", "authentication.key:", "authentication.lifetime:", "authentication.attempts:", "zone:",
+		"textEncoding:", "logout:", "unknown:", "maxInflated:", "packages:", "packages.acknowledge:", "commands.timeout:",
+		"commands.retries:", "commands.most:", "commands.maxBody:", "multimedia.maxFile:", "multimedia.maxQueue:",
+	} {
+		if !strings.Contains(err.Error(), key) {
+			t.Errorf("the error does not name %s", key)
+		}
+	}
+	if strings.Contains(err.Error(), "short\"") || strings.Contains(err.Error(), ": short") {
+		t.Errorf("the error tells the key: %v", err)
+	}
+}
+
+func TestZones(t *testing.T) {
+	t.Parallel()
+	for zone, want := range map[string]int{"+08:00": 8 * 3600, "-03:30": -3*3600 - 1800, "Z": 0, "UTC": 0} {
+		z, err := parseZone(zone)
+		if err != nil {
+			t.Errorf("%s: %v", zone, err)
+			continue
+		}
+		if _, offset := time.Unix(0, 0).In(z).Zone(); offset != want {
+			t.Errorf("%s is %d s", zone, offset)
+		}
+	}
+	for _, zone := range []string{"", "Local", "8", "../x"} {
+		if _, err := parseZone(zone); err == nil {
+			t.Errorf("%q is a zone", zone)
+		}
+	}
+}
+
+// An idle connection holds the adapter and who it speaks to.
+func TestIdleConnectionsAreSmall(t *testing.T) {
+	t.Parallel()
+	if size := unsafe.Sizeof(adapter{}) + unsafe.Sizeof(origin{}); size > 256 {
+		t.Errorf("an idle connection holds %d bytes", size)
+	}
+}
