@@ -289,18 +289,27 @@ func (d *device) appendLogout(id uint32) []byte {
 }
 
 // recent remembers whose request an id was, for the last ones.
-type recent [1 << 12]struct {
+type recent struct{ entries []recentEntry }
+
+type recentEntry struct {
 	id  uint32
 	dev *device
 }
 
+const maxRecent = 1 << 12
+
 func (r *recent) add(id uint32, d *device) {
-	e := &r[id%uint32(len(r))]
-	e.id, e.dev = id, d
+	if r.entries == nil {
+		r.entries = make([]recentEntry, maxRecent)
+	}
+	r.entries[id%maxRecent] = recentEntry{id, d}
 }
 
 func (r *recent) find(id uint32) *device {
-	if e := &r[id%uint32(len(r))]; e.id == id {
+	if r.entries == nil {
+		return nil
+	}
+	if e := r.entries[id%maxRecent]; e.id == id {
 		return e.dev
 	}
 	return nil
