@@ -38,6 +38,7 @@ func (a *adapter) reportAlarms(s *scratch, r *receipt, l *jt808.Location, alarms
 			fields = appendItem(fields, l, jt808.ExtraCrossing)
 		case jt808.AlarmSectionTime:
 			fields = appendItem(fields, l, jt808.ExtraSectionTime)
+		default: // the others are about nothing more
 		}
 		s.fields = fields
 		s.message = thing.Message{Kind: thing.Event, Name: "alarm", Time: at, Fields: fields}

@@ -91,7 +91,7 @@ func TestRepetition(t *testing.T) {
 	x := dialVersion(t, jt808.V2013, p, func(c *Config) { c.Commands.Timeout = 10 * time.Second; c.Commands.Retries = 2 }).join()
 	f := x.order(service("linkCheck", `{}`))
 	at := x.Now()
-	var sent []time.Duration
+	sent := make([]time.Duration, 0, 2)
 	for range 200 {
 		x.Advance(time.Second)
 		for _, again := range x.heard() {
@@ -397,7 +397,7 @@ func TestLongCommands(t *testing.T) {
 			if len(frames) != 3 {
 				t.Fatalf("%d frames, want 3", len(frames))
 			}
-			var body []byte
+			body := make([]byte, 0, 3000)
 			for i, f := range frames {
 				if f.Total != 3 || f.Index != uint16(i+1) || f.Serial != frames[0].Serial+uint16(i) {
 					t.Errorf("package %d: %+v", i, f.Header)

@@ -125,7 +125,7 @@ func (c *Config) validate() error {
 	if err := c.Frames.Validate(); err != nil {
 		all = append(all, fmt.Errorf("frames: %w", err))
 	}
-	if err := c.Packages.ReassemblyOptions.Validate(); err != nil {
+	if err := c.Packages.Validate(); err != nil {
 		all = append(all, fmt.Errorf("packages: %w", err))
 	}
 	word("packages.acknowledge", c.Packages.Acknowledge, acknowledgeEach, acknowledgeLast)

@@ -22,8 +22,7 @@ func page(t *testing.T) string {
 
 // keys are the configuration's keys.
 func keys(t reflect.Type, prefix string) (all []string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		key, _, _ := strings.Cut(f.Tag.Get("conf"), ",")
 		switch {
 		case f.Anonymous:
@@ -114,7 +113,7 @@ func TestTheConfigurationOfThePageIsValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Plugin.New(decoded); err != nil {
+	if _, err = Plugin.New(decoded); err != nil {
 		t.Error(err)
 	}
 	if c := decoded.(Config); c.Ack != ackDelivered || c.Authentication.Key == "" || c.Multimedia.Directory == "" || c.Commands != DefaultConfig().Commands {
@@ -143,7 +142,7 @@ func TestTheExamplesOfThePage(t *testing.T) {
 	l.SetPosition(31_234_759, 121_456_469)
 	x.say(l)
 	var squeezed strings.Builder
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		squeezed.WriteString(strings.TrimSpace(line))
 	}
 	if got := names(x.Said); len(got) != 1 {

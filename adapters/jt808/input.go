@@ -136,10 +136,11 @@ func (in *input) needTruth(name string) bool {
 	return in.truth(name, false)
 }
 
-func (in *input) text(name, otherwise string) string {
+// text is a text, empty if it is not given.
+func (in *input) text(name string) string {
 	v, ok := in.get(name)
 	if !ok {
-		return otherwise
+		return ""
 	}
 	s, ok := v.Text()
 	if !ok {
@@ -150,11 +151,11 @@ func (in *input) text(name, otherwise string) string {
 
 func (in *input) needText(name string) string {
 	in.need(name)
-	return in.text(name, "")
+	return in.text(name)
 }
 
 func (in *input) hexadecimal(name string) []byte {
-	b, err := hex.DecodeString(strings.ReplaceAll(in.text(name, ""), " ", ""))
+	b, err := hex.DecodeString(strings.ReplaceAll(in.text(name), " ", ""))
 	if err != nil {
 		in.fail(name, "must be hexadecimal digits, two for each byte")
 	}
@@ -164,7 +165,7 @@ func (in *input) hexadecimal(name string) []byte {
 // id is a message's id: "0x8300".
 func (in *input) id(name string) jt808.ID {
 	var id uint16
-	if _, err := fmt.Sscanf(in.text(name, "")+"\n", "0x%4x\n", &id); err != nil {
+	if _, err := fmt.Sscanf(in.text(name)+"\n", "0x%4x\n", &id); err != nil {
 		in.fail(name, `must be an id such as "0x8300"`)
 	}
 	return jt808.ID(id)

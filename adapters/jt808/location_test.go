@@ -18,11 +18,11 @@ import (
 	"github.com/linkspan/linkspan/thing"
 )
 
-func unhex(t testing.TB, digits string) []byte {
-	t.Helper()
+func unhex(tb testing.TB, digits string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(digits)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
@@ -127,7 +127,7 @@ func TestItems(t *testing.T) {
 			l.Extras = []jt808.Extra{{ID: c.id, Value: unhex(t, c.value)}, {ID: c.id, Value: unhex(t, c.value)}}
 			x.wantAnswer(x.say(l), jt808.IDLocation, jt808.ResultOK)
 			fields := x.TakeSaid()[0].Fields
-			for _, want := range strings.Fields(c.want) {
+			for want := range strings.FieldsSeq(c.want) {
 				field, value, _ := strings.Cut(want, "=")
 				wantField(t, fields, field, value)
 			}
@@ -150,6 +150,8 @@ func TestItems(t *testing.T) {
 }
 
 // vectorLocation is what a vector expects of a location.
+//
+//nolint:tagliatelle // the vectors' own names
 type vectorLocation struct {
 	Alarm, Status  uint32
 	Lat, Lon       float64
@@ -167,22 +169,26 @@ type vectorLocation struct {
 	}
 }
 
-// vectors of the codec, each a whole frame of some terminal.
+// vector is one of the codec's: a whole frame of some terminal.
+//
+//nolint:tagliatelle // the vectors' own names
+type vector struct {
+	Name, Hex string
+	Expect    struct {
+		MsgID string `json:"msg_id"`
+		Phone string `json:"phone_stripped"`
+		Sub   bool   `json:"subpackage"`
+		Body  json.RawMessage
+	}
+}
+
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../../codec/jt808/testdata/jt808.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var vectors []struct {
-		Name, Hex string
-		Expect    struct {
-			MsgID string `json:"msg_id"`
-			Phone string `json:"phone_stripped"`
-			Sub   bool   `json:"subpackage"`
-			Body  json.RawMessage
-		}
-	}
+	var vectors []vector
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +270,7 @@ func TestAlarmsBeginOnce(t *testing.T) {
 		x.wantAnswer(x.say(l), jt808.IDLocation, jt808.ResultOK)
 		said := x.TakeSaid()
 		wantField(t, said[0].Fields, "alarm", strconv.Itoa(int(alarm)))
-		var types []string
+		types := make([]string, 0, len(said))
 		for _, s := range said[1:] {
 			if s.Kind != thing.Event || s.Name != "alarm" {
 				t.Errorf("%v %s was said", s.Kind, s.Name)

@@ -2,6 +2,7 @@ package jt808
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -209,10 +210,7 @@ func TestPipelinedBehindTheLogin(t *testing.T) {
 		x := dial(t, withKey)
 		code := x.code(New("jt808"), withKey)
 		x.HoldLogins = true
-		var in []byte
-		in = append(in, x.message(&jt808.Authenticate{Code: code})...)
-		in = append(in, x.message(x.place())...)
-		in = append(in, x.message(&jt808.Heartbeat{})...)
+		in := slices.Concat(x.message(&jt808.Authenticate{Code: code}), x.message(x.place()), x.message(&jt808.Heartbeat{}))
 		x.SendEach(size, in)
 		if got := x.heard(); len(got) != 0 || len(x.Said) != 0 {
 			t.Fatalf("before the login was complete: %v, %v", ids(got), names(x.Said))
@@ -324,12 +322,9 @@ func TestTakenOver(t *testing.T) {
 func TestGarbageBetweenFrames(t *testing.T) {
 	t.Parallel()
 	x := dial(t).join()
-	var in []byte
 	for range 3 {
-		in = append(in, x.message(x.place())...)
-		in = append(in, 0x01, 0x02, 0x7E, 0x7E, 'x', 0x7E)
+		x.Send(append(x.message(x.place()), 0x01, 0x02, 0x7E, 0x7E, 'x', 0x7E))
 	}
-	x.Send(in)
 	if got := x.heard(); len(got) != 3 {
 		t.Errorf("%d answers, want 3", len(got))
 	}

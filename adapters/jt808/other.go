@@ -29,6 +29,7 @@ func (a *adapter) other(c *conn, s *scratch, f *jt808.Frame) {
 	case jt808.IDCompressed:
 		a.compressed(c, s, f)
 		return
+	default:
 	}
 	body, err := jt808.ParseBody(f.ID, f.Version, f.Body)
 	if err != nil {

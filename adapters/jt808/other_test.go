@@ -86,20 +86,25 @@ func TestEveryEventHasFields(t *testing.T) {
 	}
 }
 
+func zip(t *testing.T, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func TestRawUpstream(t *testing.T) {
 	t.Parallel()
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	w.Write([]byte("unpacked"))
-	w.Close()
-	bomb := new(bytes.Buffer)
-	w = gzip.NewWriter(bomb)
-	w.Write(make([]byte, 1<<20+1))
-	w.Close()
-
+	packed, bomb := zip(t, []byte("unpacked")), zip(t, make([]byte, 1<<20+1))
 	x := dial(t).join()
 	x.wantAnswer(x.say(&jt808.Passthrough{Type: 0x41, Data: []byte{1, 2}}), jt808.IDPassthrough, jt808.ResultOK)
-	x.wantAnswer(x.say(&jt808.Compressed{Data: packed.Bytes()}), jt808.IDCompressed, jt808.ResultOK)
+	x.wantAnswer(x.say(&jt808.Compressed{Data: packed}), jt808.IDCompressed, jt808.ResultOK)
 	x.Send(x.frame(0x0F00, []byte{7}))
 	x.wantAnswer(x.heard(), 0x0F00, jt808.ResultUnsupported)
 	said := x.TakeSaid()
@@ -109,7 +114,7 @@ func TestRawUpstream(t *testing.T) {
 			t.Errorf("raw %x, want %x", said[i].Raw, want)
 		}
 	}
-	for _, frame := range x.packages(&jt808.Compressed{Data: bomb.Bytes()}, 1000) {
+	for _, frame := range x.packages(&jt808.Compressed{Data: bomb}, 1000) {
 		x.Send(frame)
 	}
 	got := x.heard()

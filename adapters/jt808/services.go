@@ -113,7 +113,7 @@ func confirmAlarmService(in *input, _ *adapter) jt808.Body {
 func controlService(in *input, _ *adapter) jt808.Body {
 	in.need("command")
 	i := in.one("command", 0, "upgrade", "connect", "powerOff", "reset", "factoryReset", "closeData", "closeRadio")
-	return &jt808.TerminalControl{Command: jt808.ControlCommand(i + 1), Param: in.text("parameters", "")} //nolint:gosec // below 8
+	return &jt808.TerminalControl{Command: jt808.ControlCommand(i + 1), Param: in.text("parameters")} //nolint:gosec // below 8
 }
 
 // vehicleControlService makes 0x8500, whose meaning 2019 turned round.
@@ -147,7 +147,7 @@ func setEventsService(in *input, _ *adapter) jt808.Body {
 	b := &jt808.SetEvents{Action: menuAction(in)}
 	if b.Action != jt808.MenuDeleteAll {
 		in.items("events", 255, func(in *input) {
-			b.Events = append(b.Events, jt808.Event{ID: in.needU8("id"), Content: in.text("text", "")})
+			b.Events = append(b.Events, jt808.Event{ID: in.needU8("id"), Content: in.text("text")})
 		})
 	}
 	return b

@@ -93,7 +93,7 @@ func setCirclesService(in *input, _ *adapter) jt808.Body {
 		lat, lon, south, west := position(in, "latitude", "longitude")
 		h.add(in, south, west)
 		attr := areaAttr(in) | h.attr()
-		c := jt808.Circle{ID: in.needU32("id"), Latitude: lat, Longitude: lon, Radius: in.needU32("radius"), Name: in.text("name", "")}
+		c := jt808.Circle{ID: in.needU32("id"), Latitude: lat, Longitude: lon, Radius: in.needU32("radius"), Name: in.text("name")}
 		c.AreaLimits = areaLimits(in, &attr)
 		c.Attr = attr
 		b.Items = append(b.Items, c)
@@ -111,7 +111,7 @@ func setRectanglesService(in *input, _ *adapter) jt808.Body {
 		bottom, right, south, west := position(in, "bottom", "right")
 		h.add(in, south, west)
 		attr := areaAttr(in) | h.attr()
-		r := jt808.Rectangle{ID: in.needU32("id"), Top: top, Left: left, Bottom: bottom, Right: right, Name: in.text("name", "")}
+		r := jt808.Rectangle{ID: in.needU32("id"), Top: top, Left: left, Bottom: bottom, Right: right, Name: in.text("name")}
 		r.AreaLimits = areaLimits(in, &attr)
 		r.Attr = attr
 		b.Items = append(b.Items, r)
@@ -126,7 +126,7 @@ const maxPoints = 65535
 // setPolygonService makes 0x8604.
 func setPolygonService(in *input, _ *adapter) jt808.Body {
 	attr := areaAttr(in)
-	b := &jt808.SetPolygon{AreaID: in.needU32("id"), Name: in.text("name", "")}
+	b := &jt808.SetPolygon{AreaID: in.needU32("id"), Name: in.text("name")}
 	b.AreaLimits = areaLimits(in, &attr)
 	var h hemisphere
 	in.items("points", maxPoints, func(in *input) {
@@ -141,7 +141,7 @@ func setPolygonService(in *input, _ *adapter) jt808.Body {
 // setRouteService makes 0x8606.
 func setRouteService(in *input, _ *adapter) jt808.Body {
 	attr := crossings(in)
-	b := &jt808.SetRoute{RouteID: in.needU32("id"), Name: in.text("name", "")}
+	b := &jt808.SetRoute{RouteID: in.needU32("id"), Name: in.text("name")}
 	b.Start, b.End = period(in, &attr)
 	b.Attr = attr
 	in.items("points", maxPoints, func(in *input) { b.Points = append(b.Points, routePoint(in)) })
@@ -173,14 +173,14 @@ func routePoint(in *input) jt808.RoutePoint {
 
 // deleteService makes one of the messages that delete areas: all if no ids are
 // given.
-func deleteService(make func(jt808.AreaIDs) jt808.Body) func(*input, *adapter) jt808.Body {
+func deleteService(message func(jt808.AreaIDs) jt808.Body) func(*input, *adapter) jt808.Body {
 	const most = 125
 	return func(in *input, _ *adapter) jt808.Body {
 		ids := in.numbers("ids")
 		if len(ids) > most {
 			in.fail("ids", "%d, at most %d", len(ids), most)
 		}
-		return make(jt808.AreaIDs{IDs: ids})
+		return message(jt808.AreaIDs{IDs: ids})
 	}
 }
 

@@ -110,7 +110,7 @@ func (k *fileSink) run() {
 
 // write writes a file of that name, or none.
 func (k *fileSink) write(name string, data []byte) (err error) {
-	if err := os.MkdirAll(k.config.Directory, 0o750); err != nil {
+	if err = os.MkdirAll(k.config.Directory, 0o750); err != nil {
 		return fmt.Errorf("jt808: multimedia directory: %w", err)
 	}
 	f, err := os.CreateTemp(k.config.Directory, ".part-*")

@@ -27,14 +27,14 @@ type Stats struct {
 
 // counters is what Stats is taken of. It may be used from any goroutine.
 type counters struct {
-	registrations, refused, strangers      atomic.Uint64
-	locations, alarms                      atomic.Uint64
-	malformed, unknown, undelivered        atomic.Uint64
-	commands, retransmissions              atomic.Uint64
-	timedOut, unmatched, resent            atomic.Uint64
-	packages, packagesMissing, incomplete  atomic.Uint64
-	mediaStored, mediaFailed, mediaDropped atomic.Uint64
-	mediaWaiting                           atomic.Int64
+	registrations, refused, strangers     atomic.Uint64
+	locations, alarms                     atomic.Uint64
+	malformed, unknown, undelivered       atomic.Uint64
+	commands, retransmissions             atomic.Uint64
+	timedOut, unmatched, resent           atomic.Uint64
+	packages, packagesMissing, incomplete atomic.Uint64
+	mediaStored, mediaFailed              atomic.Uint64
+	mediaWaiting                          atomic.Int64
 }
 
 func (c *counters) stats() Stats {

@@ -25,31 +25,31 @@ type terminal struct {
 const digits = "13800138000"
 
 // dial connects a terminal to the plugin.
-func dial(t testing.TB, change ...func(*Config)) *terminal {
-	t.Helper()
-	return dialVersion(t, jt808.V2013, New("jt808"), change...)
+func dial(tb testing.TB, change ...func(*Config)) *terminal {
+	tb.Helper()
+	return dialVersion(tb, jt808.V2013, New("jt808"), change...)
 }
 
-func dialVersion(t testing.TB, v jt808.Version, p protocol.Plugin, change ...func(*Config)) *terminal {
-	t.Helper()
+func dialVersion(tb testing.TB, v jt808.Version, p protocol.Plugin, change ...func(*Config)) *terminal {
+	tb.Helper()
 	c := DefaultConfig()
 	for _, f := range change {
 		f(&c)
 	}
 	return &terminal{
-		Device:  protocoltest.Connect(t, p, c),
-		t:       t,
+		Device:  protocoltest.Connect(tb, p, c),
+		t:       tb,
 		decoder: jt808.NewDecoder(jt808.DefaultOptions()),
-		phone:   phoneOf(t, digits, v),
+		phone:   phoneOf(tb, digits, v),
 		version: v,
 	}
 }
 
-func phoneOf(t testing.TB, number string, v jt808.Version) jt808.Phone {
-	t.Helper()
+func phoneOf(tb testing.TB, number string, v jt808.Version) jt808.Phone {
+	tb.Helper()
 	p, err := jt808.ParsePhone(number, v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -104,23 +104,23 @@ func (x *terminal) heard() (all []*jt808.Frame) {
 func parse[B any, P interface {
 	*B
 	jt808.Body
-}](t testing.TB, f *jt808.Frame) *B {
-	t.Helper()
+}](tb testing.TB, f *jt808.Frame) *B {
+	tb.Helper()
 	b := P(new(B))
 	if f.ID != b.ID() {
-		t.Fatalf("message %v, want %v", f.ID, b.ID())
+		tb.Fatalf("message %v, want %v", f.ID, b.ID())
 	}
 	if err := b.ParseBody(f.Body, f.Version); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return (*B)(b)
 }
 
 // only is the one frame that there is.
-func only(t testing.TB, frames []*jt808.Frame) *jt808.Frame {
-	t.Helper()
+func only(tb testing.TB, frames []*jt808.Frame) *jt808.Frame {
+	tb.Helper()
 	if len(frames) != 1 {
-		t.Fatalf("%d frames, want one: %v", len(frames), ids(frames))
+		tb.Fatalf("%d frames, want one: %v", len(frames), ids(frames))
 	}
 	return frames[0]
 }
@@ -175,17 +175,17 @@ func names(said []protocoltest.Said) (all []string) {
 	return all
 }
 
-func wantNames(t testing.TB, said []protocoltest.Said, want ...string) {
-	t.Helper()
+func wantNames(tb testing.TB, said []protocoltest.Said, want ...string) {
+	tb.Helper()
 	if got := names(said); !slices.Equal(got, want) {
-		t.Fatalf("the platform heard %q, want %q", got, want)
+		tb.Fatalf("the platform heard %q, want %q", got, want)
 	}
 }
 
-func wantField(t testing.TB, fields []thing.Field, name, want string) {
-	t.Helper()
+func wantField(tb testing.TB, fields []thing.Field, name, want string) {
+	tb.Helper()
 	v, ok := thing.Get(fields, name)
 	if !ok || v.String() != want {
-		t.Errorf("field %s is %v, want %s, in %s", name, v, want, text(fields))
+		tb.Errorf("field %s is %v, want %s, in %s", name, v, want, text(fields))
 	}
 }
