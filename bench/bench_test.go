@@ -1,0 +1,143 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/linkspan/linkspan/codec/jt808"
+)
+
+// The program starts itself in its roles, and so does the test.
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(roleEnv); spec != "" {
+		if err := playRole(spec); err != nil {
+			_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestQuick runs everything, for a moment. That no message is lost is checked in
+// every turn of every variant; how fast they are is not looked at.
+func TestQuick(t *testing.T) {
+	dir := t.TempDir()
+	var out, progress bytes.Buffer
+	args := []string{"-quick", "-pin=false", "-duration", "50ms", "-json", filepath.Join(dir, "out.json"), "-markdown", filepath.Join(dir, "out.md")}
+	if err := command(t.Context(), args, &out, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, progress.Bytes())
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "out.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err = json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.Throughput); n != 6 {
+		t.Errorf("%d figures of throughput, want three variants in two shapes", n)
+	}
+	if len(r.Latency) != 3 || len(r.Memory) != 4 || len(r.Storm) != 3 || len(r.Scale) != 4 || len(r.Platform) != 6 {
+		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform))
+	}
+	for _, s := range append(append(r.Throughput, r.Scale...), r.Platform...) {
+		if len(s.Samples) != 1 || s.Median.Messages == 0 || s.Median.CPU <= 0 {
+			t.Errorf("%s %s: %+v", s.Variant, s.Shape, s.Median)
+		}
+		if want := s.Variant != limitName && s.Variant != goroutinesName; want != (s.Median.PayloadBytes > 0) {
+			t.Errorf("%s %s: payloads of %v bytes", s.Variant, s.Shape, s.Median.PayloadBytes)
+		}
+		if w := s.Median.WritesPerRead; s.Variant != bareName && s.Variant != platformName && w > 1 {
+			t.Errorf("%s %s: %v writes per read", s.Variant, s.Shape, w)
+		}
+	}
+	markdown, err := os.ReadFile(filepath.Join(dir, "out.md"))
+	if err != nil || !bytes.Contains(markdown, []byte("| "+discardName+" |")) || !bytes.Contains(out.Bytes(), []byte(discardName)) {
+		t.Errorf("%v in\n%s\n%s", err, markdown, out.Bytes())
+	}
+}
+
+func TestMistakesInFlags(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-nonsense"}} {
+		if err := command(context.Background(), args, io.Discard, io.Discard); err == nil {
+			t.Errorf("%q: no error", args)
+		}
+	}
+}
+
+// The least server and linkspan's codec have to agree about what a frame is.
+func TestFraming(t *testing.T) {
+	t.Parallel()
+	var stream, want []byte
+	frames := 0
+	for device := range 3 {
+		for i := range 700 {
+			var err error
+			if stream, err = appendReport(stream, device, i); err != nil {
+				t.Fatal(err)
+			}
+			frames++
+		}
+	}
+	decoder := jt808.NewDecoder(jt808.DefaultOptions())
+	for in := stream; len(in) > 0; {
+		f, n, err := decoder.Decode(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in = in[n:]
+		h := f.Header
+		want, _, err = jt808.AppendMessage(want, h, &jt808.PlatformResponse{Serial: h.Serial, Request: h.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	acks, _, used, n := acknowledgeAll(nil, nil, stream)
+	if used != len(stream) || n != frames || !bytes.Equal(acks, want) {
+		t.Errorf("%d of %d bytes, %d frames of %d, acknowledgements are equal: %v", used, len(stream), n, frames, bytes.Equal(acks, want))
+	}
+	split := 0
+	for cut := 1; cut < 200; cut++ {
+		_, _, used, n := acknowledgeAll(nil, nil, stream[:cut])
+		_, _, more, m := acknowledgeAll(nil, nil, stream[used:400])
+		_, _, all, whole := acknowledgeAll(nil, nil, stream[:400])
+		if used+more != all || n+m != whole {
+			t.Fatalf("cut at %d: %d+%d bytes, %d+%d frames", cut, used, more, n, m)
+		}
+		split++
+	}
+	broken := bytes.Clone(stream[:200])
+	broken[20] ^= 1
+	if _, _, _, n := acknowledgeAll(nil, nil, broken); split == 0 || n != bytes.Count(broken, []byte{delimiter})/2-1 {
+		t.Errorf("%d frames acknowledged of a stream in which one is damaged", n)
+	}
+}
+
+// What the discarding connector encodes has to be what the connector to the
+// platform sends: the same size for the same reports, but for digits of the ids.
+func TestPayloadsAreTheConnectors(t *testing.T) {
+	t.Parallel()
+	opts := quickOptions()
+	opts.Pin, opts.Only, opts.Variants = false, []string{"platform"}, []string{platformName, bareName}
+	r, err := run(t.Context(), opts, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]float64{}
+	for _, s := range r.Platform {
+		sizes[s.Variant] = s.Median.PayloadBytes
+	}
+	if d := sizes[platformName] - sizes[bareName]; d < -8 || d > 8 {
+		t.Errorf("payloads have %.1f bytes from linkspan and %.1f from the bare client", sizes[platformName], sizes[bareName])
+	}
+}

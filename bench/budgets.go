@@ -1,0 +1,82 @@
+//go:build linux
+
+package main
+
+import "fmt"
+
+// budget is something that linkspan is to keep to.
+type budget struct {
+	What     string `json:"what"`
+	Target   string `json:"target"`
+	Measured string `json:"measured"`
+	Met      bool   `json:"met"`
+}
+
+// What linkspan may cost. CPU is compared within one run.
+const (
+	mostSteady   = 1.15    // x limit
+	mostBurst    = 2.0     // x limit
+	mostAllocs   = 2.0     // for each location report
+	mostIdle     = 4 << 10 // bytes of resident memory for each connection
+	mostPlatform = 1.3     // x bare client
+	mostScale    = 1.2     // x the fewest devices
+)
+
+// judge compares what was measured with the budgets.
+func (r *report) judge() {
+	r.Budgets = nil
+	against := func(what string, base, figure, most float64, of string) {
+		if base > 0 && figure > 0 {
+			r.Budgets = append(r.Budgets, budget{
+				what, fmt.Sprintf("<= %.4g x %s", most, of), fmt.Sprintf("%.2f x", figure/base), figure <= most*base,
+			})
+		}
+	}
+	for _, shape := range []struct {
+		name string
+		most float64
+	}{{"steady", mostSteady}, {"burst", mostBurst}} {
+		against("CPU per message, "+shape.name, cpuOf(r.Throughput, limitName, shape.name), cpuOf(r.Throughput, discardName, shape.name), shape.most, limitName)
+	}
+	for _, s := range r.Throughput {
+		if s.Variant == discardName {
+			r.Budgets = append(r.Budgets, budget{
+				"allocations per location report, " + s.Shape, fmt.Sprintf("<= %g", mostAllocs), fmt.Sprintf("%.3f", s.Median.Allocs), s.Median.Allocs <= mostAllocs,
+			})
+		}
+	}
+	for _, m := range r.Memory {
+		if m.Variant == discardName {
+			r.Budgets = append(r.Budgets, budget{
+				"resident memory per idle authenticated connection", fmt.Sprintf("<= %d bytes", mostIdle), fmt.Sprintf("%.0f bytes", m.RSS), m.RSS <= mostIdle,
+			})
+		}
+	}
+	for _, s := range r.Platform {
+		if s.Variant == platformName {
+			against("CPU per message to the platform, "+s.Shape, cpuOf(r.Platform, bareName, s.Shape[:4]), s.Median.CPU, mostPlatform, bareName)
+		}
+	}
+	r.judgeScale()
+}
+
+func (r *report) judgeScale() {
+	var first, most series
+	for _, s := range r.Scale {
+		if s.Variant != discardName {
+			continue
+		}
+		if first.Variant == "" {
+			first = s
+		}
+		if s.Devices > most.Devices {
+			most = s
+		}
+	}
+	if first.Devices < most.Devices && first.Median.CPU > 0 {
+		r.Budgets = append(r.Budgets, budget{
+			fmt.Sprintf("CPU per message with %d devices", most.Devices), fmt.Sprintf("<= %g x with %d", mostScale, first.Devices),
+			fmt.Sprintf("%.2f x", most.Median.CPU/first.Median.CPU), most.Median.CPU <= mostScale*first.Median.CPU,
+		})
+	}
+}

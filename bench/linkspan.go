@@ -1,0 +1,187 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	adapter "github.com/linkspan/linkspan/adapters/jt808"
+	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/config/devices"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/server"
+	"github.com/linkspan/linkspan/session"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun"
+)
+
+// The names of the benchmark's devices at the platform. All have one secret.
+const (
+	gatewayProduct = "a1gateway01"
+	gatewayName    = "bridge"
+	deviceProduct  = "a1truck0001"
+	benchSecret    = "bench-secret"
+)
+
+// startLinkspan starts linkspan as its command does, with one event loop and the
+// given connector. ack is adapters/jt808's.
+func startLinkspan(up upstream.Connector, ack string, count func(*counts)) (*role, error) {
+	known, err := devices.Open(devices.Config{
+		Unknown:  devices.PolicyTemplate,
+		Template: devices.Template{ProductKey: deviceProduct, DeviceName: "${identity}", DeviceSecret: benchSecret},
+	})
+	if err != nil {
+		return nil, err
+	}
+	b, err := bridge.New(bridge.DefaultConfig(), up, known)
+	if err != nil {
+		return nil, err
+	}
+	cfg := adapter.DefaultConfig()
+	cfg.Ack = ack
+	cfg.Authentication.Policy = "accept"
+	open, err := adapter.Plugin.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{{
+		Name: "bench", Address: "127.0.0.1:0", Protocol: adapter.Name, Open: open, Limits: server.DefaultLimits(),
+		Host: &protocol.Host{
+			Uplink: b.Uplink(), Listener: "bench",
+			Heartbeat: []session.Option{session.Heartbeat(time.Minute, 1<<20)}, // timed, but idle devices stay
+		},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	return &role{
+		addr: s.Addr("bench").String(),
+		count: func() counts {
+			l := s.Stats().Listeners[0]
+			n := counts{Messages: l.Messages, Reads: l.Reads, Writes: l.Writes, Failures: l.Faults["damaged"] + l.Faults["panic"]}
+			st := b.Stats()
+			n.Failures += st.Failed + st.Refused["offline"] + st.Refused["overloaded"] + st.Refused["closed"]
+			count(&n)
+			return n
+		},
+		close: func(ctx context.Context) error { return errors.Join(s.Close(ctx), b.Close(ctx)) },
+	}, nil
+}
+
+func startDiscard(string) (*role, error) {
+	d := &discard{}
+	return startLinkspan(d, "received", func(n *counts) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		n.Payloads, n.Bytes = d.payloads, d.bytes
+	})
+}
+
+// discard is a platform that is nowhere: what devices say is encoded as the
+// connector to Alibaba Cloud does it, and thrown away. It may be used from any
+// goroutine.
+type discard struct {
+	mu       sync.Mutex
+	buf      []byte // guarded by mu
+	payloads uint64 // guarded by mu
+	bytes    uint64 // guarded by mu
+}
+
+// discardDevice is a login at discard. Like a connector's it holds what the
+// login came with.
+type discardDevice struct {
+	up    *discard
+	login upstream.Login
+}
+
+// Login implements upstream.Connector.
+func (d *discard) Login(l upstream.Login, done func(upstream.Device, error)) {
+	done(&discardDevice{d, l}, nil)
+}
+
+// Publish implements upstream.Device.
+func (d *discardDevice) Publish(m *thing.Message, done func(error)) {
+	up := d.up
+	up.mu.Lock()
+	up.payloads++
+	up.buf = appendPost(up.buf[:0], up.payloads, m)
+	up.bytes += uint64(len(up.buf))
+	up.mu.Unlock()
+	done(nil)
+}
+
+// Logout implements upstream.Device.
+func (*discardDevice) Logout(done func(error)) { done(nil) }
+
+// appendPost appends a property post as the connector to Alibaba Cloud makes it
+// (developer guide, chapter 9). A test compares it with what arrives at the
+// platform.
+func appendPost(dst []byte, id uint64, m *thing.Message) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = strconv.AppendUint(dst, id, 10)
+	dst = append(dst, `","version":"1.0","params":`...)
+	if m.Time.IsZero() {
+		dst = thing.AppendFields(dst, m.Fields)
+	} else {
+		dst = appendTimed(dst, m)
+	}
+	return append(dst, `,"method":"thing.event.property.post"}`...)
+}
+
+func appendTimed(dst []byte, m *thing.Message) []byte {
+	var tail [32]byte
+	suffix := append(tail[:0], `,"time":`...)
+	suffix = strconv.AppendInt(suffix, m.Time.UnixMilli(), 10)
+	suffix = append(suffix, '}')
+	dst = append(dst, '{')
+	for i := range m.Fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = thing.AppendString(dst, m.Fields[i].Name)
+		dst = append(dst, `:{"value":`...)
+		dst = m.Fields[i].Value.AppendJSON(dst)
+		dst = append(dst, suffix...)
+	}
+	return append(dst, '}')
+}
+
+// startPlatformLinkspan is linkspan with the connector to Alibaba Cloud. The
+// settings are the broker's address and the quality of service. A device is
+// acknowledged when the platform has its report, which also keeps devices from
+// being faster than the platform.
+func startPlatformLinkspan(settings string) (*role, error) {
+	var broker string
+	var qos int
+	if _, err := fmt.Sscan(settings, &broker, &qos); err != nil {
+		return nil, fmt.Errorf("settings %q: %w", settings, err)
+	}
+	cfg := aliyun.DefaultConfig()
+	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = gatewayProduct, gatewayName, benchSecret
+	cfg.Endpoint = "tcp://" + broker
+	cfg.QoS = qos
+	cfg.LoginRate = 1e6 // the vendor's limit is not what is measured here
+	cfg.MaxDevicesPerGateway = 1 << 17
+	up, err := aliyun.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return startLinkspan(up, "delivered", func(n *counts) {
+		st := up.Stats()
+		n.Payloads, n.Bytes = st.Acknowledged, st.Bytes
+	})
+}

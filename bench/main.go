@@ -1,0 +1,173 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	if role := os.Getenv(roleEnv); role != "" {
+		if err := playRole(role); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: %s: %v\n", role, err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := command(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		stop()
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// options are what a run is made with.
+type options struct {
+	Rounds   int           `json:"rounds"`   // turns of every variant
+	Duration time.Duration `json:"duration"` // of one turn
+	Only     []string      `json:"only"`     // measurements; see measurements
+	Variants []string      `json:"variants"` // empty: all
+	Conns    int           `json:"conns"`    // connections of memory
+	Steady   int           `json:"steady"`   // connections of the shape steady, the latency and the platform variants
+	Rate     int           `json:"rate"`     // messages per second of the latency
+	Storm    int           `json:"storm"`    // connections of a storm
+	Scale    []int         `json:"scale"`    // connected devices
+	Pin      bool          `json:"pin"`
+	Profile  string        `json:"profile,omitempty"` // directory
+}
+
+// measurements in their order.
+var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform"}
+
+func defaultOptions() options {
+	return options{
+		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Rate: 5_000,
+		Storm: 4_000, Scale: []int{100, 1_000, 10_000}, Pin: true,
+	}
+}
+
+// quickOptions are for a look at whether everything runs.
+func quickOptions() options {
+	return options{
+		Rounds: 1, Duration: 150 * time.Millisecond, Only: measurements, Conns: 300, Steady: 32, Rate: 1_000,
+		Storm: 100, Scale: []int{20, 100}, Pin: true,
+	}
+}
+
+func command(ctx context.Context, args []string, out, progress io.Writer) error {
+	opts := defaultOptions()
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	quick := flags.Bool("quick", false, "as short as can be: whether it runs, not how fast")
+	only := flags.String("only", strings.Join(measurements, ","), "measurements to make")
+	variants := flags.String("variants", "", "variants to measure: "+strings.Join(serverNames(), ",")+"; default: all")
+	jsonFile := flags.String("json", "", "write everything there")
+	markdown := flags.String("markdown", "", "write the tables there, as docs/performance.md has them")
+	rounds := flags.Int("rounds", opts.Rounds, "turns of every variant")
+	duration := flags.Duration("duration", opts.Duration, "of one turn")
+	conns := flags.Int("conns", opts.Conns, "idle connections whose memory is measured")
+	flags.BoolVar(&opts.Pin, "pin", opts.Pin, "pin server and generator to a core each")
+	flags.StringVar(&opts.Profile, "cpuprofile", "", "directory for CPU profiles of the servers, one for each variant and shape")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if *quick {
+		q := quickOptions()
+		q.Pin, q.Profile = opts.Pin, opts.Profile
+		opts = q
+	}
+	set := func(name string, to *int, value int) {
+		if given[name] {
+			*to = value
+		}
+	}
+	set("rounds", &opts.Rounds, *rounds)
+	set("conns", &opts.Conns, *conns)
+	if given["duration"] {
+		opts.Duration = *duration
+	}
+	opts.Only = strings.Split(*only, ",")
+	if *variants != "" {
+		opts.Variants = strings.Split(*variants, ",")
+	}
+	if err := opts.check(); err != nil {
+		return err
+	}
+	report, err := run(ctx, opts, progress)
+	if err != nil {
+		return err
+	}
+	report.table(out)
+	return report.write(*jsonFile, *markdown)
+}
+
+func (o *options) check() error {
+	for _, name := range o.Only {
+		if !slices.Contains(measurements, name) {
+			return fmt.Errorf("-only: no measurement %q; there are %s", name, strings.Join(measurements, ", "))
+		}
+	}
+	for _, name := range o.Variants {
+		if !slices.Contains(serverNames(), name) {
+			return fmt.Errorf("-variants: no variant %q; there are %s", name, strings.Join(serverNames(), ", "))
+		}
+	}
+	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 {
+		return errors.New("-rounds, -duration and -conns have to be positive")
+	}
+	return nil
+}
+
+// wants says whether a variant is to be measured.
+func (o *options) wants(variant string) bool {
+	return len(o.Variants) == 0 || slices.Contains(o.Variants, variant)
+}
+
+// run makes the measurements.
+func run(ctx context.Context, opts options, progress io.Writer) (*report, error) {
+	if err := raiseFileLimit(); err != nil {
+		return nil, err
+	}
+	b := &bench{ctx: ctx, opts: opts, progress: progress}
+	if opts.Pin {
+		if err := b.pin(); err != nil {
+			return nil, err
+		}
+	}
+	r := &report{Began: time.Now(), Machine: describeMachine(b), Options: opts}
+	for _, m := range []struct {
+		name string
+		make func(*bench, *report) error
+	}{
+		{"throughput", (*bench).throughput},
+		{"latency", (*bench).latency},
+		{"memory", (*bench).memory},
+		{"storm", (*bench).storm},
+		{"scale", (*bench).scale},
+		{"platform", (*bench).platform},
+	} {
+		if !slices.Contains(opts.Only, m.name) {
+			continue
+		}
+		if err := m.make(b, r); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	r.Ended = time.Now()
+	r.LoadAfter = loadAverage()
+	r.judge()
+	return r, nil
+}

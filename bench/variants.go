@@ -1,0 +1,37 @@
+//go:build linux
+
+package main
+
+// The variants. Devices connect to all but bareName.
+const (
+	limitName      = "limit"
+	goroutinesName = "goroutines"
+	discardName    = "linkspan-discard"
+	platformName   = "linkspan-platform"
+	bareName       = "bare-client"
+	brokerName     = "platform" // is measured by nobody
+)
+
+var roles = map[string]func(settings string) (*role, error){
+	limitName:      startLimit,
+	goroutinesName: startGoroutines,
+	discardName:    startDiscard,
+	platformName:   startPlatformLinkspan,
+	bareName:       startBareClient,
+	brokerName:     startPlatform,
+}
+
+// serverNames are the variants in the order of the tables.
+func serverNames() []string {
+	return []string{limitName, goroutinesName, discardName, platformName, bareName}
+}
+
+// socketVariants are those that need no platform.
+func (b *bench) socketVariants() (names []string) {
+	for _, name := range []string{limitName, goroutinesName, discardName} {
+		if b.opts.wants(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
