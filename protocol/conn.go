@@ -98,9 +98,11 @@ func (c *Conn[M]) flush() error {
 }
 
 // Report says m, which is not kept, to the platform for the connection's own
-// device; done, if not nil, runs on the loop, in the order of the reports,
-// perhaps after the connection has closed. When the device is not online Report
-// returns [ErrOffline] and done does not run.
+// device; done, if not nil, runs on the loop, perhaps after the connection has
+// closed: in the order of the reports, but for those that are refused at once
+// (see [Uplink]), so that an acknowledgement has to name what it acknowledges.
+// When the device is not online Report returns [ErrOffline] and done does not
+// run.
 func (c *Conn[M]) Report(m *thing.Message, done func(error)) error {
 	return c.ReportFor(c.session, m, done)
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -88,6 +89,10 @@ func (c *Conn[M]) login(end *endpoint[M], identity string, credentials []string,
 				c.host.Uplink.Offline(s, ErrClosed)
 				return
 			}
+			if err == nil && end.ended != nil { // as soon as it was online
+				c.host.Uplink.Offline(s, end.ended)
+				err = end.ended
+			}
 			if err != nil {
 				done(nil, err)
 				return
@@ -134,6 +139,7 @@ type endpoint[M any] struct {
 	session  *session.Session
 	attached bool             // a further device, not the connection's own
 	settled  bool             // the login has succeeded; of the loop
+	ended    error            // why a further device's session ended before that; of the loop
 	early    []*thing.Command // came before that; of the loop
 }
 
@@ -144,7 +150,13 @@ func (e *endpoint[M]) Close(cause error) {
 		e.conn.Close(cause)
 		return
 	}
-	e.conn.Do(func() { e.conn.Detach(e.session, cause) })
+	e.conn.Do(func() {
+		if !e.settled { // the end has overtaken the login's completion
+			e.ended = cmp.Or(cause, ErrOffline)
+			return
+		}
+		e.conn.Detach(e.session, cause)
+	})
 }
 
 // Command tells the device something.

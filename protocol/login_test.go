@@ -192,3 +192,26 @@ func TestLoginsUnderWayCountAsAttached(t *testing.T) {
 		t.Errorf("live %v: a refused login leaves its place", d.Live())
 	}
 }
+
+// A platform's end of a login may overtake the login's completion: they come
+// from different goroutines.
+func TestFurtherDeviceThatEndsAsItComesOnline(t *testing.T) {
+	t.Parallel()
+	units := map[string]*session.Session{}
+	var failed error
+	d := connect(t, &script{received: gateway(units, &failed)},
+		protocoltest.WithHost(func(h *protocol.Host) { h.MaxAttached = 1 }))
+	d.HoldLogins = true
+	d.Send([]byte("a\n"))
+	taken := errors.New("taken over")
+	d.Tried[0].Session.CloseChannel(taken)
+	d.ReleaseLogins(nil)
+	if !errors.Is(failed, taken) || units["a"] != nil || len(d.Live()) != 0 {
+		t.Errorf("attached with %v, session %v, live %v; want no session, as it has ended", failed, units["a"], d.Live())
+	}
+	d.HoldLogins, failed = false, nil
+	d.Send([]byte("b\n"))
+	if failed != nil || !slices.Equal(d.Live(), []string{"b"}) {
+		t.Errorf("the next device: %v, live %v: one that ended leaves its place", failed, d.Live())
+	}
+}

@@ -93,7 +93,9 @@ type Uplink interface {
 	// Online brings the device of s online.
 	Online(s *session.Session, credentials []string, done func(error))
 	// Publish says m, which it does not keep, for the device of s. Messages of one
-	// session keep their order; so do the calls of done.
+	// session keep their order; so do the calls of done, but for messages that are
+	// refused at once, because the device is offline or too much is under way: their
+	// done may come ahead of that of earlier ones.
 	Publish(s *session.Session, m *thing.Message, done func(error))
 	// Offline ends s with that cause. It may be called more than once, and for
 	// a session whose Online failed.

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	"github.com/linkspan/linkspan/codec"
 )
 
 // Plugin is a protocol as a configuration names it.
@@ -28,24 +30,45 @@ var Default = Registry{}
 func Register(p Plugin) { Default.Add(p) }
 
 // Define makes a plugin. defaults is the configuration of someone who wrote
-// nothing; build is called for each listener with that listener's.
+// nothing; build is called for each listener with that listener's. What it
+// returns is tried once, before any device connects: a decoder and an adapter
+// are made, and what panics or is missing is New's error.
 func Define[M, C any](name string, defaults C, build func(C) (Protocol[M], error)) Plugin {
 	return Plugin{Name: name, Config: defaults, New: func(config any) (Open, error) {
 		c, ok := config.(C)
 		if !ok {
 			return nil, fmt.Errorf("protocol: %s: configuration is %T, want %T", name, config, defaults)
 		}
-		p, err := build(c)
+		p, err := configure(build, c)
 		if err != nil {
-			return nil, fmt.Errorf("protocol: %s: %w", name, err)
-		}
-		if err := check(p); err != nil {
 			return nil, fmt.Errorf("protocol: %s: %w", name, err)
 		}
 		return func(t Transport, h *Host) Handler {
 			return handler[M]{&Conn[M]{transport: t, host: h, protocol: &p, decoder: p.Decoder(), adapter: p.Adapter()}}
 		}, nil
 	}}
+}
+
+// configure builds and checks a protocol. Framers panic when they are given
+// impossible options (*codec.OptionError), which may well be the
+// configuration's: that is the error then. Any other panic is a mistake in the
+// plugin, and an error too: a *PanicError, with its stack.
+func configure[M, C any](build func(C) (Protocol[M], error), config C) (p Protocol[M], err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if option, ok := r.(*codec.OptionError); ok {
+			err = option
+			return
+		}
+		err = newPanicError(r)
+	}()
+	if p, err = build(config); err != nil {
+		return p, err
+	}
+	return p, check(p)
 }
 
 // Add puts p into r. It panics when the name is taken, for that is a mistake in
