@@ -60,7 +60,7 @@ func answered(id jt808.ID) bool {
 		jt808.IDMediaData, jt808.IDMediaSearchResponse, jt808.IDShotResponse, jt808.IDTerminalKey, jt808.IDAVAttributes:
 		return false
 	default:
-		return true
+		return !id.FromPlatform() // an answer to an answer would go round for ever
 	}
 }
 

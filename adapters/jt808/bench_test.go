@@ -95,7 +95,7 @@ func TestLocationAllocations(t *testing.T) {
 				}
 				l.run()
 			})
-			if n > most {
+			if n > most && !raceEnabled { // the race detector drops what pools hold
 				t.Errorf("%v allocations for each location, want at most %v", n, most)
 			}
 			if l.published-said != 1001 || l.written == 0 {

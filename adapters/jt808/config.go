@@ -125,6 +125,7 @@ func (c *Config) validate() error {
 	if err := c.Frames.Validate(); err != nil {
 		all = append(all, fmt.Errorf("frames: %w", err))
 	}
+	check(!c.Frames.AllowEncrypted, "frames.allowEncrypted", true, "false: nobody here has the key")
 	if err := c.Packages.Validate(); err != nil {
 		all = append(all, fmt.Errorf("packages: %w", err))
 	}

@@ -14,6 +14,7 @@ type packages struct {
 	*jt808.Reassembler
 	stop  func()      // the timer; nil when none runs
 	due   time.Time   // of the timer
+	last  time.Time   // when the last package came
 	under []*whole    // complete, on their way to the platform
 	media []mediaHead // of multimedia, the latest last
 	now   *whole      // being handled
@@ -40,6 +41,7 @@ func (a *adapter) addPackage(c *conn, s *scratch, f *jt808.Frame) {
 		p = &packages{Reassembler: jt808.NewReassembler(a.config.Packages.ReassemblyOptions)}
 		a.packages = p
 	}
+	p.last = c.Now()
 	p.noteMedia(f)
 	had := p.Stats().Duplicates
 	message, err := p.Add(f, c.Now())
@@ -133,7 +135,7 @@ func (a *adapter) watchPackages(c *conn) {
 	p := a.packages
 	at, ok := p.Next()
 	if !ok { // nothing is incomplete: hold what is known of the last ones for a while
-		at = c.Now().Add(a.config.Packages.Idle)
+		at = p.last.Add(a.config.Packages.Idle)
 	}
 	if p.stop != nil && (!ok || !at.Before(p.due)) {
 		return
@@ -160,7 +162,7 @@ func (a *adapter) tendPackages(c *conn) {
 		a.askFor(c, s, &m)
 	}
 	a.counters.incomplete.Add(uint64(len(p.Expire(c.Now()))))
-	if _, busy := p.Next(); !busy && len(p.under) == 0 {
+	if _, busy := p.Next(); !busy && c.Now().Sub(p.last) >= a.config.Packages.Idle {
 		a.packages = nil
 		return
 	}

@@ -180,6 +180,35 @@ func TestUndeliveredPackagesAreTakenAgain(t *testing.T) {
 	}
 }
 
+func TestWhatIsKnownOfMessagesLastsAWhile(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	p := x.packages(batchOf(x, jt808.BatchNormal, 0, 0, 0), 40)
+	for _, frame := range p {
+		x.Send(frame)
+	}
+	x.heard()
+	x.TakeSaid()
+	x.Advance(30 * time.Second)
+	x.Send(p[2])
+	only(t, x.heard())
+	if got := x.TakeSaid(); len(got) != 0 {
+		t.Errorf("a late copy is new: %v", names(got))
+	}
+	x.Advance(2 * time.Minute)
+	if x.Timers() != 0 {
+		t.Errorf("%d timers", x.Timers())
+	}
+}
+
+func TestPlatformMessagesAreNotAnswered(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	if got := x.say(&jt808.PlatformResponse{}); len(got) != 0 {
+		t.Errorf("answered by %v", ids(got))
+	}
+}
+
 func TestStrangersHaveNoRoomForPackages(t *testing.T) {
 	t.Parallel()
 	x := dial(t)
