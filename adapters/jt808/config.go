@@ -95,7 +95,10 @@ func DefaultConfig() Config {
 	}
 }
 
-const minKey = 16 // characters
+const (
+	minKey     = 16       // characters
+	maxCommand = 16 << 20 // bytes: fits 65535 packages
+)
 
 // validate reports all that makes no sense in c.
 func (c *Config) validate() error {
@@ -133,7 +136,7 @@ func (c *Config) validate() error {
 	check(c.Commands.Timeout > 0, "commands.timeout", c.Commands.Timeout, "positive")
 	check(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
 	check(c.Commands.Most >= 1, "commands.most", c.Commands.Most, "at least 1")
-	check(c.Commands.MaxBody >= jt808.MaxBody, "commands.maxBody", c.Commands.MaxBody, "at least 1023")
+	check(jt808.MaxBody <= c.Commands.MaxBody && c.Commands.MaxBody <= maxCommand, "commands.maxBody", c.Commands.MaxBody, "from 1023 bytes to 16MiB")
 	check(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
 	check(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
 	check(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
