@@ -30,7 +30,7 @@ type DownlinkHandler interface {
 // DefaultDownlinkChannelHandler. Such a command is done once it is written.
 type DirectDownlink struct {
 	// Timeout bounds a write to a channel that has SetWriteDeadline, as a
-	// net.Conn has. 0 is 5 seconds.
+	// net.Conn has; afterwards the channel has no write deadline. 0 is 5 seconds.
 	Timeout time.Duration
 }
 
@@ -51,6 +51,7 @@ func (d DirectDownlink) Push(s *session.Session, cmd *thing.Command) (thing.Stat
 		if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 			return 0, fmt.Errorf("bridge: write to %q: %w", s.Identity(), err)
 		}
+		defer func() { _ = c.SetWriteDeadline(time.Time{}) }() // or the writes of the channel's owner would fail later
 	}
 	if _, err := w.Write(cmd.Raw); err != nil {
 		return 0, fmt.Errorf("bridge: write to %q: %w", s.Identity(), err)

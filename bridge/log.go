@@ -13,7 +13,7 @@ const quietFor = 10 * time.Second
 // sparse is one kind of line that devices can cause, logged now and then. It
 // may be used from any goroutine.
 type sparse struct {
-	next   atomic.Int64  // unix nanoseconds; no line before
+	next   atomic.Int64  // since the bridge was made, for the wall clock may be set back; no line before
 	silent atomic.Uint64 // lines kept out since the last one
 }
 
@@ -22,8 +22,8 @@ type quiet struct{ logins, refusals, commands sparse }
 
 // due says whether a line is to be logged now, and how many there were since
 // the last one, itself among them.
-func (s *sparse) due() (count uint64, ok bool) {
-	now := time.Now().UnixNano()
+func (s *sparse) due(elapsed time.Duration) (count uint64, ok bool) {
+	now := int64(elapsed)
 	next := s.next.Load()
 	if now < next || !s.next.CompareAndSwap(next, now+int64(quietFor)) {
 		s.silent.Add(1)
@@ -34,7 +34,7 @@ func (s *sparse) due() (count uint64, ok bool) {
 
 // warn logs a line about the device, now and then.
 func (b *Bridge) warn(kind *sparse, line, identity string, err error) {
-	if count, ok := kind.due(); ok {
+	if count, ok := kind.due(time.Since(b.timers.began)); ok {
 		b.logger.Warn(line, zap.String("identity", identity), zap.NamedError("err", err), zap.Uint64("count", count))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
@@ -45,6 +46,11 @@ func (b *Bridge) Online(ctx context.Context, s *session.Session, credentials ...
 	case err := <-result:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-result: // both were there; s may be another call's, which is not to be ended
+		return err
+	default:
 	}
 	err := fmt.Errorf("bridge: %q goes online: %w", s.Identity(), context.Cause(ctx))
 	if l := b.bound(s); l != nil {
@@ -111,10 +117,12 @@ func (b *Bridge) Publish(ctx context.Context, identity string, m Message) error 
 
 // PublishAsync says m for the device and does not wait: the Java SDK's
 // doPublishAsync. Messages of one device keep their order. m's slices may be
-// used again when it returns.
+// used again when it returns. It is a sign of life of the device; callers that
+// hear of others call Touch of its session.
 func (b *Bridge) PublishAsync(identity string, m Message) *Token {
 	t := &Token{done: make(chan struct{})}
 	if l := b.bound(b.sessions.Get(identity)); l != nil {
+		l.s.Touch(time.Now().UnixMilli())
 		l.publish(m.thing(), t.complete)
 		return t
 	}

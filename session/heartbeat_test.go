@@ -179,6 +179,28 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+// TestClockSetForward: what was heard before the wall clock was set seems to be
+// long ago. Nobody's heartbeat is lost by that, and who is silent is still found.
+func TestClockSetForward(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m, l := start(t, session.DefaultConfig())
+		s := session.New("a", nil, session.Heartbeat(10*time.Second, 0))
+		open(t, m, s)
+		m.Activate(s)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // fake time
+		s.Touch(time.Now().Add(-time.Hour).UnixMilli())
+		time.Sleep(9 * time.Second) //nolint:forbidigo // fake time
+		if st := m.Stats(); st.Lost != 0 || st.Timeouts != 0 {
+			t.Errorf("%+v", st)
+		}
+		s.Touch(time.Now().UnixMilli())
+		time.Sleep(11 * time.Second) //nolint:forbidigo // fake time
+		synctest.Wait()
+		expect(t, l, "a/1 created", "a/1 online", "a/1 heartbeat lost 1", "a/1 timed out 1")
+	})
+}
+
 func TestOnTimeoutReplacesClosing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

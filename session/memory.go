@@ -205,7 +205,8 @@ func (m *Memory) Activate(s *Session) bool {
 	}
 	now := m.clock()
 	if s.interval > 0 {
-		s.seen.Store(now.UnixMilli()) // while it logged in it was not listened to
+		s.looked = now.UnixMilli()
+		s.seen.Store(s.looked) // while it logged in it was not listened to
 		sh.wheel.Add(&s.timer, m.since(now)+s.interval.Milliseconds())
 	}
 	m.events.put(Event{Kind: WentOnline, Session: s, Epoch: s.Epoch(), Time: now})

@@ -27,7 +27,8 @@ type Session struct {
 	attrsLock sync.Mutex
 	attrs     map[string]string // guarded by attrsLock; nil until the first Set
 
-	timer wheel.Timer[*Session] // of Memory's heartbeats; guarded by the lock of the session's shard
+	timer  wheel.Timer[*Session] // of Memory's heartbeats; guarded by the lock of the session's shard
+	looked int64                 // seen at the sweep's last look; guarded likewise
 }
 
 // Option changes how a session is made.

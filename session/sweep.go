@@ -62,9 +62,10 @@ func (w *sweep) round(check func(*timer)) {
 // under the lock of its shard. Having been heard costs a session no more than
 // the store of Touch: here it is put off.
 //
-// A look finds at most one heartbeat lost, so that a process that was stopped
-// for a while, or a wall clock that was set forward, does not time out devices
-// whose bytes wait to be read.
+// A look finds at most one heartbeat lost, and none when the device was heard
+// since the look before, so that a process that was stopped for a while, or a
+// wall clock that was set forward, does not time out devices that are well: a
+// dead one is found an interval later then.
 func (w *sweep) check(t *timer) {
 	s := t.Value
 	wall, at := w.now.UnixMilli(), w.m.since(w.now)
@@ -75,6 +76,11 @@ func (w *sweep) check(t *timer) {
 		seen = wall
 	}
 	quiet := wall - seen
+	heard := seen != s.looked
+	s.looked = seen
+	if heard && quiet >= interval { // the last look was an interval ago or less
+		quiet = 0
+	}
 	if quiet < interval {
 		s.lost.Store(0)
 		w.shard.wheel.Add(t, at+interval-quiet)
