@@ -98,7 +98,12 @@ func (w *Watch) Next(ctx context.Context) (api.Message, error) {
 	case m := <-w.queue:
 		return m, nil
 	case <-w.done:
-		return api.Message{}, ErrClosed
+		select {
+		case m := <-w.queue: // it came just before the end
+			return m, nil
+		default:
+			return api.Message{}, ErrClosed
+		}
 	case <-ctx.Done():
 		return api.Message{}, ctx.Err()
 	}

@@ -162,14 +162,16 @@ func (p *Platform) Close(ctx context.Context) error {
 		}
 		p.mu.Unlock()
 		close(p.closing)
-		p.hub.close()
 		if !started {
+			p.hub.close()
 			return
 		}
 		_ = p.mqttLn.Close()
 		for _, l := range links {
 			l.stop("the platform closes")
 		}
+		waitFor(ctx, links)
+		p.hub.close() // whoever watches has seen all that was acknowledged
 		if p.apiSrv != nil {
 			p.closeErr = p.apiSrv.Shutdown(ctx)
 			_ = p.apiSrv.Close()
@@ -187,6 +189,18 @@ func (p *Platform) Close(ctx context.Context) error {
 		}
 	})
 	return p.closeErr
+}
+
+// waitFor waits, within ctx, until nothing is left of connections that have no
+// sockets any more.
+func waitFor(ctx context.Context, links []*link) {
+	for _, l := range links {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // addLink makes room for a connection.
