@@ -7,17 +7,21 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
 
 // AppendJSON appends v as JSON. It allocates nothing but what dst grows by.
-func (v Value) AppendJSON(dst []byte) []byte {
+func (v Value) AppendJSON(dst []byte) []byte { return v.appendJSON(dst) }
+
+// appendJSON is AppendJSON without a copy of v, which is large.
+func (v *Value) appendJSON(dst []byte) []byte {
 	switch v.typ {
 	case BoolType:
 		return strconv.AppendBool(dst, v.num == 1)
 	case IntType:
-		return strconv.AppendInt(dst, v.signed(), 10)
+		return appendDecimal(dst, v.signed(), 0)
 	case DecimalType:
 		return appendDecimal(dst, v.signed(), v.scale)
 	case FloatType:
@@ -26,11 +30,12 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		return AppendString(dst, v.str)
 	case ListType:
 		dst = append(dst, '[')
-		for i, e := range v.List() {
+		list := v.List()
+		for i := range list {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = e.AppendJSON(dst)
+			dst = list[i].appendJSON(dst)
 		}
 		return append(dst, ']')
 	case StructType:
@@ -49,7 +54,7 @@ func AppendFields(dst []byte, fields []Field) []byte {
 		}
 		dst = AppendString(dst, fields[i].Name)
 		dst = append(dst, ':')
-		dst = fields[i].Value.AppendJSON(dst)
+		dst = fields[i].Value.appendJSON(dst)
 	}
 	return append(dst, '}')
 }
@@ -68,11 +73,34 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends s as a JSON string (RFC 8259, section 7). Bytes that are
 // not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
+	n := len(dst)
+	dst = append(slices.Grow(dst, len(s)+2), '"')
+	room := dst[n+1 : n+1+len(s)]
+	for i := range len(s) { // names are short: faster than to look and then to copy
 		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if !plainBytes[c] {
+			return appendEscaped(append(dst, s[:i]...), s, i)
+		}
+		room[i] = c
+	}
+	return append(dst[:n+1+len(s)], '"')
+}
+
+// plainBytes are those that stand for themselves in a JSON string, but for what
+// is not ASCII.
+var plainBytes = func() (plain [256]bool) {
+	for c := byte(0x20); c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
+// appendEscaped appends s from i on and the quote behind it.
+func appendEscaped(dst []byte, s string, i int) []byte {
+	start := i
+	for i < len(s) {
+		c := s[i]
+		if plainBytes[c] {
 			i++
 			continue
 		}

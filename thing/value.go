@@ -2,7 +2,6 @@ package thing
 
 import (
 	"math"
-	"strconv"
 )
 
 // Type is what a [Value] holds.
@@ -157,18 +156,49 @@ func (v Value) String() string { return string(v.AppendJSON(nil)) }
 func appendDecimal(dst []byte, n int64, scale uint8) []byte {
 	u := uint64(n)
 	if n < 0 {
-		dst = append(dst, '-')
 		u = -u
 	}
-	if scale == 0 {
-		return strconv.AppendUint(dst, u, 10)
+	var digits [2 + maxDigits]byte // a sign, a point
+	at := len(digits)
+	for range scale {
+		at--
+		digits[at] = '0' + byte(u%10) //nolint:gosec // a scale is at most maxScale
+		u /= 10
 	}
-	p := powers[scale]
-	dst = strconv.AppendUint(dst, u/p, 10)
-	dst = append(dst, '.')
-	frac := u % p
-	for d := p / 10; d > 1 && frac < d; d /= 10 {
-		dst = append(dst, '0')
+	if scale > 0 {
+		at--
+		digits[at] = '.'
 	}
-	return strconv.AppendUint(dst, frac, 10)
+	for u >= 100 {
+		at -= 2
+		copy(digits[at:], pairs[u%100*2:][:2])
+		u /= 100
+	}
+	if u >= 10 {
+		at--
+		digits[at] = pairs[u*2+1]
+		u /= 10
+	}
+	at--
+	digits[at] = '0' + byte(u)
+	if n < 0 {
+		at--
+		digits[at] = '-'
+	}
+	return append(dst, digits[at:]...)
 }
+
+// pairs are the numbers from 00 to 99.
+const pairs = "00010203040506070809" +
+	"10111213141516171819" +
+	"20212223242526272829" +
+	"30313233343536373839" +
+	"40414243444546474849" +
+	"50515253545556575859" +
+	"60616263646566676869" +
+	"70717273747576777879" +
+	"80818283848586878889" +
+	"90919293949596979899"
+
+// maxDigits is how many an uint64 has.
+const maxDigits = 20

@@ -2,6 +2,8 @@ package thing_test
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/linkspan/linkspan/thing"
@@ -131,5 +133,31 @@ func TestComposites(t *testing.T) {
 	}
 	if want := `{"a":1,"b":[1,[],null],"a":2}`; v.String() != want {
 		t.Errorf("got %s, want %s", v, want)
+	}
+}
+
+// Numbers are written as package strconv does it, however many digits they have.
+func TestWholeNumbers(t *testing.T) {
+	t.Parallel()
+	numbers := []int64{0, math.MinInt64, math.MaxInt64}
+	for power := int64(1); power <= 1e18; power *= 10 {
+		for n := power - 2; n <= power+2; n++ {
+			numbers = append(numbers, n, -n, n*9, n/2)
+		}
+		if power == 1e18 {
+			break
+		}
+	}
+	for _, n := range numbers {
+		want := strconv.FormatInt(n, 10)
+		if got := thing.Int(n).String(); got != want {
+			t.Errorf("Int: %s, want %s", got, want)
+		}
+		if got := thing.Decimal(n, 0).String(); got != want {
+			t.Errorf("Decimal: %s, want %s", got, want)
+		}
+		if got, _, _ := strings.Cut(thing.Decimal(n, 1).String(), "."); n >= 10 && got != want[:len(want)-1] {
+			t.Errorf("%s of tenths, want %s", got, want[:len(want)-1])
+		}
 	}
 }
