@@ -68,7 +68,7 @@ func TestQuick(t *testing.T) {
 
 func TestMistakesInFlags(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-burst", "100"}, {"-nonsense"}} {
 		if err := command(context.Background(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
 		}

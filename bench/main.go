@@ -40,6 +40,7 @@ type options struct {
 	Variants []string      `json:"variants"` // empty: all
 	Conns    int           `json:"conns"`    // connections of memory
 	Steady   int           `json:"steady"`   // connections of the shape steady, the latency and the platform variants
+	Burst    int           `json:"burst"`    // reports that a device of the shape burst writes at once
 	Rate     int           `json:"rate"`     // messages per second of the latency
 	Storm    int           `json:"storm"`    // connections of a storm
 	Scale    []int         `json:"scale"`    // connected devices
@@ -52,7 +53,7 @@ var measurements = []string{"throughput", "latency", "memory", "storm", "scale",
 
 func defaultOptions() options {
 	return options{
-		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Rate: 5_000,
+		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Burst: framesPerDevice, Rate: 5_000,
 		Storm: 4_000, Scale: []int{100, 1_000, 10_000}, Pin: true,
 	}
 }
@@ -60,7 +61,7 @@ func defaultOptions() options {
 // quickOptions are for a look at whether everything runs.
 func quickOptions() options {
 	return options{
-		Rounds: 1, Duration: 150 * time.Millisecond, Only: measurements, Conns: 300, Steady: 32, Rate: 1_000,
+		Rounds: 1, Duration: 150 * time.Millisecond, Only: measurements, Conns: 300, Steady: 32, Burst: framesPerDevice, Rate: 1_000,
 		Storm: 100, Scale: []int{20, 100}, Pin: true,
 	}
 }
@@ -77,6 +78,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	rounds := flags.Int("rounds", opts.Rounds, "turns of every variant")
 	duration := flags.Duration("duration", opts.Duration, "of one turn")
 	conns := flags.Int("conns", opts.Conns, "idle connections whose memory is measured")
+	burst := flags.Int("burst", opts.Burst, fmt.Sprintf("reports that devices of the shape burst write at once, a multiple of %d", framesPerDevice))
 	flags.BoolVar(&opts.Pin, "pin", opts.Pin, "pin server and generator to a core each")
 	flags.StringVar(&opts.Profile, "cpuprofile", "", "directory for CPU profiles of the servers, one for each variant and shape")
 	if err := flags.Parse(args); err != nil {
@@ -96,6 +98,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	}
 	set("rounds", &opts.Rounds, *rounds)
 	set("conns", &opts.Conns, *conns)
+	set("burst", &opts.Burst, *burst)
 	if given["duration"] {
 		opts.Duration = *duration
 	}
@@ -124,6 +127,9 @@ func (o *options) check() error {
 		if !slices.Contains(serverNames(), name) {
 			return fmt.Errorf("-variants: no variant %q; there are %s", name, strings.Join(serverNames(), ", "))
 		}
+	}
+	if o.Burst < 1 || o.Burst%framesPerDevice != 0 {
+		return fmt.Errorf("-burst is %d, want a multiple of %d", o.Burst, framesPerDevice)
 	}
 	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 {
 		return errors.New("-rounds, -duration and -conns have to be positive")

@@ -224,7 +224,7 @@ func (b *bench) platformAt(r *report, qos int) (err error) {
 		return fmt.Sprintf("%s %d", c.addr, qos), nil
 	}
 	for _, sh := range []shape{
-		{Name: "burst", Devices: burstDevices, Burst: framesPerDevice},
+		{Name: "burst", Devices: burstDevices, Burst: b.opts.Burst},
 		{Name: "steady", Devices: b.opts.Steady, Burst: 1},
 	} {
 		if !b.opts.wants(platformName) {

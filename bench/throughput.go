@@ -204,17 +204,13 @@ func (b *bench) profiled(all []*stand) error {
 	return err
 }
 
-// The shapes. A burst is as many reports as gnet's read buffer of 64 KiB takes
-// in two or three writes of a device.
-const (
-	burstDevices = 8
-	burstReports = 4 * framesPerDevice
-)
+// burstDevices is how many devices the shape burst has.
+const burstDevices = 8
 
 // throughput is how many reports per second a server takes, and what each costs.
 func (b *bench) throughput(r *report) error {
 	for _, sh := range []shape{
-		{Name: "burst", Devices: burstDevices, Burst: burstReports},
+		{Name: "burst", Devices: burstDevices, Burst: b.opts.Burst},
 		{Name: "steady", Devices: b.opts.Steady, Burst: 1},
 	} {
 		b.say("throughput, %s", sh.Name)
