@@ -14,7 +14,7 @@ import (
 var (
 	// ErrUnknownDevice: no platform identity belongs to the device's name. Add the
 	// device to the device configuration.
-	ErrUnknownDevice = errors.New("bridge: unknown device")
+	ErrUnknownDevice = auth.Denied("bridge: unknown device")
 	// ErrOffline: the device is not online, or no longer. Bring it online first.
 	ErrOffline = errors.New("bridge: device is offline")
 	// ErrOverloaded: more is under way than may be. The message is not sent: slow
