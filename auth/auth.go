@@ -60,9 +60,23 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Reveal is the secret itself, for the place that signs with it.
 func (s Secret) Reveal() string { return string(s) }
 
+// ErrDenied is what every error is, by errors.Is, that says that a device may
+// not go online: it is unknown, its credentials are wrong, its platform refuses
+// it. Trying the same again is of no use. An error that is not ErrDenied says
+// that it could not be found out now.
+var ErrDenied = errors.New("auth: the device may not go online")
+
+// Denied returns an error with that text that is also ErrDenied.
+func Denied(text string) error { return deniedError(text) }
+
+type deniedError string
+
+func (e deniedError) Error() string        { return string(e) }
+func (e deniedError) Is(target error) bool { return target == ErrDenied }
+
 // ErrBadCredentials says that a device's own credentials are not right. Trying
 // again with the same ones is of no use.
-var ErrBadCredentials = errors.New("auth: bad credentials")
+var ErrBadCredentials = Denied("auth: bad credentials")
 
 // Provider checks a device's own credentials before its platform is asked. The
 // bridge calls it from several goroutines, never from an event loop.

@@ -109,5 +109,8 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("upstream: refused with code %d: %s", e.Code, e.Reason)
 }
 
+// Is makes a refusal that is not Temporary an auth.ErrDenied.
+func (e *RefusedError) Is(target error) bool { return target == auth.ErrDenied && !e.Temporary }
+
 // Ignore is a done function that does nothing.
 func Ignore(error) {}

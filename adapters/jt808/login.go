@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
 )
@@ -38,7 +39,9 @@ func (a *adapter) register(c *conn, f *jt808.Frame) {
 	}
 	a.login(c, o, nil, func(s *scratch, err error) {
 		if err != nil {
-			a.sendRegistered(c, s, o, serial, jt808.RegisterTerminalUnknown)
+			if errors.Is(err, auth.ErrDenied) { // otherwise nothing is known: the terminal asks again when it gets no answer
+				a.sendRegistered(c, s, o, serial, jt808.RegisterTerminalUnknown)
+			}
 			a.refused(c, err)
 			return
 		}

@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/thing"
 )
 
-var errNoDevice = errors.New("no such device")
+var errNoDevice = auth.Denied("no such device")
 
 func accept(c *Config) { c.Authentication.Policy = policyAccept }
 
@@ -77,6 +78,19 @@ func TestUnknownTerminalMayNotRegister(t *testing.T) {
 	}
 	if !x.Closed || !errors.Is(x.Cause, ErrLogins) || !errors.Is(x.Cause, errNoDevice) {
 		t.Errorf("closed %v, cause %v", x.Closed, x.Cause)
+	}
+}
+
+func TestNobodyIsDeniedWhileThePlatformIsAway(t *testing.T) {
+	t.Parallel()
+	x := dial(t)
+	x.Refuse = errors.New("the platform is away")
+	if answers := x.say(&jt808.Register{}); len(answers) != 0 {
+		t.Errorf("answers %v: a terminal that is told it is unknown may never ask again", answers)
+	}
+	x.Refuse = nil
+	if r := parse[jt808.RegisterResponse](t, only(t, x.say(&jt808.Register{}))); r.Result != jt808.RegisterOK {
+		t.Errorf("answer %+v", *r)
 	}
 }
 
