@@ -113,7 +113,7 @@ func (l *loop) Run(context.Context) error {
 	batch, queued := l.queue, l.queued
 	l.queue, l.spare = l.spare, nil
 	l.mu.Unlock()
-	l.lag.note(l.now, l.now.Sub(queued))
+	l.lag.note(l.now.Sub(l.server.made), l.now.Sub(queued))
 	l.run(batch)
 	clear(batch)
 	if cap(batch) <= maxSpare {
@@ -202,9 +202,10 @@ func (l *loop) watch(c *conn, at int64) {
 	l.arm(at)
 }
 
-// arm sees to it that onTick runs soon after at.
+// arm sees to it that onTick runs with the tick of the wheels that at falls
+// into: not more often, for in between nothing fires, and not later.
 func (l *loop) arm(at int64) {
-	at = max(at, l.ms+tickMillis)
+	at = max((at+tickMillis-1)/tickMillis, l.ms/tickMillis+1) * tickMillis
 	if at >= l.tickAt {
 		return
 	}
@@ -243,24 +244,36 @@ func (l *loop) endAll() {
 }
 
 // lag is the longest time that a task waited for its loop, of the present and
-// the last window. note is called by the loop, worst by anyone.
+// the last window. note is called by the loop, worst by anyone; both are told
+// the time since the server was made.
 type lag struct {
-	window  atomic.Int64 // when the present one began, unix nanoseconds
+	window  atomic.Int64 // which one present is of
 	present atomic.Int64
-	last    atomic.Int64
+	last    atomic.Int64 // of the window before
 }
 
-func (g *lag) note(now time.Time, waited time.Duration) {
-	if at := now.UnixNano(); at-g.window.Load() > int64(lagWindow) {
-		g.window.Store(at)
-		g.last.Store(g.present.Load())
+func (g *lag) note(now, waited time.Duration) {
+	if at, was := int64(now/lagWindow), g.window.Load(); at != was {
+		last := int64(0)
+		if at == was+1 {
+			last = g.present.Load()
+		}
+		g.last.Store(last)
 		g.present.Store(0)
+		g.window.Store(at)
 	}
 	if int64(waited) > g.present.Load() {
 		g.present.Store(int64(waited))
 	}
 }
 
-func (g *lag) worst() time.Duration {
-	return time.Duration(max(g.present.Load(), g.last.Load()))
+func (g *lag) worst(now time.Duration) time.Duration {
+	switch int64(now/lagWindow) - g.window.Load() {
+	case 0:
+		return time.Duration(max(g.present.Load(), g.last.Load()))
+	case 1: // and no task since
+		return time.Duration(g.present.Load())
+	default:
+		return 0
+	}
 }

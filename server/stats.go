@@ -1,6 +1,9 @@
 package server
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats is what a server has counted.
 type Stats struct {
@@ -48,7 +51,7 @@ func (s *Server) Stats() Stats {
 	stats := Stats{PendingBytes: s.pending.Load(), Listeners: make([]ListenerStats, len(s.listeners))}
 	loops := s.allLoops()
 	for _, l := range loops {
-		stats.LoopLag = max(stats.LoopLag, l.lag.worst().Seconds())
+		stats.LoopLag = max(stats.LoopLag, l.lag.worst(time.Since(s.made)).Seconds())
 	}
 	for i, l := range s.listeners {
 		stats.Listeners[i] = l.stats(loops)
