@@ -27,6 +27,7 @@ func Run(t *testing.T, start func(testing.TB) *Platform) {
 		{"messages are not kept", notKept},
 		{"newer login supersedes", supersede},
 		{"older login's pending done", supersedePending},
+		{"logout of the older behind the login of the newer", logoutBehindLogin},
 		{"commands and replies", commands},
 		{"kick is told", kick},
 		{"connection lost and mended", cut},
