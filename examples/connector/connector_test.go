@@ -1,0 +1,122 @@
+package connector
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/upstreamtest"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	upstreamtest.Run(t, func(tb testing.TB) *upstreamtest.Platform {
+		tb.Helper()
+		r, w := io.Pipe()
+		tb.Cleanup(func() { r.Close() })
+		lines := make(chan string, 1<<16)
+		go func() { // ends with the pipe
+			for s := bufio.NewScanner(r); s.Scan(); {
+				lines <- s.Text()
+			}
+		}()
+		id := func(pk, dn string) auth.Identity { return auth.Identity{ProductKey: pk, DeviceName: dn} }
+		return &upstreamtest.Platform{
+			Devices: []auth.Identity{id("demo", "a"), id("demo", "b"), id("demo", "c")},
+			Unknown: id("other", "x"),
+			Kinds:   []thing.Kind{thing.Property, thing.Event, thing.Raw, thing.Publication},
+			Topic:   func(auth.Identity) string { return "any" },
+			Connector: func(testing.TB) upstream.Connector {
+				return newConnector(Config{Products: []string{"demo"}, Queue: 1 << 16}, func() (io.WriteCloser, error) { return w, nil })
+			},
+			Next: func(ctx context.Context) (upstreamtest.Event, error) {
+				select {
+				case line := <-lines:
+					return event(line)
+				case <-ctx.Done():
+					return upstreamtest.Event{}, ctx.Err()
+				}
+			},
+		}
+	})
+}
+
+// event reads a line back.
+func event(line string) (e upstreamtest.Event, err error) {
+	var l struct {
+		Device, Kind, Name, Topic string
+		Raw                       []byte
+		Fields                    json.RawMessage
+	}
+	if err = json.Unmarshal([]byte(line), &l); err != nil {
+		return e, err
+	}
+	e.Device.ProductKey, e.Device.DeviceName, _ = strings.Cut(l.Device, "/")
+	e.Kind = map[string]upstreamtest.EventKind{"online": upstreamtest.Online, "offline": upstreamtest.Offline}[l.Kind]
+	if e.Kind != 0 {
+		return e, nil
+	}
+	e.Kind = upstreamtest.Said
+	for kind := thing.Property; kind <= thing.Publication; kind++ {
+		if kind.String() == l.Kind {
+			e.Message.Kind = kind
+		}
+	}
+	e.Message.Name, e.Message.Topic, e.Message.Raw = l.Name, l.Topic, l.Raw
+	e.Message.Fields, err = thing.ParseFields(l.Fields)
+	return e, err
+}
+
+func TestTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "messages.jsonl")
+	up, err := Plugin.New(Config{Path: path, Products: []string{"demo"}, Queue: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := up.(*Connector) //nolint:forcetypeassert // it is what New makes
+	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	published := make(chan error, 1)
+	c.Login(upstream.Login{Device: auth.Identity{ProductKey: "demo", DeviceName: "m1"}}, func(d upstream.Device, err error) {
+		if err != nil {
+			published <- err
+			return
+		}
+		d.Publish(&thing.Message{Kind: thing.Property, Fields: []thing.Field{{Name: "temperature", Value: thing.Float(21.5)}}},
+			func(err error) { published <- err })
+	})
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"device":"demo/m1","kind":"online"}` + "\n" + `{"device":"demo/m1","kind":"property","fields":{"temperature":21.5}}` + "\n"
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestConfigurationIsChecked(t *testing.T) {
+	t.Parallel()
+	_, err := Plugin.New(Config{})
+	for _, key := range []string{"path", "products", "queue"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%v, want it to name %s", err, key)
+		}
+	}
+}
