@@ -30,7 +30,7 @@ type Limits struct {
 	MessagesPerSecond int           `conf:"messagesPerSecond" doc:"messages that a connection may send in a second, on average over burst; 0: no limit"`
 	Burst             time.Duration `conf:"burst" doc:"time over which the rates are averaged: a silent device may then send rate x burst at once; 0: the default"`
 	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit"`
-	Login             time.Duration `conf:"login" doc:"time until a connection's device is online; 0: no limit, for protocols without a login"`
+	Login             time.Duration `conf:"login" doc:"time until a connection's device is online, and online again after it has logged out; 0: no limit, for protocols without a login"`
 	Idle              time.Duration `conf:"idle" doc:"time without any byte received; 0: no limit but the session's heartbeats"`
 	MaxFaults         int           `conf:"maxFaults" doc:"damaged frames that end a connection; 0: never"`
 	FaultDecay        time.Duration `conf:"faultDecay" doc:"time after which one damaged frame is forgiven; 0: never"`

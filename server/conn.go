@@ -33,6 +33,7 @@ type conn struct {
 	timer   wheel.Timer[*conn] // the next look at the time limits, or at a closing socket
 	timers  *timer             // of After
 	opened  int64              // loop.ms of OnOpen
+	offline int64              // loop.ms since when no device is online, unless one is
 	active  int64              // loop.ms of the last bytes; after the end: when the socket is closed at the latest
 	paid    [2]int64           // bytes and messages: when what was received is within the rate, in ns since the server was made
 	forgave int64              // loop.ms up to which faults are forgiven
@@ -167,6 +168,10 @@ func (c *conn) panicked(r any) {
 func (c *conn) settle() {
 	if c.ended || c.calls > 0 {
 		return
+	}
+	if c.online && c.handler.Session() == nil { // it logged out: the time for a login begins anew
+		c.online, c.offline = false, c.loop.ms
+		c.checkTimes()
 	}
 	if e := c.request.Load(); e != nil {
 		c.terminate(e)

@@ -101,7 +101,7 @@ func (c *conn) checkTimes() {
 		return false
 	}
 	if c.count == 0 && late(limits.FirstMessage, c.opened, CauseFirstMessage) ||
-		!c.online && late(limits.Login, c.opened, CauseLogin) ||
+		!c.online && late(limits.Login, c.offline, CauseLogin) ||
 		late(limits.Idle, c.active, CauseIdle) {
 		return
 	}

@@ -20,7 +20,7 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	l := e.loopOf(raw.EventLoop())
 	l.enter()
 	c.raw, c.loop = raw, l
-	c.opened, c.active, c.forgave = l.ms, l.ms, l.ms
+	c.opened, c.offline, c.active, c.forgave = l.ms, l.ms, l.ms, l.ms
 	l.add(c)
 	c.listener.accepted.Add(1)
 	if e.isClosing() {

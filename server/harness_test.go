@@ -131,6 +131,7 @@ func (c *cloud) heard(identity string) []string {
 // chat is the tests' protocol: lines.
 //
 //	HELLO id   login; answered OK, or NO and closed
+//	OUT        logout
 //	SAY text   report, answered ACK text when it is published
 //	ECHO text  answered with text
 //	BIG n      answered with n bytes and a newline
@@ -154,6 +155,8 @@ func (a *chat) Received(c *protocol.Conn[string], line string) error {
 			}
 			_ = c.Send("OK")
 		})
+	case "OUT":
+		c.Offline(errBye)
 	case "SAY":
 		return c.Report(&thing.Message{Kind: thing.Raw, Raw: []byte(rest)}, func(error) { _ = c.Send("ACK " + rest) })
 	case "ECHO":

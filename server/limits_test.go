@@ -336,3 +336,15 @@ func TestCauseTexts(t *testing.T) {
 		t.Errorf("%v is another cause", e)
 	}
 }
+
+// Who logs in and out again must not keep a connection for ever.
+func TestLoginIsDueAgainAfterLogout(t *testing.T) {
+	t.Parallel()
+	b := serve(t, limited(func(l *server.Limits) { l.Login = 300 * time.Millisecond }))
+	c := b.dial(t)
+	c.send("HELLO a\nLATER 600\n") // the limit is looked at meanwhile
+	c.want("OK", "LATER")
+	c.send("OUT\n")
+	b.wantEnd(t, server.CauseLogin)
+	c.wantClosed()
+}
