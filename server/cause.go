@@ -28,7 +28,7 @@ import (
 //	login              not online within Limits.Login; wrong credentials, or a slow platform
 //	idle               nothing received within Limits.Idle
 //	pending            more undecoded bytes than Limits.MaxPending; an unending frame, or a flood during the login
-//	memory             more undecoded bytes of all connections than Config.MaxPending
+//	memory             more undecoded bytes of all connections than Config.MaxPending, and more of this one than its share
 //	bytes rate         more than Limits.BytesPerSecond
 //	messages rate      more than Limits.MessagesPerSecond
 //	not reading        the device does not read what it is sent: Limits.MaxOutbound

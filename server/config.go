@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Loops          int `conf:"loops" doc:"event loops that connections are spread over; 0: one per CPU"`
 	MaxConnections int `conf:"maxConnections" doc:"connections of all listeners; 0: as many as the process's limit of open files allows, less a reserve"`
-	MaxPending     int `conf:"maxPending,bytes" doc:"undecoded bytes held for all connections together"`
+	MaxPending     int `conf:"maxPending,bytes" doc:"undecoded bytes held for all connections together; above, connections that hold more than their equal share end as they receive more"`
 }
 
 // DefaultConfig is the configuration of someone who wrote nothing.

@@ -86,10 +86,13 @@ func (c *conn) drop() {
 	}
 }
 
+// limitPending ends a connection that holds too much. When all together do, that
+// is one with more than its share, so that few cannot have all others ended; the
+// small ones may make it at most twice as much.
 func (c *conn) limitPending(size int, total int64, grown int) {
 	if limit := c.listener.limits.MaxPending; size > limit {
 		c.end(because(CausePending, fmt.Errorf("%d bytes are not decoded, maxPending is %d", size, limit)))
-	} else if limit := int64(c.loop.server.cfg.MaxPending); grown > 0 && total > limit {
+	} else if limit := int64(c.loop.server.cfg.MaxPending); grown > 0 && total > limit && int64(size) > limit/max(c.loop.server.open.Load(), 1) {
 		c.end(because(CauseMemory, fmt.Errorf("%d bytes of all connections are not decoded, maxPending of the server is %d", total, limit)))
 	}
 }

@@ -348,3 +348,25 @@ func TestLoginIsDueAgainAfterLogout(t *testing.T) {
 	b.wantEnd(t, server.CauseLogin)
 	c.wantClosed()
 }
+
+// One connection that holds what all may hold together does not have the others
+// ended.
+func TestMemoryIsNotTakenFromTheSmall(t *testing.T) {
+	t.Parallel()
+	const limit = 100_000
+	b := serveWith(t, server.Config{Loops: 2, MaxPending: limit}, unlimited())
+	hog, small := b.dial(t), b.dial(t)
+	hog.send("%s", strings.Repeat("x", limit))
+	until(t, "held", func() bool { return b.Server.Stats().PendingBytes == limit })
+	small.send("EC")
+	until(t, "more is held than may be", func() bool { return b.Server.Stats().PendingBytes == limit+2 })
+	small.send("HO a\n")
+	small.want("a")
+	small.send("E")
+	until(t, "held again", func() bool { return b.Server.Stats().PendingBytes == limit+1 })
+	hog.send("x")
+	b.wantEnd(t, server.CauseMemory)
+	hog.wantClosed()
+	small.send("CHO b\n")
+	small.want("b")
+}
