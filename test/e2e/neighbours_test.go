@@ -109,16 +109,15 @@ func (v villain) connect(ctx context.Context) net.Conn {
 	return c
 }
 
-// send writes what next makes until the connection ends, and says whether it
-// did. Answers are read by nobody.
-func send(ctx context.Context, c net.Conn, next func() []byte) (ended bool) {
+// send writes what next makes until the connection ends. Answers are read by
+// nobody.
+func send(ctx context.Context, c net.Conn, next func() []byte) {
 	for ctx.Err() == nil {
 		_ = c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 		if _, err := c.Write(next()); err != nil && !isTimeout(err) {
-			return true
+			return
 		}
 	}
-	return false
 }
 
 func isTimeout(err error) bool {
@@ -145,7 +144,7 @@ func alone(ctx context.Context, v villain, do func(c net.Conn)) {
 		rest(ctx, 10*time.Millisecond)
 		return
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	do(c)
 	rest(ctx, time.Millisecond)
 }
@@ -264,14 +263,14 @@ func flood(ctx context.Context, v villain) {
 // missing.
 func packages(phone string) neighbour {
 	return func(ctx context.Context, v villain) {
-		x, err := dial(v.w.t, v.w.addr().String(), v.from, phone, jt808.V2013)
+		x, err := dial(ctx, v.w.t, v.w.addr().String(), v.from, phone, jt808.V2013)
 		if err != nil {
 			return
 		}
 		defer x.close()
 		go func() { // ends with the connection: answers are read and thrown away
-			defer x.conn.Close()
 			<-ctx.Done()
+			_ = x.conn.Close()
 		}()
 		if x.login() != nil {
 			return
@@ -299,7 +298,7 @@ func packages(phone string) neighbour {
 // deafEars logs in, reports as fast as it can and reads no answers.
 func deafEars(phone string) neighbour {
 	return func(ctx context.Context, v villain) {
-		x, err := dial(v.w.t, v.w.addr().String(), v.from, phone, jt808.V2013)
+		x, err := dial(ctx, v.w.t, v.w.addr().String(), v.from, phone, jt808.V2013)
 		if err != nil {
 			return
 		}

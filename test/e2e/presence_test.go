@@ -46,7 +46,7 @@ func TestUnknown(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			x, err := dial(t, w.addr().String(), "127.0.0.1", c.phone, jt808.V2013)
+			x, err := dial(t.Context(), t, w.addr().String(), "127.0.0.1", c.phone, jt808.V2013)
 			w.must(err)
 			serial, err := x.send(location(1))
 			w.must(err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +38,7 @@ func (w *world) dial(phone string, v jt808.Version) *terminal {
 	if !slices.Contains(w.known, phone) {
 		w.know(phone)
 	}
-	x, err := dial(w.t, w.addr().String(), "127.0.0.1", phone, v)
+	x, err := dial(w.t.Context(), w.t, w.addr().String(), "127.0.0.1", phone, v)
 	w.must(err)
 	return x
 }
@@ -52,14 +53,14 @@ func (w *world) online(phone string, v jt808.Version) *terminal {
 
 // dial connects a terminal from an address of the loopback. The connection ends
 // with the test.
-func dial(tb testing.TB, to, from, phone string, v jt808.Version) (*terminal, error) {
+func dial(ctx context.Context, tb testing.TB, to, from, phone string, v jt808.Version) (*terminal, error) {
 	tb.Helper()
 	number, err := jt808.ParsePhone(phone, v)
 	if err != nil {
 		return nil, err
 	}
 	d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	conn, err := d.DialContext(tb.Context(), "tcp", to)
+	conn, err := d.DialContext(ctx, "tcp", to)
 	if err != nil {
 		return nil, err
 	}

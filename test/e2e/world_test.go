@@ -234,11 +234,11 @@ func (w *world) outcome(done <-chan api.Result) api.Result {
 }
 
 // field is one field of a result's data, as JSON.
-func field(t testing.TB, r api.Result, name string) string {
-	t.Helper()
+func field(tb testing.TB, r api.Result, name string) string {
+	tb.Helper()
 	var data map[string]json.RawMessage
 	if err := json.Unmarshal(r.Data, &data); err != nil {
-		t.Fatalf("result %+v: %v", r, err)
+		tb.Fatalf("result %+v: %v", r, err)
 	}
 	return string(data[name])
 }
@@ -265,11 +265,11 @@ func identity(phone string) auth.Identity {
 }
 
 // await waits until holds does.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
+func await(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			tb.Fatalf("waited in vain for %s", what)
 		}
 	}
 }
