@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 	upstreamtest.Run(t, func(tb testing.TB) *upstreamtest.Platform {
 		tb.Helper()
 		r, w := io.Pipe()
-		tb.Cleanup(func() { r.Close() })
+		tb.Cleanup(func() { _ = r.Close() })
 		lines := make(chan string, 1<<16)
 		go func() { // ends with the pipe
 			for s := bufio.NewScanner(r); s.Scan(); {
@@ -83,7 +83,7 @@ func TestTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := up.(*Connector) //nolint:forcetypeassert // it is what New makes
-	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = c.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	published := make(chan error, 1)
@@ -95,17 +95,18 @@ func TestTheFile(t *testing.T) {
 		d.Publish(&thing.Message{Kind: thing.Property, Fields: []thing.Field{{Name: "temperature", Value: thing.Float(21.5)}}},
 			func(err error) { published <- err })
 	})
-	if err := <-published; err != nil {
+	if err = <-published; err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(t.Context()); err != nil {
+	if err = c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"device":"demo/m1","kind":"online"}` + "\n" + `{"device":"demo/m1","kind":"property","fields":{"temperature":21.5}}` + "\n"
+	want := `{"device":"demo/m1","kind":"online"}` + "\n" + `{"device":"demo/m1","kind":"property","fields":{"temperature":21.5}}` + "\n" +
+		`{"device":"demo/m1","kind":"offline"}` + "\n"
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

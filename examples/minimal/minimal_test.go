@@ -33,4 +33,3 @@ func TestARefusedDeviceIsSentAway(t *testing.T) {
 }
 
 var errUnknown = errors.New("unknown device")
-
