@@ -182,7 +182,7 @@ func TestConnectionsStorm(t *testing.T) {
 	var running sync.WaitGroup
 	for loop := range loops {
 		running.Go(func() {
-			dice := rand.New(rand.NewPCG(1, uint64(loop))) //nolint:gosec // a storm that can be repeated
+			dice := rand.New(rand.NewPCG(1, uint64(loop))) // a storm that can be repeated
 			for i := range devices[loop] {
 				d := wired(t, b)
 				devices[loop][i] = d

@@ -109,21 +109,18 @@ func TestPanicsOfAConfiguration(t *testing.T) {
 		return codec.Map(codec.Fixed(size), func(frame []byte) (string, error) { return string(frame), nil })
 	}
 	adapter := func() protocol.Adapter[string] { return &script{} }
-	for name, build := range map[string]func(size int) (protocol.Protocol[string], error){
-		"in build": func(size int) (protocol.Protocol[string], error) {
-			framer(size)
-			return protocol.Protocol[string]{}, nil
-		},
-		"in Decoder": func(size int) (protocol.Protocol[string], error) {
-			return protocol.Protocol[string]{
-				Decoder: func() codec.Decoder[string] { return framer(size) },
-				Encoder: codec.AppendFunc[string](appendLine), Adapter: adapter,
-			}, nil
-		},
-	} {
+	for name, early := range map[string]bool{"in build": true, "in Decoder": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := protocol.Define("p", 1, build).New(0)
+			_, err := protocol.Define("p", 1, func(size int) (protocol.Protocol[string], error) {
+				if early {
+					framer(size)
+				}
+				return protocol.Protocol[string]{
+					Decoder: func() codec.Decoder[string] { return framer(size) },
+					Encoder: codec.AppendFunc[string](appendLine), Adapter: adapter,
+				}, nil
+			}).New(0)
 			var option *codec.OptionError
 			if !errors.As(err, &option) || !strings.Contains(err.Error(), "protocol: p: ") {
 				t.Errorf("error %v, want the framer's OptionError", err)

@@ -23,25 +23,26 @@ func (p poller) Execute(_ context.Context, r gnet.Runnable) error {
 // A timer is late by less than a tick, wherever between two ticks it is set.
 func TestTimersAreLateByLessThanATick(t *testing.T) {
 	t.Parallel()
-	for _, phase := range []time.Duration{0, 1, 50, 98, 99} {
-		for _, after := range []time.Duration{0, 1, 2, 50, 99, 100, 101, 150, 7000, 7001} {
+	for _, begin := range []int{0, 1, 50, 98, 99} {
+		for _, wait := range []int{0, 1, 2, 50, 99, 100, 101, 150, 7000, 7001} {
+			phase, after := time.Duration(begin)*time.Millisecond, time.Duration(wait)*time.Millisecond
 			synctest.Test(t, func(t *testing.T) {
 				p := poller{tasks: make(chan gnet.Runnable, 10)}
 				s := &Server{made: time.Now(), listeners: []*listener{{}}}
 				l := newLoop(s, p)
-				time.Sleep(phase * time.Millisecond) //nolint:forbidigo // fake time
+				time.Sleep(phase) //nolint:forbidigo // fake time
 				l.enter()
 				c := &conn{loop: l, listener: s.listeners[0]}
-				due := l.now.Add(after * time.Millisecond)
+				due := l.now.Add(after)
 				var fired time.Time
-				c.After(after*time.Millisecond, func() { fired = l.now })
+				c.After(after, func() { fired = l.now })
 				turns := 0
 				for fired.IsZero() && turns < 10 {
 					turns++
 					_ = (<-p.tasks).Run(t.Context())
 				}
 				if late := fired.Sub(due); late < 0 || late > tickPeriod || turns > 2 {
-					t.Errorf("set at %d ms for %d ms later: fired %v late, in turn %d", phase, after, late, turns)
+					t.Errorf("set at %v for %v later: fired %v late, in turn %d", phase, after, late, turns)
 				}
 			})
 		}
