@@ -120,14 +120,23 @@ func (g *gateway) requestAnswered(asked *request, code int, message string) {
 	case topologyRequest:
 		g.topologyAnswered(asked.devices, code, message)
 	case logoutRequest:
-		var err error
-		if code != codeSuccess && code != codeNoSession {
-			err = refused(code, message)
-		}
-		for _, d := range asked.devices {
-			if d.state == leaving {
-				g.leftNow(d, err)
-			}
+		g.logoutAnswered(asked.devices, code, message)
+	}
+}
+
+// logoutAnswered: likewise a batch is taken or refused as a whole. mu is held.
+func (g *gateway) logoutAnswered(devices []*device, code int, message string) {
+	var err error
+	if code != codeSuccess && code != codeNoSession {
+		err = refused(code, message)
+	}
+	for _, d := range devices {
+		switch {
+		case d.state != leaving:
+		case code != codeSuccess && len(devices) > 1:
+			g.pushLogout(d, true)
+		default:
+			g.leftNow(d, err)
 		}
 	}
 }
@@ -246,10 +255,17 @@ func (g *gateway) errorNotice(payload []byte) {
 	}
 	g.mu.Lock()
 	defer g.settle()
-	if code == codeSuccess {
-		return
+	switch code {
+	case codeSuccess:
+	case codeElsewhere, codeNoSession, codeDeleted, codeDisabled:
+		g.sessionNotice(&r, code)
+	default: // about the message alone
+		if id, isID := r.ID.id(); isID && g.answers[id] != nil {
+			g.finish(g.answers[id], refused(code, r.Message))
+			return
+		}
+		g.log.Debug("aliyun: a message was not taken", zap.Int("cause", code), zap.String("message", r.Message))
 	}
-	g.sessionNotice(&r, code)
 }
 
 // postAnswered goes on with the platform's answer to a property or an event.

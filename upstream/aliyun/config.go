@@ -232,7 +232,7 @@ func (s *settings) checkGateways() (errs []error) {
 			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %s missing", i+1, strings.Join(missing, ", ")))
 			continue
 		case !plainName(g.ProductKey) || !plainName(g.DeviceName):
-			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %q: a name holds one of / + # & | or a space", i+1, name))
+			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %q: a name holds one of / + # & |, a space or a control character, or is no UTF-8", i+1, name))
 		case seen[name]:
 			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %s is there twice: its connections would evict each other", i+1, name))
 		case len(s.ClientIDPrefix)+len(name) > maxClientID:
@@ -282,4 +282,4 @@ func (s *settings) checkEndpoint() (errs []error) {
 }
 
 // plainName says whether s can be a level of a topic and part of a user name.
-func plainName(s string) bool { return s != "" && !strings.ContainsAny(s, "/+#&| \x00") }
+func plainName(s string) bool { return s != "" && topicText(s) && !strings.ContainsAny(s, "/+#&| ") }

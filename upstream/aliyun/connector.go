@@ -135,7 +135,7 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 func (c *Connector) checkIdentity(l *upstream.Login) error {
 	pk, dn := l.Device.ProductKey, l.Device.DeviceName
 	if !plainName(pk) || !plainName(dn) || len(pk)+len(dn) > maxClientID-1 {
-		return refused(codeBadParams, "productKey and deviceName must be names of no more than 63 characters together, without / + # & | and spaces")
+		return refused(codeBadParams, "productKey and deviceName must be names of no more than 63 characters together, in UTF-8, without / + # & |, spaces and control characters")
 	}
 	for _, g := range c.gateways {
 		if g.identity.ProductKey == pk && g.identity.DeviceName == dn {

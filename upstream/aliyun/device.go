@@ -34,10 +34,12 @@ type device struct {
 	head, tail *outgoing // published, done not yet called, in order
 	left       func(error)
 	retryAt    int64  // pausing: milliseconds
+	lostAt     int64  // when the platform ended a session of the device that was made again: milliseconds
 	loginID    uint32 // of the last login request
 	productLen uint8
 	state      deviceState
 	attempts   uint8 // refused logins in a row
+	losses     uint8 // sessions in a row that did not last
 	delivering bool  // somebody is calling done of finished messages
 	inWanted   bool  // is in the gateway's list of wanted devices
 	alone      bool  // next login is not part of a batch
@@ -88,9 +90,14 @@ type handle struct {
 	command func(*thing.Command)
 	lost    func(cause error)
 
-	done func(upstream.Device, error) // of the login, until it was called
-	err  error                        // why the handle is of no use any more
+	done  func(upstream.Device, error) // of the login, until it was called
+	err   error                        // why the handle is of no use any more
+	early []*thing.Command             // came before done was called: handed over behind it
 }
+
+// maxEarly is how many commands may come for a device before done of its login
+// is called; more are dropped.
+const maxEarly = 64
 
 // Publish implements [upstream.Device].
 func (h *handle) Publish(msg *thing.Message, done func(error)) {
@@ -135,6 +142,7 @@ type outgoing struct {
 	rejected bool // never was in the queue
 	held     bool // was taken back from the sender, which may still hold it
 	logout   bool // no message: log the device out
+	alone    bool // of a logout: not in a batch
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}

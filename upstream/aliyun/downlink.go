@@ -182,8 +182,8 @@ func parseNames(params json.RawMessage) ([]thing.Field, error) {
 	return fields, nil
 }
 
-// command hands a command to the device's login. What comes for a device that is
-// not online is dropped and counted.
+// command hands a command to the device's login, behind done of that. What comes
+// for a device that nobody logs in is dropped and counted.
 func (g *gateway) command(l *link, name string, c *thing.Command) {
 	select {
 	case g.room <- struct{}{}:
@@ -192,13 +192,20 @@ func (g *gateway) command(l *link, name string, c *thing.Command) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := g.devices[name]
-	if d == nil || d.current == nil || d.current.done != nil || d.current.command == nil {
+	var h *handle
+	if d := g.devices[name]; d != nil {
+		h = d.current
+	}
+	switch {
+	case h == nil, h.command == nil, h.done != nil && len(h.early) >= maxEarly:
 		g.stats.unknown++
-		<-g.room
+	case h.done != nil:
+		h.early = append(h.early, c)
+	default:
+		g.commandTo(h, c)
 		return
 	}
-	g.commandTo(d.current, c)
+	<-g.room
 }
 
 // notice hands what is under a topic that the connector does not know to the

@@ -50,8 +50,11 @@ func (m *outgoing) encode(d *device, msg *thing.Message) error {
 	default:
 		return upstream.ErrUnsupported
 	}
-	if len(m.payload) > maxPayload {
+	switch {
+	case len(m.payload) > maxPayload:
 		return ErrTooLarge
+	case len(m.topic) > maxTopic: // of a long name
+		return ErrTopic
 	}
 	m.answered = m.answered && g.cfg.Confirm == ConfirmReply
 	switch msg.QoS {

@@ -107,6 +107,11 @@ func (g *gateway) nextID() uint32 { return g.ids.Add(1) }
 func (g *gateway) run(ctx context.Context) {
 	pause := g.cfg.ReconnectMin
 	first := true
+	defer func() {
+		if first { // closed before the first attempt: Start waits
+			g.attempted <- ctx.Err()
+		}
+	}()
 	for ctx.Err() == nil {
 		l, err := g.connect(ctx)
 		if first {

@@ -133,6 +133,10 @@ func (l *link) options(ctx context.Context) *mqtt.ClientOptions {
 		l.mu.Lock()
 		l.net = c
 		l.mu.Unlock()
+		if ctx.Err() != nil { // too late: nobody aborts the handshake any more
+			c.abort()
+			return nil, ctx.Err()
+		}
 		return c, nil
 	})
 	return o

@@ -27,6 +27,7 @@ func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device,
 	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done}
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded
+		h.early, old.early = old.early, nil
 		g.stats.superseded++
 		g.loginDone(old, nil, upstream.ErrSuperseded)
 	}
@@ -57,13 +58,21 @@ func (g *gateway) loginDone(h *handle, d *handle, err error) {
 	if done == nil {
 		return
 	}
-	h.done = nil
+	early := h.early
+	h.done, h.early = nil, nil
 	if err != nil {
+		g.stats.unknown += uint64(len(early))
 		g.later(func() { done(nil, err) })
 		return
 	}
 	g.stats.logins++
-	g.later(func() { done(d, nil) })
+	g.stats.commands += uint64(len(early))
+	g.later(func() {
+		done(d, nil)
+		for _, c := range early {
+			h.command(c)
+		}
+	})
 }
 
 // wantLogin has logIn log a device in. mu is held.
@@ -327,6 +336,26 @@ func (g *gateway) pauseLogin(d *device) {
 	d.retryAt = time.Now().UnixMilli() + jitter(pause).Milliseconds()
 }
 
+// loginAfterLoss logs a device in again whose session has gone: at once, or with
+// growing pauses when its sessions do not last. mu is held.
+func (g *gateway) loginAfterLoss(d *device) {
+	now := time.Now().UnixMilli()
+	if now-d.lostAt > 2*maxBackOff.Milliseconds() {
+		d.losses = 0
+	}
+	d.lostAt = now
+	if d.losses == 0 {
+		d.losses = 1
+		g.wantLogin(d)
+		return
+	}
+	pause := min(firstBackOff<<min(d.losses-1, 10), maxBackOff)
+	if d.losses < 255 {
+		d.losses++
+	}
+	d.state, d.retryAt = pausing, now+jitter(pause).Milliseconds()
+}
+
 // tellLost tells a login that the platform has ended it. mu is held.
 func (g *gateway) tellLost(h *handle, cause error) {
 	g.stats.lost++
@@ -348,7 +377,7 @@ func (g *gateway) sessionEnded(d *device, code int, message string) {
 		g.log.Info("aliyun: session lost, logging in again", zap.String("device", d.name()), zap.Error(err))
 		g.stats.sessions++
 		g.offlineForNow(d)
-		g.wantLogin(d)
+		g.loginAfterLoss(d)
 		return
 	}
 	g.offlineForNow(d)

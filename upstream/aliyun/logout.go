@@ -37,7 +37,12 @@ func (g *gateway) queueLogout(d *device) {
 		g.leftNow(d, nil)
 		return
 	}
-	g.queue.push(&outgoing{dev: d, logout: true, state: queued})
+	g.pushLogout(d, false)
+}
+
+// pushLogout puts the logout of a device into the sender's queue. mu is held.
+func (g *gateway) pushLogout(d *device, alone bool) {
+	g.queue.push(&outgoing{dev: d, logout: true, alone: alone, state: queued})
 	if l := g.link.sleeping(); l != nil {
 		l.wakeSender()
 	}

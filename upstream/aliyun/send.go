@@ -41,7 +41,7 @@ func (l *link) sendAll(batch []*outgoing) bool {
 		m := batch[i]
 		if m.logout {
 			n := 1
-			for i+n < len(batch) && batch[i+n].logout && n < l.g.cfg.BatchLogin {
+			for !m.alone && i+n < len(batch) && batch[i+n].logout && !batch[i+n].alone && n < l.g.cfg.BatchLogin {
 				n++
 			}
 			if !l.sendLogouts(batch[i : i+n]) {

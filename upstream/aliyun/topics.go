@@ -3,13 +3,16 @@ package aliyun
 import (
 	"errors"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/linkspan/linkspan/auth"
 )
 
 // ErrTopic says that a publication's topic is none that the device may publish
-// to. Want an absolute topic without wildcards, of no more than 128 bytes, that
-// names the device: /productKey/deviceName/... or /sys/productKey/deviceName/...,
+// to, or that a name makes one too long. Want an absolute topic in UTF-8 without
+// wildcards and control characters, of no more than 128 bytes, that names the
+// device: /productKey/deviceName/... or /sys/productKey/deviceName/...,
 // or one under /broadcast/productKey/.
 var ErrTopic = errors.New("aliyun: not a topic of the device")
 
@@ -86,7 +89,7 @@ func deviceFilters(cfg *settings, name string) []string {
 
 // checkTopic says whether the device may publish to topic.
 func (d *device) checkTopic(topic string) error {
-	if len(topic) == 0 || len(topic) > maxTopic || topic[0] != '/' || strings.ContainsAny(topic, "+#\x00") {
+	if len(topic) == 0 || len(topic) > maxTopic || topic[0] != '/' || !topicText(topic) || strings.ContainsAny(topic, "+#") {
 		return ErrTopic
 	}
 	if d.names(topic) {
@@ -118,10 +121,18 @@ func (d *device) names(topic string) bool {
 
 // checkName says whether name can be one level of a topic.
 func checkName(name string) error {
-	if name == "" || len(name) > maxTopic/2 || strings.ContainsAny(name, "/+#\x00") {
+	if name == "" || len(name) > maxTopic/2 || !topicText(name) || strings.ContainsAny(name, "/+#") {
 		return ErrName
 	}
 	return nil
+}
+
+// topicText says whether s can be part of a topic: UTF-8 without control
+// characters (MQTT 3.1.1, section 1.5.3). A broker closes the connection of
+// whoever sends others, which would cut all devices of the gateway off, again
+// whenever the message is sent again.
+func topicText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // topicFamily is what the first levels of a topic say about it.

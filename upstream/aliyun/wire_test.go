@@ -192,7 +192,12 @@ func TestEncodeRefuses(t *testing.T) {
 		{"no kind", thing.Message{}, upstream.ErrUnsupported},
 		{"event without a name", thing.Message{Kind: thing.Event}, ErrName},
 		{"event with a slash", thing.Message{Kind: thing.Event, Name: "a/b"}, ErrName},
+		{"event that is no UTF-8", thing.Message{Kind: thing.Event, Name: "over\xffspeed"}, ErrName},
+		{"event with a control character", thing.Message{Kind: thing.Event, Name: "over\nspeed"}, ErrName},
+		{"service that is no UTF-8", thing.Message{Kind: thing.Reply, ID: "call:1", Name: "\xff", State: thing.Done}, ErrName},
 		{"no topic", thing.Message{Kind: thing.Publication}, ErrTopic},
+		{"topic that is no UTF-8", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/\xff"}, ErrTopic},
+		{"topic with a control character", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/a\u0085b"}, ErrTopic},
 		{"wildcard", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/#"}, ErrTopic},
 		{"another device's topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-2/user/update"}, ErrTopic},
 		{"a name that only begins alike", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-11/user/update"}, ErrTopic},
@@ -209,6 +214,15 @@ func TestEncodeRefuses(t *testing.T) {
 				t.Errorf("error %v, want %v", err, c.want)
 			}
 		})
+	}
+	long := newDevice(newTold(t).gateway, auth.Identity{ProductKey: "a1truck0001", DeviceName: strings.Repeat("x", 50)})
+	for _, msg := range []thing.Message{
+		{Kind: thing.Event, Name: strings.Repeat("e", 60)},
+		{Kind: thing.Reply, ID: "call:1", Name: strings.Repeat("s", 60), State: thing.Done},
+	} {
+		if m, err := encoded(t, &handle{dev: long}, &msg); !errors.Is(err, ErrTopic) {
+			t.Errorf("a topic of %d bytes: %v, want ErrTopic", len(m.topic), err)
+		}
 	}
 	_, h := onlineDevice(t, Config{})
 	var refusal *upstream.RefusedError
