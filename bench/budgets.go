@@ -61,9 +61,26 @@ func (r *report) judge() {
 }
 
 func (r *report) judgeScale() {
+	limit, _, _ := r.growth(limitName)
+	growth, first, most := r.growth(discardName)
+	if growth == 0 {
+		return
+	}
+	measured := fmt.Sprintf("%.2f x", growth)
+	if limit > 0 {
+		measured += fmt.Sprintf(" (%s: %.2f x)", limitName, limit)
+	}
+	r.Budgets = append(r.Budgets, budget{
+		fmt.Sprintf("CPU per message with %d devices", most), fmt.Sprintf("<= %g x with %d", mostScale, first), measured, growth <= mostScale,
+	})
+}
+
+// growth is how much more a message costs with the most devices than with the
+// fewest; 0 when it was not measured.
+func (r *report) growth(variant string) (times float64, fewest, largest int) {
 	var first, most series
 	for _, s := range r.Scale {
-		if s.Variant != discardName {
+		if s.Variant != variant {
 			continue
 		}
 		if first.Variant == "" {
@@ -73,10 +90,8 @@ func (r *report) judgeScale() {
 			most = s
 		}
 	}
-	if first.Devices < most.Devices && first.Median.CPU > 0 {
-		r.Budgets = append(r.Budgets, budget{
-			fmt.Sprintf("CPU per message with %d devices", most.Devices), fmt.Sprintf("<= %g x with %d", mostScale, first.Devices),
-			fmt.Sprintf("%.2f x", most.Median.CPU/first.Median.CPU), most.Median.CPU <= mostScale*first.Median.CPU,
-		})
+	if first.Devices == most.Devices || first.Median.CPU == 0 {
+		return 0, first.Devices, most.Devices
 	}
+	return most.Median.CPU / first.Median.CPU, first.Devices, most.Devices
 }

@@ -54,7 +54,7 @@ var measurements = []string{"throughput", "latency", "memory", "storm", "scale",
 func defaultOptions() options {
 	return options{
 		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Burst: framesPerDevice, Rate: 5_000,
-		Storm: 4_000, Scale: []int{100, 1_000, 10_000}, Pin: true,
+		Storm: 4_000, Scale: []int{100, 1_000, 10_000, 20_000}, Pin: true,
 	}
 }
 

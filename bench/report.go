@@ -86,18 +86,15 @@ func (r *report) stormTable() table {
 }
 
 func (r *report) scaleTable() table {
-	t := table{title: "Cost by connected devices", head: []string{"variant", "devices", "messages/s", "CPU us/message", "x limit", "x fewest"}}
+	t := table{title: "Cost by connected devices", head: []string{"variant", "devices", "messages/s", "CPU us/message", "x fewest"}}
 	for _, s := range r.Scale {
-		var fewest, limit float64
+		var fewest float64
 		for _, other := range r.Scale {
 			if other.Variant == s.Variant && fewest == 0 {
 				fewest = other.Median.CPU
 			}
-			if other.Variant == limitName && other.Devices == s.Devices {
-				limit = other.Median.CPU
-			}
 		}
-		t.add(s.Variant, strconv.Itoa(s.Devices), whole(s.Median.PerSecond), decimals(s.Median.CPU, 2), ratio(s.Median.CPU, limit), ratio(s.Median.CPU, fewest))
+		t.add(s.Variant, strconv.Itoa(s.Devices), whole(s.Median.PerSecond), decimals(s.Median.CPU, 2), ratio(s.Median.CPU, fewest))
 	}
 	return t
 }

@@ -233,37 +233,3 @@ func (b *bench) throughput(r *report) error {
 	}
 	return nil
 }
-
-// scale is what a report costs when more devices are connected, all of which
-// report in turn.
-func (b *bench) scale(r *report) error {
-	const width = 64 // reports under way
-	var all []*stand
-	files := 0
-	for _, n := range b.opts.Scale {
-		for _, name := range []string{limitName, discardName} {
-			if !b.opts.wants(name) {
-				continue
-			}
-			if files += n; files+1000 > fileLimit() || n+n/5 > fileLimit() {
-				b.say("scale: %d open files are too few for %s with %d devices", fileLimit(), name, n)
-				continue
-			}
-			b.say("scale, %s with %d devices", name, n)
-			s, err := b.open(name, "", n, 8)
-			if err != nil {
-				return errors.Join(err, shutAll(all))
-			}
-			s.series.Shape = "scale"
-			s.turn = func() (int, time.Duration, error) { return s.fleet.rotate(b.opts.Duration, width) }
-			all = append(all, s)
-		}
-	}
-	if err := errors.Join(b.rounds(all), shutAll(all)); err != nil {
-		return err
-	}
-	for _, s := range all {
-		r.Scale = append(r.Scale, s.series)
-	}
-	return nil
-}
