@@ -1,0 +1,144 @@
+//go:build soak
+
+package soak
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// scrape reads metrics in Prometheus' text format; the values of one name are
+// added up over all labels.
+func scrape(url string) (map[string]float64, error) {
+	res, err := http.Get(url) //nolint:gosec,noctx // our own process, a moment
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, errors.New(res.Status)
+	}
+	metrics := map[string]float64{}
+	in := bufio.NewScanner(res.Body)
+	for in.Scan() {
+		line := in.Text()
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 {
+			return nil, errors.New("no metric: " + line)
+		}
+		name, _, _ := strings.Cut(line[:at], "{")
+		v, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return nil, err
+		}
+		metrics[name] += v
+	}
+	return metrics, in.Err()
+}
+
+// sample is the state of everything at one moment.
+type sample struct {
+	at     time.Duration // since the measurement began; before it negative
+	values [columns]float64
+}
+
+// The columns of the samples.
+const (
+	goroutines = iota
+	fds
+	rss
+	heap
+	connections
+	sessions
+	inFlight
+	pending
+	loopLag
+	bridgeCPU
+	platformRSS
+	platformCPU
+	sent
+	acked
+	open
+	arrived
+	reconnects
+	commandsGiven
+	columns
+)
+
+var columnNames = [columns]string{
+	"goroutines", "fds", "rss", "heap", "connections", "sessions", "in_flight", "pending", "loop_lag_s", "bridge_cpu_s",
+	"platform_rss", "platform_cpu_s", "sent", "acknowledged", "open", "arrived", "reconnects", "commands",
+}
+
+// writeCSV writes the samples for a spreadsheet.
+func writeCSV(dir string, samples []sample) error {
+	f, err := os.Create(filepath.Join(dir, "samples.csv"))
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	_ = w.Write(append([]string{"seconds"}, columnNames[:]...)) // Error has it
+	for _, s := range samples {
+		row := []string{strconv.FormatFloat(s.at.Seconds(), 'f', 1, 64)}
+		for _, v := range s.values {
+			row = append(row, strconv.FormatFloat(v, 'f', -1, 64))
+		}
+		_ = w.Write(row) // Error has it
+	}
+	w.Flush()
+	return errors.Join(w.Error(), f.Close())
+}
+
+// trend is the straight line that fits a column best.
+type trend struct {
+	Mean   float64 `json:"mean"`
+	Growth float64 `json:"growth"` // of the line, over the whole time
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+// fit is the trend of a column (least squares).
+func fit(samples []sample, column int) (t trend) {
+	n := float64(len(samples))
+	if n == 0 {
+		return t
+	}
+	t.Min = math.Inf(1)
+	var sx, sy, sxx, sxy float64
+	for _, s := range samples {
+		x, y := s.at.Seconds(), s.values[column]
+		sx, sy, sxx, sxy = sx+x, sy+y, sxx+x*x, sxy+x*y
+		t.Min, t.Max = min(t.Min, y), max(t.Max, y)
+	}
+	t.Mean = sy / n
+	if d := n*sxx - sx*sx; d > 0 {
+		t.Growth = (n*sxy - sx*sy) / d * (samples[len(samples)-1].at - samples[0].at).Seconds()
+	}
+	return t
+}
+
+// limits say how much a column may grow over the time that is measured: a part
+// of its mean, and in any case a number.
+var limits = []struct {
+	column   int
+	part     float64
+	absolute float64
+}{
+	{goroutines, 0.02, 25},
+	{fds, 0.01, 50}, // terminals that are between two connections come and go
+	{rss, 0.10, 24 << 20},
+	{heap, 0.10, 24 << 20}, // between two garbage collections it is anything
+	{inFlight, 0.10, 2000},
+	{pending, 0.10, 2000},
+}
