@@ -134,9 +134,11 @@ func (w *world) heard(id auth.Identity) []thing.Message {
 
 // numbers are the values of property n in what a device has said, each once, in
 // the order of their first coming.
-func (w *world) numbers(id auth.Identity) (list []int64) {
+func (w *world) numbers(id auth.Identity) []int64 { return numbersOf(w.heard(id)) }
+
+func numbersOf(said []thing.Message) (list []int64) {
 	seen := map[int64]bool{}
-	for _, m := range w.heard(id) {
+	for _, m := range said {
 		v, found := thing.Get(m.Fields, numberName)
 		n, isInt := v.Int()
 		if found && isInt && !seen[n] {
