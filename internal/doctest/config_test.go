@@ -57,7 +57,9 @@ func TestConfigurationsPassTheCheck(t *testing.T) { //nolint:paralleltest // set
 				continue
 			}
 			for _, m := range variable.FindAllStringSubmatch(b.text, -1) {
-				t.Setenv(m[1], "0123456789abcdef")
+				if strings.Contains(m[1], "SECRET") || strings.Contains(m[1], "KEY") {
+					t.Setenv(m[1], "0123456789abcdef")
+				}
 			}
 			where := fmt.Sprintf("%s:%d", p.name, b.line)
 			switch {
