@@ -131,11 +131,16 @@ func (p *Platform) dropSubDevices(l *link, gw *device, r request, destroy bool) 
 		return reply{code: CodeParameter, detail: "params is no list of devices"}
 	}
 	keys := make([]key, 0, len(list))
+	seen := make(map[key]bool, len(list))
 	for _, o := range list {
 		k, ok := o.key()
-		if !ok {
+		switch {
+		case !ok:
 			return reply{code: CodeParameter, detail: "want productKey and deviceName"}
+		case seen[k]:
+			return reply{code: CodeParameter, detail: k.String() + " occurs twice"}
 		}
+		seen[k] = true
 		keys = append(keys, k)
 	}
 	var shifts []shift
@@ -230,9 +235,10 @@ func (p *Platform) listFound(l *link, gw *device, r request) reply {
 		return a
 	}
 	list, ok := parseObjects(r.params)
-	if !ok {
-		return reply{code: CodeParameter, detail: "params is no list of devices"}
+	if !ok || len(list) > p.cfg.SubDevices {
+		return reply{code: CodeParameter, detail: "params is no list of 1 to " + strconv.Itoa(p.cfg.SubDevices) + " devices"}
 	}
+	known := map[string]bool{} // products that were looked for
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, o := range list {
@@ -243,9 +249,10 @@ func (p *Platform) listFound(l *link, gw *device, r request) reply {
 		if len(dn) < 4 || len(dn) > 32 || !validName(dn) {
 			return reply{code: CodeDeviceName, detail: dn}
 		}
-		if !p.cfg.AutoRegister && !p.hasProduct(pk) {
+		if !p.cfg.AutoRegister && !known[pk] && !p.hasProduct(pk) {
 			return reply{code: CodeProductNotFound, detail: pk}
 		}
+		known[pk] = true
 	}
 	return reply{code: CodeOK}
 }
