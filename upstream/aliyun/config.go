@@ -45,6 +45,7 @@ type Config struct {
 	HoldTimeout          time.Duration `conf:"holdTimeout" doc:"how long a message waits for its device to be logged in again before it fails"`
 	InFlight             int           `conf:"inFlight" doc:"messages of one gateway sent and not yet acknowledged"`
 	Queue                int           `conf:"queue" doc:"messages of one gateway waiting or in flight; more are refused"`
+	QueueBytes           int64         `conf:"queueBytes,bytes" doc:"payload of the messages of one gateway waiting or in flight; more are refused"`
 	ConnectTimeout       time.Duration `conf:"connectTimeout" doc:"how long connecting may take"`
 	ReconnectMin         time.Duration `conf:"reconnectMin" doc:"first pause before reconnecting; doubled each time, with jitter"`
 	ReconnectMax         time.Duration `conf:"reconnectMax" doc:"longest pause before reconnecting"`
@@ -104,6 +105,7 @@ func DefaultConfig() Config {
 		HoldTimeout:          60 * time.Second,
 		InFlight:             512,
 		Queue:                65536,
+		QueueBytes:           256 << 20,
 		ConnectTimeout:       10 * time.Second,
 		ReconnectMin:         time.Second,
 		ReconnectMax:         30 * time.Second,
@@ -127,6 +129,7 @@ func (c Config) withDefaults() Config {
 	or(&c.HoldTimeout, d.HoldTimeout)
 	or(&c.InFlight, d.InFlight)
 	or(&c.Queue, d.Queue)
+	or(&c.QueueBytes, d.QueueBytes)
 	or(&c.ConnectTimeout, d.ConnectTimeout)
 	or(&c.ReconnectMin, d.ReconnectMin)
 	or(&c.ReconnectMax, d.ReconnectMax)
@@ -185,6 +188,9 @@ func (c Config) check() (*settings, error) {
 	within("batchLogin", c.BatchLogin, maxBatch)
 	within("inFlight", c.InFlight, maxInFlight)
 	within("queue", c.Queue, 1<<30)
+	if c.QueueBytes < 0 {
+		wrong("queueBytes is %d, want 1 or more, such as 256MiB", c.QueueBytes)
+	}
 	if c.LoginRate <= 0 {
 		wrong("loginRate is %v, want more than 0 logins per second", c.LoginRate)
 	}

@@ -32,7 +32,7 @@ func TestNewTellsAllMistakesAtOnce(t *testing.T) {
 		Endpoint: "mqtt://nowhere", SignMethod: "rot13", KeepAlive: time.Second, QoS: 2, Confirm: "maybe", Subscribe: "some",
 		ManageTopology: "often", MaxDevicesPerGateway: -1, LoginRate: -1, BatchLogin: 51, GatherWindow: -1,
 		RequestTimeout: -1, HoldTimeout: -1, InFlight: 40000, Queue: -1, ConnectTimeout: -1, ReconnectMin: time.Hour,
-		ReconnectMax: time.Minute, WriteTimeout: -1, CustomTopics: []string{"/user/get"}, ClientIDPrefix: "a|b",
+		ReconnectMax: time.Minute, WriteTimeout: -1, QueueBytes: -1, CustomTopics: []string{"/user/get"}, ClientIDPrefix: "a|b",
 	}
 	_, err := aliyun.New(c)
 	if err == nil {
@@ -41,7 +41,7 @@ func TestNewTellsAllMistakesAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"gateway 1: deviceSecret missing", "gateway 2: ", "twice is there twice", "endpoint is \"mqtt://nowhere\"", "signMethod", "keepAlive",
 		"qos", "confirm", "subscribe", "manageTopology", "maxDevicesPerGateway", "loginRate", "batchLogin", "gatherWindow", "requestTimeout",
-		"holdTimeout", "inFlight", "queue", "connectTimeout", "reconnectMax", "writeTimeout", "customTopics", "clientIdPrefix",
+		"holdTimeout", "inFlight", "queue", "connectTimeout", "reconnectMax", "writeTimeout", "queueBytes", "customTopics", "clientIdPrefix",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not tell of %s", want)

@@ -37,10 +37,11 @@
 //
 // The platform ends the session of a device that was disabled (522), deleted
 // (521) or connected elsewhere (427): its login is lost with that code, and its
-// messages fail. A session that has gone otherwise (520) is made again, and what
-// was not acknowledged is sent again; what the broker had acknowledged before it
-// noticed is gone, unless confirm is "reply". The table of codes and what is done
-// about each is in codes.go.
+// messages fail. A session that has gone otherwise (520) is made again, at once
+// or, when it did not last, with growing pauses, and what was not acknowledged is
+// sent again; what the broker had acknowledged before it noticed is gone, unless
+// confirm is "reply". The table of codes and what is done about each is in
+// codes.go.
 //
 // A first login that is refused for now (428, 429, 500) fails with a temporary
 // [upstream.RefusedError]; a login after a reconnect is tried again with growing
@@ -53,8 +54,10 @@
 // Commands come from thing/service/property/set and get, thing/service/{name},
 // thing/model/down_raw and, when they carry an Alink request, from rrpc/request;
 // everything else that names a device becomes a [thing.Notice] under its topic,
-// and what is under /broadcast a broadcast. A command's ID is opaque: it says
-// where the reply goes. Its outcome becomes one of the guide's common codes on
+// and what is under /broadcast a broadcast. Commands that come while a device
+// logs in, such as those that the platform kept for it, are handed over behind done
+// of the login; more than 64 are dropped. A command's ID is opaque: it says where
+// the reply goes. Its outcome becomes one of the guide's common codes on
 // devices: done 200, invalid 460, failed 400, refused 100000 and the device's own
 // code (which is also data.deviceCode), timed out 109001, offline 109002,
 // superseded 109003, unsupported 109004.

@@ -49,6 +49,7 @@ type gateway struct {
 	ready        []*device            // whose head is finished; for settle
 	calls        []func()             // for tell, in order
 	pending      int                  // messages published, not yet finished
+	bytes        int64                // payload of those
 	rejected     int                  // messages refused that wait for their turn
 	logouts      int                  // under way
 	closing      bool

@@ -16,7 +16,7 @@ func (g *gateway) submit(h *handle, m *outgoing) {
 		err = upstream.ErrClosed
 	case m.qos == 0 && (d.state != online || g.link == nil || !g.link.open()):
 		err = upstream.ErrNotConnected
-	case g.pending >= g.cfg.Queue:
+	case g.pending >= g.cfg.Queue, g.pending > 0 && g.bytes+int64(len(m.payload)) > g.cfg.QueueBytes:
 		err = upstream.ErrOverloaded
 		g.stats.overloaded++
 	}
@@ -27,6 +27,7 @@ func (g *gateway) submit(h *handle, m *outgoing) {
 	m.err = nil
 	m.deadline = g.now.Load() + g.cfg.HoldTimeout.Milliseconds()
 	g.pending++
+	g.bytes += int64(len(m.payload))
 	g.stats.published++
 	g.stats.bytes += uint64(len(m.payload))
 	d.push(m)
@@ -68,6 +69,7 @@ func (g *gateway) finish(m *outgoing, err error) {
 	}
 	m.state, m.err = finished, err
 	g.pending--
+	g.bytes -= int64(len(m.payload))
 	if err == nil {
 		g.stats.acknowledged++
 	} else {

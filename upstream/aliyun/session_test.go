@@ -185,3 +185,32 @@ func TestBatchLogoutRefused(t *testing.T) {
 		t.Errorf("%d logouts done, %d devices left", left, len(k.devices))
 	}
 }
+
+// Large messages fill the queue before many do, and leave it when they end.
+func TestQueueHoldsBytes(t *testing.T) {
+	t.Parallel()
+	g, h := onlineDevice(t, Config{QueueBytes: 100_000})
+	results := make(chan error, 10)
+	publish := func() {
+		h.Publish(&thing.Message{Kind: thing.Raw, QoS: thing.AtLeastOnce, Raw: make([]byte, 40_000)}, func(err error) { results <- err })
+	}
+	for range 3 {
+		publish()
+	}
+	drain(g, make([]*outgoing, 0, 8))
+	for i, want := range []error{nil, nil, upstream.ErrOverloaded} {
+		if err := <-results; !errors.Is(err, want) {
+			t.Errorf("message %d: %v, want %v", i, err, want)
+		}
+	}
+	for range 2 {
+		publish()
+		drain(g, make([]*outgoing, 0, 8))
+		if err := <-results; err != nil {
+			t.Errorf("after the queue was empty: %v", err)
+		}
+	}
+	if g.bytes != 0 {
+		t.Errorf("%d bytes are counted of nothing", g.bytes)
+	}
+}
