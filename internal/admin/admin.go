@@ -57,7 +57,10 @@ func Start(ctx context.Context, cfg Config, log *zap.Logger, ready func() error,
 		fmt.Fprintln(w, "ok")
 	})
 	s := &Server{
-		http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute},
+		http: &http.Server{
+			Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+			WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		},
 		addr: listener.Addr(),
 		done: make(chan struct{}),
 	}
