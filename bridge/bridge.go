@@ -260,7 +260,8 @@ func (b *Bridge) authenticate(identity string, credentials []string) error {
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.AuthTimeout)
 	defer cancel()
-	if err := b.auth.Authenticate(ctx, identity, credentials); err != nil {
+	err := guarded(func() error { return b.auth.Authenticate(ctx, identity, credentials) })
+	if err != nil {
 		return fmt.Errorf("bridge: credentials of %q: %w", identity, err)
 	}
 	return nil

@@ -157,7 +157,11 @@ func (l *link) push(cmd *thing.Command) {
 	if l.at() == over {
 		return // its outcome has been told
 	}
-	state, err := l.b.downlink.Push(l.s, cmd)
+	var state thing.State
+	err := guarded(func() (err error) {
+		state, err = l.b.downlink.Push(l.s, cmd)
+		return err
+	})
 	if err == nil {
 		if state != 0 {
 			l.settle(cmd, state, 0, "")
@@ -297,7 +301,7 @@ func (b *Bridge) tellAll(cmd *thing.Command) {
 	}
 	err := ErrNoBroadcast
 	if b.downlink != nil {
-		err = b.downlink.Broadcast(&c)
+		err = guarded(func() error { return b.downlink.Broadcast(&c) })
 	}
 	if err != nil {
 		b.counts.refusedCommands.Add(1)

@@ -2,8 +2,30 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 )
+
+// PanicError is a panic of a user's auth.Provider or DownlinkHandler, as the
+// error of the one call that it happened in: what devices and platforms send
+// leads there, and it must not end the process.
+type PanicError struct {
+	Value any    // what was given to panic
+	Stack []byte // where
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("bridge: panic: %v", e.Value) }
+
+// guarded is f, with a panic of it as an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
 
 // lanes run jobs that may block, in bounded numbers. Jobs of one lane begin in
 // order; with one worker to a lane they also end so.

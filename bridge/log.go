@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,10 @@ func (s *sparse) due(elapsed time.Duration) (count uint64, ok bool) {
 // warn logs a line about the device, now and then.
 func (b *Bridge) warn(kind *sparse, line, identity string, err error) {
 	if count, ok := kind.due(time.Since(b.timers.began)); ok {
-		b.logger.Warn(line, zap.String("identity", identity), zap.NamedError("err", err), zap.Uint64("count", count))
+		fields := []zap.Field{zap.String("identity", identity), zap.NamedError("err", err), zap.Uint64("count", count)}
+		if p := (*PanicError)(nil); errors.As(err, &p) {
+			fields = append(fields, zap.ByteString("stack", p.Stack))
+		}
+		b.logger.Warn(line, fields...)
 	}
 }
