@@ -47,14 +47,14 @@ var inline = regexp.MustCompile("`((?:linkspan|make) [^`]+)`")
 func checkLine(t *testing.T, targets []string, where, line string, whole bool) (seen int) {
 	t.Helper()
 	for _, words := range commands(line) {
-		switch {
-		case words[0] == "make":
+		switch words[0] {
+		case "make":
 			for _, w := range words[1:] {
 				if !strings.Contains(w, "=") && !slices.Contains(targets, w) {
 					t.Errorf("%s: the Makefile has no target %s", where, w)
 				}
 			}
-		case words[0] == "linkspan":
+		case "linkspan":
 			if err := checkCommand(words[1:], whole); err != nil {
 				t.Errorf("%s: %s: %v", where, strings.Join(words, " "), err)
 			}

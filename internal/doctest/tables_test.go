@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkspan/linkspan/adapters/jt808"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream/aliyun"
@@ -30,6 +31,36 @@ func TestCausesAreExplained(t *testing.T) {
 		}
 		if !strings.Contains(text, "\n| `"+name+"` |") {
 			t.Errorf("%s does not explain the cause %q", operations, name)
+		}
+	}
+}
+
+// Pages of platforms have every key and every cause.
+func TestPlatformPagesAreComplete(t *testing.T) {
+	t.Parallel()
+	cfg := aliyun.DefaultConfig()
+	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = "pk", "dn", "secret"
+	up, err := aliyun.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"docs/platforms/aliyun.md": nil, "docs/platforms/local.md": nil}
+	for cause := range up.Stats().Errors {
+		want["docs/platforms/aliyun.md"] = append(want["docs/platforms/aliyun.md"], cause)
+	}
+	for f := range reflect.TypeFor[platform.Config]().Fields() {
+		key, _, _ := strings.Cut(f.Tag.Get("conf"), ",")
+		want["docs/platforms/local.md"] = append(want["docs/platforms/local.md"], key)
+	}
+	for page, words := range want {
+		text := read(t, page)
+		if len(words) < 5 {
+			t.Errorf("%s: only %q to look for", page, words)
+		}
+		for _, w := range words {
+			if !strings.Contains(text, "`"+w+"`") {
+				t.Errorf("%s lacks %s", page, w)
+			}
 		}
 	}
 }
@@ -58,7 +89,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 		t.Errorf("the table of metrics on %s is out of date: go test ./internal/doctest -update", operations)
 		return
 	}
-	if err := os.WriteFile(path.Join(root, operations), []byte(before+begin+b.String()+end+after), 0o644); err != nil { //nolint:gosec // a page
+	if err := os.WriteFile(path.Join(root, operations), []byte(before+begin+b.String()+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
