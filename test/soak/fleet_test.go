@@ -76,7 +76,6 @@ func (f *fleet) run(ctx context.Context, ramp time.Duration) {
 	for s := range senders {
 		f.running.Go(func() { f.send(ctx, s) })
 	}
-	f.running.Go(func() { f.disturb(ctx) })
 	f.running.Wait()
 }
 
@@ -102,7 +101,7 @@ func (f *fleet) send(ctx context.Context, share int) {
 	}
 }
 
-// disturb ends connections of terminals taken at random.
+// disturb ends connections of terminals taken at random, until ctx ends.
 func (f *fleet) disturb(ctx context.Context) {
 	if f.churn <= 0 {
 		return
@@ -114,9 +113,7 @@ func (f *fleet) disturb(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if !f.quiet.Load() {
-				f.terminals[rand.IntN(len(f.terminals))].hangUp()
-			}
+			f.terminals[rand.IntN(len(f.terminals))].hangUp()
 		}
 	}
 }

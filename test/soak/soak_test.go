@@ -56,8 +56,9 @@ func TestSoak(t *testing.T) {
 		s.alive()
 		return s.fleet.online.Load() == int64(*devices)
 	})
-	commandCtx, stopCommands := context.WithCancel(ctx)
-	load.Go(func() { s.commands.run(commandCtx, s) })
+	lively, calm := context.WithCancel(ctx)
+	load.Go(func() { s.commands.run(lively, s) })
+	load.Go(func() { s.fleet.disturb(lively) })
 
 	fmt.Printf("online  %d terminals, warming up for %s\n", *devices, *warmUp)
 	s.watch(*warmUp, -*warmUp)
@@ -68,7 +69,7 @@ func TestSoak(t *testing.T) {
 
 	// Now nothing new is said, and what is under way ends.
 	s.fleet.quiet.Store(true)
-	stopCommands()
+	calm()
 	await(t, "all reports to be acknowledged", 2*time.Minute, func() bool {
 		s.alive()
 		return s.fleet.open.Load() == 0
