@@ -66,6 +66,18 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+func TestFiguresInAPage(t *testing.T) {
+	t.Parallel()
+	const page = "a\n" + beginFigures + "old\n" + endFigures + "z\n"
+	got, err := between([]byte(page), []byte("new\n"))
+	if want := "a\n" + beginFigures + "new\n" + endFigures + "z\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	if _, err := between([]byte("a page\n"), nil); err == nil {
+		t.Error("a page without a place was written to")
+	}
+}
+
 func TestMistakesInFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-burst", "100"}, {"-nonsense"}} {

@@ -74,7 +74,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	only := flags.String("only", strings.Join(measurements, ","), "measurements to make")
 	variants := flags.String("variants", "", "variants to measure: "+strings.Join(serverNames(), ",")+"; default: all")
 	jsonFile := flags.String("json", "", "write everything there")
-	markdown := flags.String("markdown", "", "write the tables there, as docs/performance.md has them")
+	markdown := flags.String("markdown", "", "write the tables there: into a new file, or between the lines of a page that are for them, as in docs/performance.md")
 	rounds := flags.Int("rounds", opts.Rounds, "turns of every variant")
 	duration := flags.Duration("duration", opts.Duration, "of one turn")
 	conns := flags.Int("conns", opts.Conns, "idle connections whose memory is measured")

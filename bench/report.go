@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -193,7 +194,30 @@ func (r *report) write(jsonFile, markdown string) error {
 	if markdown == "" {
 		return nil
 	}
-	return os.WriteFile(markdown, r.markdown(), 0o644) //nolint:gosec // nothing secret
+	text := r.markdown()
+	page, err := os.ReadFile(markdown) //nolint:gosec // whoever runs the benchmark named it
+	if err == nil {
+		if text, err = between(page, text); err != nil {
+			return fmt.Errorf("%s: %w", markdown, err)
+		}
+	}
+	return os.WriteFile(markdown, text, 0o644) //nolint:gosec // nothing secret
+}
+
+// The figures in a page stand between these lines.
+const (
+	beginFigures = "<!-- figures: written by go run ./bench -markdown -->\n"
+	endFigures   = "<!-- end of figures -->\n"
+)
+
+// between is page with other figures.
+func between(page, figures []byte) ([]byte, error) {
+	before, rest, begun := bytes.Cut(page, []byte(beginFigures))
+	_, after, ended := bytes.Cut(rest, []byte(endFigures))
+	if !begun || !ended {
+		return nil, fmt.Errorf("has no lines %q and %q to put the figures between", strings.TrimSpace(beginFigures), strings.TrimSpace(endFigures))
+	}
+	return slices.Concat(before, []byte(beginFigures), figures, []byte(endFigures), after), nil
 }
 
 func (r *report) markdown() []byte {

@@ -117,7 +117,7 @@ func (s *stand) measure() (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	one := between(before, after, sent, took)
+	one := sampleOf(before, after, sent, took)
 	switch n := uint64(sent); { //nolint:gosec // not negative
 	case sent == 0:
 		return one, fmt.Errorf("%s: nothing was sent", s.name)
@@ -143,7 +143,7 @@ func (s *stand) counted(messages uint64) (state, error) {
 	}
 }
 
-func between(before, after state, sent int, took time.Duration) sample {
+func sampleOf(before, after state, sent int, took time.Duration) sample {
 	n := float64(max(sent, 1))
 	one := sample{
 		Messages:     sent,
