@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/upstream"
+)
+
+func newConfig() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Check a configuration, list the keys",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigCheck(), newConfigReference())
+	return cmd
+}
+
+func newConfigCheck() *cobra.Command {
+	var flags configFlags
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Report all mistakes of a configuration, without starting anything",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tree, err := flags.load()
+			if err != nil {
+				return err
+			}
+			if _, err := newNode(tree, flags.baseDir(), zap.NewNop()); err != nil {
+				return err
+			}
+			for _, w := range tree.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "ok")
+			return nil
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func newConfigReference() *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:   "reference",
+		Short: "List every key with its type, default and meaning",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m := reference()
+			text := m.Text()
+			if markdown {
+				text = m.Markdown()
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the page of the documentation")
+	return cmd
+}
+
+// reference describes every key of this build, those of its plugins included.
+func reference() *config.Manual {
+	s := defaultSettings()
+	var l listenerSettings
+	l.SetDefaults()
+	sections := []config.Section{
+		{Path: "", Title: "The bridge's own certificate", Doc: "At the top of the file, where the Java SDK has it.", Config: identity{}},
+		{Path: "log", Doc: "The process's log.", Config: s.Log},
+		{Path: "admin", Doc: "Metrics and health.", Config: s.Admin},
+		{Path: "server", Doc: "What all listeners share.", Config: s.Server},
+		{Path: "bridge", Doc: "Sessions, messages and commands.", Config: s.Bridge},
+		{Path: "devices", Doc: "Which devices there are.", Config: s.Devices},
+		{Path: "upstream", Doc: "The platform.", Config: s.Upstream},
+	}
+	for _, name := range slices.Sorted(maps.Keys(upstream.Default)) {
+		sections = append(sections, config.Section{Path: "upstream." + name, Doc: "The connector " + name + ".", Config: upstream.Default[name].Config})
+	}
+	sections = append(sections, config.Section{Path: "listeners[]", Doc: "Where devices connect, and what they speak.", Config: l})
+	for _, name := range slices.Sorted(maps.Keys(protocol.Default)) {
+		sections = append(sections, config.Section{Path: "listeners[]." + name, Doc: "The protocol " + name + ".", Config: protocol.Default[name].Config})
+	}
+	return config.Reference(sections...)
+}

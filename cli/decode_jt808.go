@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/codec/jt808"
+)
+
+// errUnfinished is what is left of a stream that ends inside a frame.
+var errUnfinished = errors.New("the stream ends inside a frame: its closing 7e is missing")
+
+// errNoFrame is a stream without any frame.
+var errNoFrame = errors.New("no frame: none of these bytes is the delimiter 7e")
+
+func newJT808Decoder() streamDecoder {
+	return func(stream []byte) []decoded {
+		options := jt808.DefaultOptions()
+		options.AllowEncrypted = true // their headers can be shown
+		frames := jt808.NewDecoder(options)
+		parts := map[jt808.ID][][]byte{}
+		var all []decoded
+		rest := stream
+		for len(rest) > 0 {
+			frame, n, err := frames.Decode(rest)
+			used := rest[:n]
+			rest = rest[n:]
+			if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+				break
+			}
+			if err != nil {
+				all = append(all, failed(err, wire(used)))
+				continue
+			}
+			all = append(all, decodeJT808(frame, parts, used))
+		}
+		switch {
+		case len(bytes.Trim(rest, "\x7e")) > 0:
+			all = append(all, failed(errUnfinished, rest))
+		case len(all) == 0:
+			all = append(all, failed(errNoFrame, stream))
+		}
+		return all
+	}
+}
+
+// wire is the frame among the bytes that a decoder is done with, its delimiters
+// restored: the one that opened it may have closed the frame before.
+func wire(used []byte) []byte {
+	used = bytes.Trim(used, "\x7e")
+	return append(append([]byte{0x7e}, used...), 0x7e)
+}
+
+// decodeJT808 is one frame's envelope. The body of a message in several packages
+// is shown with the package that completes it, whatever their order.
+func decodeJT808(f *jt808.Frame, parts map[jt808.ID][][]byte, used []byte) decoded {
+	serial := int(f.Serial)
+	d := decoded{
+		OK: true, Protocol: "jt808", Version: f.Version.String(), ID: f.ID.String(), Name: f.ID.Name(),
+		Phone: f.Phone.String(), Serial: &serial,
+	}
+	body := f.Body
+	if f.Encryption != 0 {
+		d.Body = encryptedBody{Encryption: f.Encryption, Data: hex.EncodeToString(body)}
+		return d
+	}
+	if f.IsPackage() {
+		d.Package = &packageOf{Total: int(f.Total), Index: int(f.Index)}
+		whole, done := join(parts, f)
+		if !done {
+			d.Body = map[string]string{"data": hex.EncodeToString(f.Body)}
+			return d
+		}
+		body = whole
+	}
+	b, err := jt808.ParseBody(f.ID, f.Version, body)
+	if err != nil {
+		return failed(err, wire(used))
+	}
+	if r, ok := b.(*jt808.Register); ok { // headers of 2011 and 2013 are the same
+		d.Version = r.Layout.String()
+	}
+	d.Body = b
+	return d
+}
+
+// encryptedBody is a body that cannot be shown without the terminal's key.
+type encryptedBody struct {
+	Encryption uint8  `json:"encryption"` // the header's method: 1 RSA
+	Data       string `json:"data"`
+}
+
+// join keeps a package's body and says whether the message is whole with it.
+func join(parts map[jt808.ID][][]byte, f *jt808.Frame) (whole []byte, done bool) {
+	have := parts[f.ID]
+	if len(have) != int(f.Total) {
+		have = make([][]byte, f.Total)
+		parts[f.ID] = have
+	}
+	have[f.Index-1] = append([]byte{}, f.Body...)
+	for _, p := range have {
+		if p == nil {
+			return nil, false
+		}
+	}
+	delete(parts, f.ID)
+	return bytes.Join(have, nil), true
+}

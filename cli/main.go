@@ -1,0 +1,74 @@
+// Package cli is the linkspan command, importable so that a program with
+// plugins of its own is ten lines long: see cmd/linkspan.
+//
+// The package assembles the rooms of linkspan into processes: it is the only
+// one that reads configuration files into their structs, and the only one that
+// prints and exits.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command line of the process and exits: with 0, with 1 when the
+// command failed, with 2 when it was called wrongly.
+func Main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := Run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		var silent *silentError
+		if !errors.As(err, &silent) {
+			fmt.Fprintln(os.Stderr, "linkspan:", err)
+		}
+		var usage *usageError
+		if errors.As(err, &usage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+// Run runs one command line, without the program's name, until it is done or
+// ctx ends, which is how Ctrl-C ends a command cleanly.
+func Run(ctx context.Context, args []string) error {
+	root := newRoot()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "linkspan",
+		Short:         "Bridge devices that speak anything over TCP to an IoT platform",
+		Long:          "linkspan takes devices that IoT platforms do not speak to (JT/T 808 terminals, your own protocol),\nkeeps a session for each, and carries each of them to its platform over MQTT, both ways.\n\nTry it:  linkspan demo",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newServe(), newDemo(), newPlatform(), newSimulate(), newDecode(), newConfig(), newVersion())
+	return root
+}
+
+// usageError is a command line that cannot be run as it is.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// silentError ends the process with a failure that was already told.
+type silentError struct{ err error }
+
+func (e *silentError) Error() string { return e.err.Error() }
+func (e *silentError) Unwrap() error { return e.err }

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/platform"
+)
+
+// platformFlags say how the local platform runs.
+type platformFlags struct {
+	file     string
+	mqtt     string
+	api      string
+	gateways []string
+	strict   bool
+	verbose  bool
+}
+
+func newPlatform() *cobra.Command {
+	var flags platformFlags
+	cmd := &cobra.Command{
+		Use:   "platform",
+		Short: "Run a local IoT platform, or talk to one",
+		Long: "Runs a local platform that speaks like Alibaba Cloud IoT: an MQTT broker that checks signatures, topic\n" +
+			"permissions, topology and logins of sub-devices, and an HTTP API to see and command devices. It keeps\n" +
+			"everything in memory and is for demonstrations, tests and labs.\n\n" +
+			"The subcommands talk to the API of a platform that runs.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runPlatform(cmd.Context(), cmd.OutOrStdout(), flags)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&flags.file, "config", "c", "", "configuration file; its section platform is read")
+	f.StringVar(&flags.mqtt, "mqtt", "", "host:port of the MQTT broker (default 127.0.0.1:1883)")
+	f.StringVar(&flags.api, "api", "", "host:port of the HTTP API (default 127.0.0.1:1884)")
+	f.StringArrayVar(&flags.gateways, "gateway", nil, "PRODUCT/DEVICE:SECRET, a gateway device that exists from the start; repeatable")
+	f.BoolVar(&flags.strict, "strict", false, "refuse devices that nobody has created, instead of creating them when they first appear")
+	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log what happens")
+	cmd.AddCommand(newPlatformClient()...)
+	return cmd
+}
+
+// errGateway says how a gateway is written.
+var errGateway = errors.New("want PRODUCT/DEVICE:SECRET")
+
+func (f *platformFlags) config() (platform.Config, error) {
+	cfg := platform.DefaultConfig()
+	cfg.AutoRegister = !f.strict
+	if f.file != "" {
+		tree, err := config.Load(f.file)
+		if err != nil {
+			return cfg, err
+		}
+		if err := tree.Decode("platform", &cfg); err != nil {
+			return cfg, err
+		}
+	}
+	if f.mqtt != "" {
+		cfg.MQTTAddress = f.mqtt
+	}
+	if f.api != "" {
+		cfg.APIAddress = f.api
+	}
+	for _, g := range f.gateways {
+		name, secret, ok := strings.Cut(g, ":")
+		product, device, ok2 := strings.Cut(name, "/")
+		if !ok || !ok2 {
+			return cfg, &usageError{fmt.Errorf("--gateway %q: %w", name, errGateway)}
+		}
+		cfg.Devices = append(cfg.Devices, platform.Device{ProductKey: product, DeviceName: device, DeviceSecret: auth.Secret(secret)})
+	}
+	return cfg, nil
+}
+
+func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error {
+	cfg, err := flags.config()
+	if err != nil {
+		return err
+	}
+	logCfg := DefaultLogConfig()
+	if !flags.verbose {
+		logCfg.Level = "warn"
+	}
+	log, err := newLogger(logCfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }() // a terminal cannot be synced
+	p, err := platform.New(cfg, platform.WithLogger(log.Named("platform")))
+	if err != nil {
+		return err
+	}
+	if err := p.Start(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "local platform: MQTT on %s, API on http://%s/api/v1\n", p.MQTTAddr(), p.APIAddr())
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		log.Warn("local platform did not end in order", zap.Error(err))
+	}
+	return nil
+}

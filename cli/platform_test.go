@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/platform"
+)
+
+// startPlatform starts a platform with one device and returns its API's address.
+func startPlatform(t *testing.T) string {
+	t.Helper()
+	cfg := platform.DefaultConfig()
+	cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", "127.0.0.1:0"
+	p, err := platform.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := p.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := p.AddDevice(auth.Identity{ProductKey: "demo", DeviceName: "truck-1", DeviceSecret: "s"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + p.APIAddr()
+}
+
+func TestPlatformClient(t *testing.T) {
+	t.Parallel()
+	server := startPlatform(t)
+	for name, test := range map[string]struct {
+		args []string
+		want string // in the output or the error
+		fail bool
+	}{
+		"devices":                {args: []string{"devices"}, want: "demo/truck-1"},
+		"device":                 {args: []string{"device", "demo/truck-1"}, want: `"state": "unactive"`},
+		"a device that is not":   {args: []string{"device", "demo/truck-2"}, want: "truck-2", fail: true},
+		"a name without product": {args: []string{"device", "truck-1"}, want: "PRODUCT/DEVICE", fail: true},
+		"set offline":            {args: []string{"set", "demo/truck-1", "heartbeatInterval=30"}, want: "offline", fail: true},
+		"invoke offline":         {args: []string{"invoke", "demo/truck-1", "text", `{"text":"hello"}`}, want: "offline", fail: true},
+		"not a parameter":        {args: []string{"set", "demo/truck-1", "heartbeatInterval"}, want: "NAME=VALUE", fail: true},
+		"not JSON":               {args: []string{"set", "demo/truck-1", "{"}, want: "JSON", fail: true},
+		"stats":                  {args: []string{"stats"}, want: `"devices": 1`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := run(t, "", append(append([]string{"platform"}, test.args...), "--api", server)...)
+			if test.fail != (err != nil) {
+				t.Errorf("error %v", err)
+			}
+			if err != nil {
+				out += err.Error()
+			}
+			if !strings.Contains(out, test.want) {
+				t.Errorf("lacks %q:\n%s", test.want, out)
+			}
+		})
+	}
+}
+
+func TestPlatformNotThere(t *testing.T) {
+	t.Parallel()
+	_, err := run(t, "", "platform", "devices", "--api", "http://127.0.0.1:1")
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("error %v", err)
+	}
+}

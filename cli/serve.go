@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/config"
+)
+
+// configFlags are the flags of commands that read a configuration.
+type configFlags struct {
+	files   []string
+	defines []string
+}
+
+func (f *configFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&f.files, "config", "c", []string{"application.conf"}, "configuration file (.conf, .json, .properties); repeatable, later ones override earlier ones")
+	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key: -D listeners.0.address=:7612; repeatable")
+}
+
+func (f *configFlags) load() (*config.Tree, error) {
+	return config.Loader{Paths: f.files, Defines: f.defines, Environ: os.Environ()}.Load()
+}
+
+// baseDir is where relative paths of the configuration start.
+func (f *configFlags) baseDir() string {
+	if len(f.files) == 0 {
+		return "."
+	}
+	return filepath.Dir(f.files[0])
+}
+
+func newServe() *cobra.Command {
+	var flags configFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Bridge devices to their platform until told to stop",
+		Long: "Bridges devices to their platform, as application.conf says, until it gets SIGINT or SIGTERM; then it\n" +
+			"stops taking connections, finishes what is under way, logs the devices out and ends.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tree, err := flags.load()
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), tree, flags.baseDir())
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+// serve runs a node until ctx ends.
+func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
+	logCfg := DefaultLogConfig()
+	if err := tree.Decode("log", &logCfg); err != nil {
+		return err
+	}
+	log, err := newLogger(logCfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }() // a terminal cannot be synced
+	n, err := newNode(tree, baseDir, log)
+	if err != nil {
+		return err
+	}
+	for _, w := range tree.Warnings() {
+		log.Warn("configuration", zap.Error(w))
+	}
+	if err := n.start(ctx); err != nil {
+		return err
+	}
+	log.Info("linkspan is ready", zap.String("version", Version()))
+	<-ctx.Done()
+	log.Info("stopping", zap.Duration("duration", drainTimeout))
+	err = n.close(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("cli: not everything ended within %s: %w", drainTimeout, err)
+	}
+	return err
+}
