@@ -3,6 +3,7 @@ package platform_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func TestCloseTellsWatchers(t *testing.T) {
 			continue
 		}
 		acknowledged++
-		if !seen[fmt.Sprint(n)] {
+		if !seen[strconv.Itoa(n)] {
 			t.Errorf("post %d was acknowledged, but nobody who watches has seen it", n)
 		}
 	}

@@ -82,6 +82,7 @@ const (
 	maxInFlight    = 30000              // so that packet identifiers never run out
 	maxPayload     = 256 << 10          // bytes of an MQTT message
 	maxTopic       = 128                // bytes
+	maxTopicLevels = 7                  // slashes in a topic
 	maxProperties  = 200                // of one property post
 	subscribeLimit = 8                  // filters in one SUBSCRIBE
 )

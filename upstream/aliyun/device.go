@@ -132,6 +132,7 @@ type outgoing struct {
 	next     *outgoing // of the same device
 	nextSend *outgoing // in the sender's queue
 	deadline int64     // milliseconds
+	until    int64     // the last deadline there is, set when its device was first taken off; 0: not yet
 	id       uint32    // of the Alink request
 	packet   uint16    // MQTT packet identifier; guarded by the link's mu
 	qos      byte

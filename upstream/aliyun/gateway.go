@@ -197,8 +197,9 @@ func (g *gateway) detach(l *link) {
 	g.settle()
 }
 
-// holdMessages makes the messages of a device wait for its next login. Those of
-// QoS 0 fail. mu is held.
+// holdMessages makes the messages of a device wait for its next login, for
+// holdTimeout from the first time on: one that costs the connection whenever it is
+// sent has an end. Those of QoS 0 fail. mu is held.
 func (g *gateway) holdMessages(d *device) {
 	deadline := g.now.Load() + g.cfg.HoldTimeout.Milliseconds()
 	for m := d.head; m != nil; m = m.next {
@@ -213,7 +214,10 @@ func (g *gateway) holdMessages(d *device) {
 				g.untake(m)
 				g.stats.resent++
 			}
-			m.state, m.deadline, m.acked, m.held = waiting, deadline, false, m.sent
+			if m.until == 0 {
+				m.until = deadline
+			}
+			m.state, m.deadline, m.acked, m.held = waiting, m.until, false, m.sent
 		}
 	}
 }

@@ -306,3 +306,57 @@ func TestLogoutBehindMessages(t *testing.T) {
 		t.Errorf("%d devices left", st.Devices)
 	}
 }
+
+// A message that costs the connection whenever it comes is not sent for ever:
+// its time runs from the first loss.
+func TestMessageThatCostsTheConnection(t *testing.T) {
+	t.Parallel()
+	s := newScripted(t)
+	defer s.close()
+	cfg := s.config()
+	cfg.HoldTimeout = 400 * time.Millisecond
+	up, err := aliyun.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	defer closeConnector(t, up)
+	d, err := login(t, up, upstream.Login{Device: truck(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	d.Publish(number(0, thing.AtLeastOnce), func(err error) { done <- err })
+	late := time.After(10 * time.Second)
+	for waiting := true; waiting; {
+		select {
+		case a := <-s.got:
+			a.hangUp()
+		case err = <-done:
+			waiting = false
+		case <-late:
+			t.Fatalf("it is still sent, %d connections later", up.Stats().Reconnects)
+		}
+	}
+	if !errors.Is(err, upstream.ErrTimeout) {
+		t.Errorf("the message: %v, want ErrTimeout", err)
+	}
+	d.Publish(number(1, thing.AtLeastOnce), func(err error) { done <- err })
+	for waiting := true; waiting; {
+		select {
+		case a := <-s.got:
+			if a.n == 0 {
+				a.hangUp()
+			} else {
+				a.ack()
+			}
+		case err = <-done:
+			waiting = false
+		}
+	}
+	if err != nil {
+		t.Errorf("the next message: %v", err)
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 // ErrTopic says that a publication's topic is none that the device may publish
 // to, or that a name makes one too long. Want an absolute topic in UTF-8 without
-// wildcards and control characters, of no more than 128 bytes, that names the
+// wildcards and control characters, of no more than 128 bytes and 7 slashes, that names the
 // device: /productKey/deviceName/... or /sys/productKey/deviceName/...,
 // or one under /broadcast/productKey/.
 var ErrTopic = errors.New("aliyun: not a topic of the device")
@@ -89,7 +89,7 @@ func deviceFilters(cfg *settings, name string) []string {
 
 // checkTopic says whether the device may publish to topic.
 func (d *device) checkTopic(topic string) error {
-	if len(topic) == 0 || len(topic) > maxTopic || topic[0] != '/' || !topicText(topic) || strings.ContainsAny(topic, "+#") {
+	if len(topic) == 0 || len(topic) > maxTopic || topic[0] != '/' || strings.Count(topic, "/") > maxTopicLevels || !topicText(topic) || strings.ContainsAny(topic, "+#") {
 		return ErrTopic
 	}
 	if d.names(topic) {

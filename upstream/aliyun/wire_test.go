@@ -123,8 +123,8 @@ func TestEncode(t *testing.T) {
 		},
 		{"raw", thing.Message{Kind: thing.Raw, Raw: []byte("\x00\x01")}, sys + "thing/model/up_raw", "\x00\x01"},
 		{"publication", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/user/update", Raw: []byte("x")}, "/a1truck0001/truck-1/user/update", "x"},
-		{"publication to the shadow", thing.Message{Kind: thing.Publication, Topic: "/shadow/update/a1truck0001/truck-1", Raw: []byte("x")}, "/shadow/update/a1truck0001/truck-1", "x"},
 		{"broadcast", thing.Message{Kind: thing.Publication, Topic: "/broadcast/a1truck0001/all", Raw: []byte("x")}, "/broadcast/a1truck0001/all", "x"},
+		{"publication to the shadow", thing.Message{Kind: thing.Publication, Topic: "/shadow/update/a1truck0001/truck-1", Raw: []byte("x")}, "/shadow/update/a1truck0001/truck-1", "x"},
 		{
 			"set done",
 			thing.Message{Kind: thing.Reply, ID: "set:77", State: thing.Done},
@@ -201,6 +201,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"wildcard", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/#"}, ErrTopic},
 		{"another device's topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-2/user/update"}, ErrTopic},
 		{"a name that only begins alike", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-11/user/update"}, ErrTopic},
+		{"deep topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/1/2/3/4/5/6"}, ErrTopic},
 		{"long topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/" + strings.Repeat("x", 120)}, ErrTopic},
 		{"too large", thing.Message{Kind: thing.Raw, Raw: make([]byte, maxPayload+1)}, ErrTooLarge},
 		{"somebody's reply", thing.Message{Kind: thing.Reply, ID: "77"}, ErrCommandID},
