@@ -185,3 +185,43 @@ func (c *checker) failure() error {
 	}
 	return nil
 }
+
+// ledger is which numbered reports terminals have been told are delivered. Its
+// methods may be called from any goroutine.
+type ledger struct {
+	mu    sync.Mutex
+	acked map[string]*bits // by phone
+	count uint64
+}
+
+func newLedger() *ledger { return &ledger{acked: map[string]*bits{}} }
+
+func (l *ledger) note(phone string, number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.acked[phone]
+	if b == nil {
+		b = &bits{}
+		l.acked[phone] = b
+	}
+	if b.add(int(number)) { //nolint:gosec // they begin with 1
+		l.count++
+	}
+}
+
+// of are the numbers of a terminal.
+func (l *ledger) of(phone string) bits {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b := l.acked[phone]; b != nil {
+		return *b
+	}
+	return nil
+}
+
+// len is how many there are, each counted once.
+func (l *ledger) len() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.count
+}

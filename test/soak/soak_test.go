@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/platform/api"
+	"github.com/linkspan/linkspan/simulate/jt808"
 )
 
 var (
@@ -26,9 +28,9 @@ var (
 	ramp     = flag.Duration("ramp", 20*time.Second, "time over which the terminals connect")
 	devices  = flag.Int("devices", 10_000, "terminals")
 	rate     = flag.Float64("rate", 0.2, "reports per second of each terminal")
-	churn    = flag.Float64("churn", 300, "disconnects per minute of all terminals")
+	churn    = flag.Float64("churn", 300, "connections that all terminals together break off per minute")
 	orders   = flag.Float64("commands", 10, "commands per second to all terminals")
-	binary_  = flag.String("binary", "../../bin/linkspan", "the linkspan to test; make build makes it")
+	program  = flag.String("binary", "../../bin/linkspan", "the linkspan to test; make build makes it")
 	results  = flag.String("results", "../../bin/soak", "directory for samples, result and logs")
 	every    = flag.Duration("every", 5*time.Second, "time between samples")
 )
@@ -37,7 +39,7 @@ const subDevices = 1500 // of one gateway: the vendor's limit
 
 // TestSoak is what the package is about.
 func TestSoak(t *testing.T) {
-	if _, err := os.Stat(*binary_); err != nil {
+	if _, err := os.Stat(*program); err != nil {
 		t.Fatalf("no binary (%v): run make build", err)
 	}
 	if err := os.MkdirAll(*results, 0o750); err != nil {
@@ -47,20 +49,23 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t)
 
 	idle := s.settled()
-	fmt.Printf("idle    %s\n", s.describe(&idle))
+	fmt.Fprintf(os.Stdout, "idle    %s\n", s.describe(&idle))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var load sync.WaitGroup
-	load.Go(func() { s.fleet.run(ctx, *ramp) })
-	await(t, "all terminals to be online", 5*time.Minute+*ramp, func() bool {
-		s.alive()
-		return s.fleet.online.Load() == int64(*devices)
+	load.Go(func() {
+		if err := s.fleet.Run(ctx); err != nil {
+			t.Error(err)
+		}
 	})
-	lively, calm := context.WithCancel(ctx)
-	load.Go(func() { s.commands.run(lively, s) })
-	load.Go(func() { s.fleet.disturb(lively) })
+	await(t, "the terminals to be online", 5*time.Minute+*ramp, func() bool {
+		s.alive()
+		return s.fleet.Stats().Online >= *devices-*devices/50 // some are between two connections
+	})
+	commanding, enough := context.WithCancel(ctx)
+	load.Go(func() { s.commands.run(commanding, s) })
 
-	fmt.Printf("online  %d terminals, warming up for %s\n", *devices, *warmUp)
+	fmt.Fprintf(os.Stdout, "online  %d terminals, warming up for %s\n", *devices, *warmUp)
 	s.watch(*warmUp, -*warmUp)
 	s.samples = s.samples[:0]
 	began := s.sample(0)
@@ -68,17 +73,17 @@ func TestSoak(t *testing.T) {
 	ended := s.samples[len(s.samples)-1]
 
 	// Now nothing new is said, and what is under way ends.
-	s.fleet.quiet.Store(true)
-	calm()
-	await(t, "all reports to be acknowledged", 2*time.Minute, func() bool {
-		s.alive()
-		return s.fleet.open.Load() == 0
-	})
+	enough()
+	drain, stop := context.WithTimeout(ctx, 3*time.Minute)
+	if err := s.fleet.Drain(drain); err != nil {
+		t.Errorf("of all reports %d are not acknowledged: %v", s.fleet.Stats().Pending, err)
+	}
+	stop()
 	await(t, "all commands to end", 2*time.Minute, func() bool { return s.commands.pending() == 0 })
 	cancel()
 	load.Wait()
 	after := s.settled()
-	fmt.Printf("gone    %s\n", s.describe(&after))
+	fmt.Fprintf(os.Stdout, "gone    %s\n", s.describe(&after))
 
 	s.judge(&idle, &after, &began, &ended)
 	s.bridge.stop()
@@ -92,7 +97,9 @@ type soak struct {
 	platform, bridge *process
 	api              *api.Client
 	admin            string
-	fleet            *fleet
+	fleet            *jt808.Fleet
+	acked            *ledger
+	phones           []string
 	checker          *checker
 	commands         commands
 	began            time.Time
@@ -140,12 +147,25 @@ admin.address = %q
 
 	s := &soak{t: t, api: api.NewClient("http://" + apiAddr), admin: "http://" + admin}
 	t.Cleanup(s.api.Close)
-	s.platform = start(t, *results, "platform", *binary_, "platform", "-c", platformConf)
+	s.platform = start(t, *results, "platform", *program, "platform", "-c", platformConf)
 	await(t, "the platform", patience, func() bool { s.platform.alive(); return answers("http://" + apiAddr + "/api/v1/stats") })
-	s.bridge = start(t, *results, "bridge", *binary_, "serve", "-c", bridgeConf)
+	s.bridge = start(t, *results, "bridge", *program, "serve", "-c", bridgeConf)
 	await(t, "the bridge", patience, func() bool { s.bridge.alive(); return answers(s.admin + "/readyz") })
 	s.checker = watch(t, "http://"+apiAddr)
-	s.fleet = newFleet(listen, *devices, *rate, *churn)
+	cfg := jt808.DefaultConfig()
+	cfg.Target, cfg.Devices, cfg.Rate, cfg.Number = listen, *devices, *rate, jt808.NumberMileage
+	cfg.ConnectRate = float64(*devices) / ramp.Seconds()
+	cfg.Churn = *churn / float64(*devices)
+	s.acked = newLedger()
+	fleet, err := jt808.New(cfg, jt808.WithAcked(s.acked.note))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fleet = fleet
+	s.phones = make([]string, 0, *devices)
+	for _, d := range fleet.Devices(0, 0) {
+		s.phones = append(s.phones, d.Phone)
+	}
 	return s
 }
 
@@ -188,7 +208,7 @@ func (s *soak) watch(length, from time.Duration) {
 		s.alive()
 		now := s.sample(from + since)
 		if lines++; lines%max(1, int(30*time.Second / *every)) == 0 || since >= length {
-			fmt.Printf("%7s %s\n", (from + since).Round(time.Second), s.describe(&now))
+			fmt.Fprintf(os.Stdout, "%7s %s\n", (from + since).Round(time.Second), s.describe(&now))
 		}
 		if since >= length {
 			return
@@ -217,15 +237,15 @@ func (s *soak) measure(at time.Duration) sample {
 			s.t.Errorf("the bridge has no metric %s (column %s)", name, columnNames[column])
 		}
 	}
-	b, p := s.bridge.usage(), s.platform.usage()
+	b, p, f := s.bridge.usage(), s.platform.usage(), s.fleet.Stats()
 	v := sample{at: at}
 	v.values = [columns]float64{
 		goroutines: m["go_goroutines"], fds: b.fds, rss: b.rss, heap: m["go_memstats_heap_inuse_bytes"],
 		connections: m["linkspan_server_connections"], sessions: m["linkspan_session_sessions"],
 		inFlight: m["linkspan_bridge_inflight_messages"], pending: m["linkspan_aliyun_messages_pending"],
 		loopLag: m["linkspan_server_loop_lag_seconds"], bridgeCPU: b.cpu, platformRSS: p.rss, platformCPU: p.cpu,
-		sent: float64(s.fleet.sent.Load()), acked: float64(s.fleet.acked.Load()), open: float64(s.fleet.open.Load()),
-		arrived: float64(s.checker.arrived.Load()), reconnects: float64(s.fleet.connects.Load()),
+		sent: float64(f.Sent), acked: float64(f.Acked), open: float64(f.Pending),
+		arrived: float64(s.checker.arrived.Load()), reconnects: float64(f.Connects),
 		commandsGiven: float64(s.commands.total()),
 	}
 	return v
@@ -248,6 +268,8 @@ type result struct {
 	Sent      uint64            `json:"sent"`
 	Acked     uint64            `json:"acknowledged"`
 	Refused   uint64            `json:"refused"`
+	Dropped   uint64            `json:"dropped"` // by terminals, for want of room
+	Skipped   uint64            `json:"skipped"` // not made because the simulator was late
 	Arrived   uint64            `json:"arrived"`
 	Twice     uint64            `json:"arrivedAgain"`
 	Missing   int               `json:"missing"` // acknowledged and not arrived
@@ -263,30 +285,36 @@ type result struct {
 // judge checks what there is to check and writes it down.
 func (s *soak) judge(idle, after, began, ended *sample) {
 	t := s.t
-	f := s.fleet
+	f := s.fleet.Stats()
 	// The watch is behind the acknowledgements by what is in its pipe.
 	await(t, "the watch to be through", patience, func() bool {
-		return s.checker.failure() != nil || s.checker.arrived.Load() >= f.acked.Load()
+		return s.checker.failure() != nil || s.checker.arrived.Load() >= f.Acked
 	})
 	if err := s.checker.failure(); err != nil {
 		t.Error(err)
 	}
 	r := result{
 		Devices: *devices, Rate: *rate, Churn: *churn, Seconds: (ended.at - began.at).Seconds(), CPUs: runtime.NumCPU(), Go: runtime.Version(),
-		Sent: f.sent.Load(), Acked: f.acked.Load(), Refused: f.refused.Load(), Arrived: s.checker.arrived.Load(), Twice: s.checker.duplicates.Load(),
-		Connects: f.connects.Load(), Lost: f.lostByPeer.Load(), Commands: s.commands.counts(), Trends: map[string]trend{}, Idle: map[string]string{},
+		Sent: f.Sent, Acked: f.Acked, Refused: f.Refused, Dropped: f.Lost, Skipped: f.Skipped, Arrived: s.checker.arrived.Load(), Twice: s.checker.duplicates.Load(),
+		Connects: f.Connects, Lost: f.ClosedByPeer + f.Silences, Commands: s.commands.counts(), Trends: map[string]trend{}, Idle: map[string]string{},
 	}
 	silent := 0
-	for _, x := range f.terminals {
-		missing := s.checker.missing(x.digits, x.acked)
+	for _, phone := range s.phones {
+		acked := s.acked.of(phone)
+		missing := s.checker.missing(phone, acked)
 		r.Missing += missing
 		if missing > 0 && r.Missing < 100 {
-			t.Errorf("terminal %s: %d reports were acknowledged and did not arrive", x.digits, missing)
+			t.Errorf("terminal %s: %d reports were acknowledged and did not arrive", phone, missing)
 		}
-		if x.acked.has(1) {
-			continue
+		if len(acked) == 0 {
+			silent++
 		}
-		silent++
+	}
+	if n := s.acked.len(); n != f.Acked {
+		t.Errorf("the fleet has %d acknowledged reports, its observer %d", f.Acked, n)
+	}
+	if f.Refused > 0 || f.Lost > 0 || f.BadFrames > 0 || f.StrayFrames > 0 {
+		t.Errorf("of the reports %d were refused and %d lost; of the bridge's frames %d were damaged and %d for others", f.Refused, f.Lost, f.BadFrames, f.StrayFrames)
 	}
 	if silent > 0 {
 		t.Errorf("%d terminals have had no report acknowledged", silent)
@@ -295,7 +323,7 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 		t.Errorf("%d of %d acknowledged reports did not arrive", r.Missing, r.Acked)
 	}
 	if r.Lost > 0 {
-		t.Errorf("%d connections were ended by the bridge", r.Lost)
+		t.Errorf("%d connections were ended by the bridge (%d) or given up for want of answers (%d)", r.Lost, f.ClosedByPeer, f.Silences)
 	}
 	if want := *rate * float64(*devices) * r.Seconds; ended.values[acked]-began.values[acked] < 0.9*want {
 		t.Errorf("%.0f reports were acknowledged in %.0fs, %.0f should have been: the load was not kept", ended.values[acked]-began.values[acked], r.Seconds, want)
@@ -322,19 +350,19 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 
 // print prints the result for people.
 func (r *result) print() {
-	fmt.Printf("\n%-16s %14s %14s %14s %14s\n", "in "+fmt.Sprint(time.Duration(r.Seconds)*time.Second), "least", "mean", "most", "growth")
+	fmt.Fprintf(os.Stdout, "\n%-16s %14s %14s %14s %14s\n", "in "+fmt.Sprint(time.Duration(r.Seconds)*time.Second), "least", "mean", "most", "growth")
 	for _, l := range limits {
 		x, show := r.Trends[columnNames[l.column]], func(v float64) string { return fmt.Sprintf("%.0f", v) }
 		if l.column == rss || l.column == heap {
 			show = mib
 		}
-		fmt.Printf("%-16s %14s %14s %14s %14s\n", columnNames[l.column], show(x.Min), show(x.Mean), show(x.Max), show(x.Growth))
+		fmt.Fprintf(os.Stdout, "%-16s %14s %14s %14s %14s\n", columnNames[l.column], show(x.Min), show(x.Mean), show(x.Max), show(x.Growth))
 	}
-	fmt.Printf("\nreports   %d sent, %d acknowledged, %d answered with a failure, %d arrived (%d of them again), %d missing\n",
-		r.Sent, r.Acked, r.Refused, r.Arrived, r.Twice, r.Missing)
-	fmt.Printf("terminals %d, %d connections made, %d ended by the bridge\n", r.Devices, r.Connects, r.Lost)
-	fmt.Printf("commands  %v\n", r.Commands)
-	fmt.Printf("bridge    %.1f µs of CPU for each report; before and after the fleet: %v\n", r.CPUMicros, r.Idle)
+	fmt.Fprintf(os.Stdout, "\nreports   %d made, %d acknowledged, %d refused, %d dropped, %d skipped, %d arrived (and %d again), %d missing\n",
+		r.Sent, r.Acked, r.Refused, r.Dropped, r.Skipped, r.Arrived, r.Twice, r.Missing)
+	fmt.Fprintf(os.Stdout, "terminals %d, %d connections made, %d not ended by the fleet itself\n", r.Devices, r.Connects, r.Lost)
+	fmt.Fprintf(os.Stdout, "commands  %v\n", r.Commands)
+	fmt.Fprintf(os.Stdout, "bridge    %.1f µs of CPU for each report; before and after the fleet: %v\n", r.CPUMicros, r.Idle)
 }
 
 // judgeCommands wants an end of every command, and nearly all of them done:
@@ -388,11 +416,10 @@ func (s *soak) judgeEnd(r *result, idle, after *sample) {
 // commands gives terminals something to do and counts how that ends. Its methods
 // may be called from any goroutine.
 type commands struct {
-	mu     sync.Mutex
-	ended  map[string]int // by state
-	under  int
-	begun  int
-	errors []error
+	mu    sync.Mutex
+	ended map[string]int // by state
+	under int
+	begun int
 }
 
 func (c *commands) run(ctx context.Context, s *soak) {
@@ -409,11 +436,11 @@ func (c *commands) run(ctx context.Context, s *soak) {
 			return
 		case <-tick.C:
 		}
-		phone := s.fleet.terminals[rand.IntN(len(s.fleet.terminals))].digits
+		phone := s.phones[rand.IntN(len(s.phones))]
 		if !c.begin() {
 			continue
 		}
-		running.Go(func() { c.end(give(s.api, phone, i)) })
+		running.Go(func() { c.end(give(context.WithoutCancel(ctx), s.api, phone, i)) })
 	}
 }
 
@@ -457,17 +484,13 @@ func (c *commands) total() int   { c.mu.Lock(); defer c.mu.Unlock(); return c.be
 func (c *commands) counts() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	counts := map[string]int{}
-	for state, n := range c.ended {
-		counts[state] = n
-	}
-	return counts
+	return maps.Clone(c.ended)
 }
 
 // give gives one command and waits for its end.
-func give(c *api.Client, phone string, i int) (api.Result, error) {
+func give(ctx context.Context, c *api.Client, phone string, i int) (api.Result, error) {
 	const wait = 45 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), wait+15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, wait+15*time.Second)
 	defer cancel()
 	switch i % 4 {
 	case 0:
