@@ -43,7 +43,7 @@ func (p *Platform) uplink(l *link, pk *packets.Packet) (forward bool) {
 		}
 		p.notCarried(l, pk)
 	case broadFamily:
-		if t.owner.product == l.dev.key.product {
+		if p.carriesProduct(l, t.owner.product) {
 			return p.customMessage(l, l.dev, pk)
 		}
 		p.violation(l, "publish_topic", pk.TopicName)
@@ -62,6 +62,22 @@ func (p *Platform) carried(l *link, k key) *device {
 		return dev
 	}
 	return nil
+}
+
+// carriesProduct says whether l carries the session of a device of that product:
+// such a device may speak and listen to broadcasts of its product.
+func (p *Platform) carriesProduct(l *link, product string) bool {
+	if l.dev.key.product == product {
+		return true
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for dev := range l.subs {
+		if dev.key.product == product {
+			return true
+		}
+	}
+	return false
 }
 
 // notCarried tells a gateway that it spoke for a device that has no session
@@ -87,12 +103,12 @@ func (p *Platform) violation(l *link, cause, topic string) {
 
 // maySubscribe says whether a client may subscribe to the filter, or get what
 // was published under the topic: those of its own device, of the sub-devices
-// it carries, and of broadcasts to its product.
+// it carries, and of broadcasts to their products.
 func (p *Platform) maySubscribe(l *link, filter string) bool {
 	t := parseTopic(filter)
 	switch t.family {
 	case broadFamily:
-		if t.owner.product == l.dev.key.product && t.rest != "" {
+		if t.rest != "" && p.carriesProduct(l, t.owner.product) {
 			return true
 		}
 	case sessionFamily, errorFamily:

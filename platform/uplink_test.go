@@ -75,6 +75,18 @@ func TestPosts(t *testing.T) {
 	}
 }
 
+// A gateway speaks to all devices of a product of its own or of its sub-devices'.
+func TestBroadcastOfSubDevices(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	c, sys := truck(t, p)
+	c.subscribe("/broadcast/" + spk + "/all")
+	c.publish("/broadcast/"+spk+"/all", 1, `{"say":"hello"}`)
+	c.next("/broadcast/" + spk + "/all")
+	c.publish(sys+"thing/event/property/post", 0, `{"id":"1","params":{"a":1}}`)
+	c.next(sys + "thing/event/property/post_reply") // it is still connected
+}
+
 func TestReplyPolicies(t *testing.T) {
 	t.Parallel()
 	const good, bad = `{"id":"1","params":{}}`, `{"id":"2","params":1}`
