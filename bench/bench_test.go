@@ -35,6 +35,9 @@ func TestQuick(t *testing.T) {
 	if err := command(t.Context(), args, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, progress.Bytes())
 	}
+	if bytes.Contains(progress.Bytes(), []byte("DATA RACE")) { // in a server
+		t.Errorf("%s", progress.Bytes())
+	}
 	text, err := os.ReadFile(filepath.Join(dir, "out.json"))
 	if err != nil {
 		t.Fatal(err)

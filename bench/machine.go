@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,11 +20,23 @@ import (
 type bench struct {
 	ctx        context.Context //nolint:containedctx // of the run, which the value is
 	opts       options
-	progress   io.Writer
+	progress   *serial
 	serverCPU  *unix.CPUSet // nil: not pinned
 	loadCPU    *unix.CPUSet
 	serverCore int
 	loadCore   int
+}
+
+// serial lets the run and its servers write to one writer.
+type serial struct {
+	mu  sync.Mutex
+	out io.Writer // guarded by mu
+}
+
+func (s *serial) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
 }
 
 func (b *bench) say(format string, args ...any) {

@@ -147,7 +147,7 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 	if err := raiseFileLimit(); err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, opts: opts, progress: progress}
+	b := &bench{ctx: ctx, opts: opts, progress: &serial{out: progress}}
 	if opts.Pin {
 		if err := b.pin(); err != nil {
 			return nil, err
