@@ -264,7 +264,8 @@ func TestSubscriptions(t *testing.T) {
 		"#":                                        false,
 		"+/" + pk + "/" + gw:                       false,
 		"$SYS/#":                                   false,
-		"/broadcast/" + spk + "/all":               false,
+		"/broadcast/" + spk + "/all":               true, // of a device that is logged in
+		"/broadcast/a1nobody001/all":               false,
 		"/ext/session/" + spk + "/truck-1/combine": false,
 		"/ext/error/" + pk + "/gateway-2":          false,
 	} {
