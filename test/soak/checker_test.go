@@ -204,7 +204,7 @@ func (l *ledger) note(phone string, number uint64) {
 		b = &bits{}
 		l.acked[phone] = b
 	}
-	if b.add(int(number)) { //nolint:gosec // they begin with 1
+	if b.add(int(number)) {
 		l.count++
 	}
 }
