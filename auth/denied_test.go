@@ -27,7 +27,7 @@ func TestDenied(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if errors.Is(auth.ErrBadCredentials, unknown) {
+	if err := fmt.Errorf("wrapped: %w", auth.ErrBadCredentials); errors.Is(err, unknown) {
 		t.Error("two reasons are one")
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,11 +36,9 @@ func newConfigCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := newNode(tree, flags.baseDir(), zap.NewNop()); err != nil {
+			warn := func(w error) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w) }
+			if err := check(tree, flags.baseDir(), warn); err != nil {
 				return err
-			}
-			for _, w := range tree.Warnings() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok")
 			return nil
@@ -47,6 +46,30 @@ func newConfigCheck() *cobra.Command {
 	}
 	flags.add(cmd)
 	return cmd
+}
+
+// check reports the mistakes of a configuration; warn is called for what does
+// not keep a bridge from running.
+func check(tree *config.Tree, baseDir string, warn func(error)) error {
+	logCfg := DefaultLogConfig()
+	err := tree.Decode("log", &logCfg)
+	if err == nil {
+		logCfg.Path = "stderr" // a check opens no log
+		_, err = newLogger(logCfg)
+	}
+	n, nodeErr := newNode(tree, baseDir, zap.NewNop())
+	if err = errors.Join(err, nodeErr); err != nil {
+		return err
+	}
+	if known, ok := n.bridge.Devices().(knownDevices); ok {
+		for _, m := range known.Mistakes() {
+			warn(fmt.Errorf("%w (this device is left out)", m))
+		}
+	}
+	for _, w := range tree.Unused() {
+		warn(w)
+	}
+	return nil
 }
 
 func newConfigReference() *cobra.Command {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -173,8 +174,12 @@ func showText(w io.Writer, d decoded) error {
 // showFields prints a JSON object's fields in their order, a line each, nested
 // ones indented.
 func showFields(w io.Writer, object []byte, indent string) error {
-	d := json.NewDecoder(strings.NewReader(string(object)))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	d := json.NewDecoder(bytes.NewReader(object))
+	t, err := d.Token()
+	if err != nil {
+		return fmt.Errorf("cli: show body: %w", err)
+	}
+	if t != json.Delim('{') {
 		fmt.Fprintf(w, "%s%s\n", indent, object)
 		return nil
 	}

@@ -27,7 +27,7 @@ func newJT808Decoder() streamDecoder {
 			frame, n, err := frames.Decode(rest)
 			used := rest[:n]
 			rest = rest[n:]
-			if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+			if err == codec.ErrIncomplete {
 				break
 			}
 			if err != nil {

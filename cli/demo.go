@@ -106,7 +106,7 @@ func runDemo(ctx context.Context, out io.Writer, flags demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.start(ctx); err != nil {
+	if err = n.start(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.close(ctx)) }()
@@ -178,7 +178,7 @@ func freeAddress(address string) string {
 
 func isTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // descriptors are small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // demoCommands are told to one terminal after the other.

@@ -100,7 +100,7 @@ func (v *demoView) note(m api.Message) {
 		v.names = append(v.names, m.DeviceName)
 		slices.Sort(v.names)
 	}
-	line := ""
+	var line string
 	switch m.Kind {
 	case api.KindOnline:
 		d.online, d.last = true, "online"

@@ -39,7 +39,7 @@ func Main() {
 // Run runs one command line, without the program's name, until it is done or
 // ctx ends, which is how Ctrl-C ends a command cleanly.
 func Run(ctx context.Context, args []string) error {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // cobra hands the context to the command that runs
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }
@@ -58,7 +58,23 @@ func newRoot() *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(newServe(), newDemo(), newPlatform(), newSimulate(), newDecode(), newConfig(), newVersion())
+	usageArgs(root)
 	return root
+}
+
+// usageArgs makes wrong arguments of cmd and all below it usage errors.
+func usageArgs(cmd *cobra.Command) {
+	if args := cmd.Args; args != nil {
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		usageArgs(sub)
+	}
 }
 
 // usageError is a command line that cannot be run as it is.

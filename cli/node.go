@@ -41,25 +41,20 @@ var (
 // without starting anything are in the error. Relative paths of the
 // configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
-	settings, err := decodeSettings(tree)
-	if err != nil {
+	settings, settingsErr := decodeSettings(tree)
+	connector, connectorErr := newConnector(tree)
+	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
+	listeners, stats, listenersErr := newListeners(tree, settings.Listeners)
+	if err := errors.Join(settingsErr, connectorErr, devicesErr, listenersErr); err != nil {
 		return nil, err
 	}
-	connector, err := newConnector(tree)
-	if err != nil {
-		return nil, err
-	}
-	known, err := newDevices(settings.Devices, tree, baseDir, log)
-	if err != nil {
-		return nil, err
-	}
-	b, err := bridge.New(settings.Bridge, connector, known, bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))))
+	b, err := bridge.New(settings.Bridge, connector, known,
+		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))))
 	if err != nil {
 		return nil, fmt.Errorf("cli: section bridge: %w", err)
 	}
-	listeners, stats, err := newListeners(tree, settings.Listeners, b)
-	if err != nil {
-		return nil, err
+	for i := range listeners {
+		listeners[i].Host.Uplink = b.Uplink()
 	}
 	srv, err := server.New(settings.Server, listeners, server.WithLogger(log.Named("server")))
 	if err != nil {
@@ -74,8 +69,9 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	return n, nil
 }
 
-// newListeners makes the server's listeners, each with its protocol.
-func newListeners(tree *config.Tree, settings []listenerSettings, b *bridge.Bridge) ([]server.Listener, []admin.Stats, error) {
+// newListeners makes the server's listeners, each with its protocol, and the
+// counters of these. Their hosts have no uplink yet.
+func newListeners(tree *config.Tree, settings []listenerSettings) ([]server.Listener, []admin.Stats, error) {
 	var (
 		errs  []error
 		stats []admin.Stats
@@ -111,7 +107,7 @@ func newListeners(tree *config.Tree, settings []listenerSettings, b *bridge.Brid
 		listeners = append(listeners, server.Listener{
 			Name: name, Address: l.Address, Protocol: l.Protocol, Open: open, Limits: l.Limits,
 			Host: &protocol.Host{
-				Uplink: b.Uplink(), Listener: name,
+				Listener:  name,
 				Heartbeat: []session.Option{session.Heartbeat(l.Heartbeat.Interval, l.Heartbeat.Probes)},
 			},
 		})
@@ -130,8 +126,8 @@ func (n *node) start(ctx context.Context) error {
 		return errors.Join(err, n.admin.Close(context.WithoutCancel(ctx)))
 	}
 	if err := n.server.Start(ctx); err != nil {
-		ctx := context.WithoutCancel(ctx)
-		return errors.Join(err, n.bridge.Close(ctx), n.admin.Close(ctx))
+		end := context.WithoutCancel(ctx)
+		return errors.Join(err, n.bridge.Close(end), n.admin.Close(end))
 	}
 	n.started.Store(true)
 	return nil

@@ -108,7 +108,7 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := p.Close(ctx); err != nil {
-		log.Warn("local platform did not end in order", zap.Error(err))
+		log.Warn("local platform did not end in order", zap.NamedError("err", err))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type configFlags struct {
 
 func (f *configFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.files, "config", "c", []string{"application.conf"}, "configuration file (.conf, .json, .properties); repeatable, later ones override earlier ones")
-	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key: -D listeners.0.address=:7612; repeatable")
+	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key that is in no list: -D log.level=debug; repeatable")
 }
 
 func (f *configFlags) load() (*config.Tree, error) {
@@ -71,10 +71,10 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range tree.Warnings() {
-		log.Warn("configuration", zap.Error(w))
+	for _, w := range tree.Unused() {
+		log.Warn("configuration", zap.NamedError("err", w))
 	}
-	if err := n.start(ctx); err != nil {
+	if err = n.start(ctx); err != nil {
 		return err
 	}
 	log.Info("linkspan is ready", zap.String("version", Version()))

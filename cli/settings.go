@@ -37,8 +37,8 @@ type upstreamSettings struct {
 // protocol holds the protocol's own settings.
 type listenerSettings struct {
 	Name      string            `conf:"name" doc:"names the listener in logs and metrics; default: its protocol and number"`
-	Protocol  string            `conf:"protocol,required" doc:"what devices speak; its settings are the section of the same name beside this key"`
-	Address   string            `conf:"address,required" doc:"host:port to listen on, or :port for all interfaces"`
+	Protocol  string            `conf:"protocol,required" doc:"name of the protocol that devices speak; its settings are the section of the same name beside this key"`
+	Address   string            `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces"`
 	Heartbeat heartbeatSettings `conf:"heartbeat" doc:"when a silent device is taken offline"`
 	Limits    server.Limits     `conf:"limits" doc:"what one listener's connections may do"`
 }

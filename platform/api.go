@@ -43,7 +43,7 @@ func (p *Platform) serveAPI() {
 	go func(ln net.Listener) { // Close waits for it
 		defer p.wg.Done()
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			p.log.Error("the HTTP API ended", zap.Error(err))
+			p.log.Error("the HTTP API ended", zap.NamedError("err", err))
 		}
 	}(p.apiLn)
 }

@@ -44,7 +44,7 @@ func (p *Platform) accept(ln net.Listener) {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			p.log.Warn("accept failed", zap.Error(err))
+			p.log.Warn("accept failed", zap.NamedError("err", err))
 			select { // out of file descriptors, most likely: they come back
 			case <-time.After(50 * time.Millisecond):
 				continue

@@ -75,13 +75,13 @@ func (s *Server) logFault(c *conn, err error, frame []byte) {
 	if !ok {
 		return
 	}
-	s.log.Debug("damaged frame"+suppressed(dropped), append(c.fields(frame), zap.Error(err))...)
+	s.log.Debug("damaged frame"+suppressed(dropped), append(c.fields(frame), zap.NamedError("err", err))...)
 }
 
 // logPanic logs each distinct stack once, and the others at a limited rate.
 func (s *Server) logPanic(c *conn, p *protocol.PanicError, frame []byte) {
 	dropped, allowed := s.faultLog.allow(c.loop.now)
-	fields := append(c.fields(frame), zap.Error(p))
+	fields := append(c.fields(frame), zap.NamedError("err", p))
 	switch {
 	case s.stacks.first(p.Stack):
 		s.log.Error("panic in a codec or an adapter", append(fields, zap.ByteString("stack", p.Stack))...)

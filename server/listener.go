@@ -73,7 +73,7 @@ func (s *Server) accept(l *listener) {
 		// kernel's queue.
 		l.refused[CauseFiles].Add(1)
 		if dropped, ok := s.refuseLog.allow(time.Now()); ok {
-			s.log.Warn("cannot accept connections"+suppressed(dropped), zap.String("listener", l.Name), zap.Error(err))
+			s.log.Warn("cannot accept connections"+suppressed(dropped), zap.String("listener", l.Name), zap.NamedError("err", err))
 		}
 		select {
 		case <-s.closing:
@@ -116,7 +116,7 @@ func (s *Server) countRefused(l *listener, remote netip.AddrPort, cause Cause, e
 	l.refused[cause].Add(1)
 	if dropped, ok := s.refuseLog.allow(time.Now()); ok {
 		s.log.Warn("connection refused"+suppressed(dropped), zap.String("listener", l.Name),
-			zap.Stringer("remote", remote), zap.Stringer("cause", cause), zap.Error(err))
+			zap.Stringer("remote", remote), zap.Stringer("cause", cause), zap.NamedError("err", err))
 	}
 }
 

@@ -67,7 +67,7 @@ func Start(ctx context.Context, cfg Config, log *zap.Logger, ready func() error,
 	go func() { // ended by Close, which waits for it
 		defer close(s.done)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("admin server ended", zap.Error(err))
+			log.Error("admin server ended", zap.NamedError("err", err))
 		}
 	}()
 	return s, nil

@@ -132,7 +132,7 @@ func (g *gateway) run(ctx context.Context) {
 			}
 		} else if ctx.Err() == nil {
 			g.count(func(s *counters) { s.failures++ })
-			g.log.Warn("aliyun: cannot connect", zap.String("remote", g.endpoint.Host), zap.Error(err), zap.Duration("duration", pause))
+			g.log.Warn("aliyun: cannot connect", zap.String("remote", g.endpoint.Host), zap.NamedError("err", err), zap.Duration("duration", pause))
 		}
 		wait := time.NewTimer(jitter(pause))
 		select {

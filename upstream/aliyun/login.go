@@ -374,7 +374,7 @@ func (g *gateway) sessionEnded(d *device, code int, message string) {
 	case d.state != online && d.state != subscribing:
 		return // a login or a logout is under way and finds out by itself
 	case lookUp(code).reaction != giveUp && h != nil:
-		g.log.Info("aliyun: session lost, logging in again", zap.String("device", d.name()), zap.Error(err))
+		g.log.Info("aliyun: session lost, logging in again", zap.String("device", d.name()), zap.NamedError("err", err))
 		g.stats.sessions++
 		g.offlineForNow(d)
 		g.loginAfterLoss(d)
