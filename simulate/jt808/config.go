@@ -56,6 +56,9 @@ const (
 // report's number with [NumberItem]: eight bytes, most significant first.
 const NumberItemID jt808.ExtraID = 0xF0
 
+// maxPending keeps the serial numbers of what is under way apart.
+const maxPending = 1 << 15
+
 // perSource is how many terminals share a source address: one has about 28,000
 // ports of its own.
 const perSource = 20_000
@@ -95,7 +98,7 @@ func (c Config) Validate() error {
 	check(c.Number == NumberNone || c.Number == NumberItem || c.Number == NumberMileage, "number", strconv.Quote(c.Number), "none, item or mileage")
 	check(c.AckTimeout >= time.Millisecond, "ackTimeout", c.AckTimeout, "at least 1ms")
 	check(c.Retries >= 0 && c.Retries <= 20, "retries", c.Retries, "0 to 20")
-	check(c.Pending > 0 && c.Pending <= 1<<20, "pending", c.Pending, "1 to 1048576")
+	check(c.Pending > 0 && c.Pending <= maxPending, "pending", c.Pending, "1 to 32768: serial numbers have 16 bits")
 	check(c.BackoffMin >= time.Millisecond, "backoffMin", c.BackoffMin, "at least 1ms")
 	check(c.BackoffMax >= c.BackoffMin, "backoffMax", c.BackoffMax, "at least backoffMin")
 	share("refuse", c.Refuse)
@@ -176,7 +179,7 @@ func (c Config) sources() []net.IP {
 		return ips
 	}
 	for i := range min((c.Devices+perSource-1)/perSource, 250) {
-		ips = append(ips, net.IPv4(127, 0, 0, byte(2+i))) //nolint:gosec // at most 251
+		ips = append(ips, net.IPv4(127, 0, 0, byte(2+i)))
 	}
 	return ips
 }

@@ -39,8 +39,8 @@ func (d *drive) init(t *terminal) {
 	d.along = t.random() * d.route.length
 	d.metres = math.Floor(t.random() * 200_000_000)
 	d.fuel = tank * (0.3 + 0.7*t.random())
-	d.speed = d.route.cruise * t.random()
-	d.cruise = d.route.cruise
+	d.cruise = min(d.route.cruise, 0.98*limit)
+	d.speed = d.cruise * t.random()
 	d.signal, d.inView = uint8(15+t.rng.Uint64()%16), uint8(8+t.rng.Uint64()%10) //nolint:gosec // small
 }
 
@@ -58,7 +58,7 @@ func (d *drive) report(t *terminal, now int64) report {
 	r := report{
 		unix: t.fleet.start.Add(time.Duration(now)).Unix(), alarm: d.alarm,
 		latitude: int32(math.Round(lat * 1e6)), longitude: int32(math.Round(lon * 1e6)),
-		mileage: uint32(d.metres / 100), altitude: int16(up), speed: uint16(d.speed * 36), //nolint:gosec // in range
+		mileage: uint32(d.metres / 100), altitude: int16(up), speed: uint16(d.speed * 36),
 		direction: uint16(d.direction()), fuel: uint16(d.fuel * 10), strength: d.signal, inView: d.inView, //nolint:gosec // in range
 		status: jt808.StatusACC | jt808.StatusLocated | jt808.StatusGPS | jt808.StatusBeiDou,
 	}
@@ -107,15 +107,18 @@ func (d *drive) choose(t *terminal, now int64) {
 		d.until = now + int64((10+50*t.random())*1e9)
 		return
 	}
-	d.cruise = d.route.cruise * (0.6 + 0.55*t.random())
+	d.cruise = min(d.route.cruise*(0.6+0.55*t.random()), 0.98*limit)
 	d.until = now + int64((20+100*t.random())*1e9)
 }
 
 // alarms lets alarms begin and end.
 func (d *drive) alarms(t *terminal) {
+	if d.alarm &^= jt808.AlarmOverspeed; d.speed > limit {
+		d.alarm |= jt808.AlarmOverspeed
+	}
 	if d.left > 0 {
 		if d.left--; d.left == 0 {
-			d.alarm &^= jt808.AlarmOverspeed | jt808.AlarmFatigue | jt808.AlarmPowerLow
+			d.alarm &^= jt808.AlarmFatigue | jt808.AlarmPowerLow
 		}
 	}
 	if !t.chance(t.fleet.cfg.Alarms) {
@@ -129,10 +132,9 @@ func (d *drive) alarms(t *terminal) {
 		d.alarm |= jt808.AlarmFatigue
 	case 2:
 		d.alarm |= jt808.AlarmPowerLow
-	default:
-		d.alarm |= jt808.AlarmOverspeed
-		d.speed = max(d.speed, limit*(1.05+0.2*t.random()))
-		d.cruise, d.until = d.speed, d.at+int64(5*time.Second)
+	default: // overspeed, once it is that fast
+		d.cruise = limit * (1.1 + 0.2*t.random())
+		d.until = d.at + int64((20+20*t.random())*1e9)
 	}
 }
 

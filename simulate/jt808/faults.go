@@ -78,7 +78,7 @@ func (t *terminal) misbehave(w *scratch, start int) {
 	case FaultGarbage:
 		noise := make([]byte, 1+t.rng.Uint64()%64)
 		for i := range noise {
-			noise[i] = byte(t.rng.Uint64()) //nolint:gosec // any will do
+			noise[i] = byte(t.rng.Uint64())
 		}
 		w.out = append(append(w.out, noise...), 0x7E) // so that it does not spoil the next frame
 	case FaultBadChecksum:

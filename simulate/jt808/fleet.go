@@ -35,7 +35,8 @@ type Fleet struct {
 	ran       atomic.Bool
 	ended     atomic.Bool  // no connection is to be made any more
 	draining  atomic.Bool  // no report is to be made any more
-	until     atomic.Int64 // when Run ended
+	began     atomic.Int64 // when Run began
+	until     atomic.Int64 // when it ended
 	scratches sync.Pool
 }
 
@@ -155,21 +156,20 @@ func (f *Fleet) Run(ctx context.Context) error {
 	if !f.ran.CompareAndSwap(false, true) {
 		return ErrRun
 	}
-	cancel := context.CancelFunc(func() {})
 	if f.cfg.Duration > 0 {
+		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.cfg.Duration)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
 	}
-	defer cancel()
 	f.ctx = ctx
-	f.start = time.Now()
+	began := f.now()
+	f.began.Store(max(began, 1))
 	gap := 0.0
 	if f.cfg.ConnectRate > 0 {
 		gap = float64(time.Second) / f.cfg.ConnectRate
 	}
 	for i, t := range f.terminals {
-		t.connectAt = int64(float64(i) * gap)
+		t.connectAt = began + int64(float64(i)*gap)
 		t.shard.set(t, t.connectAt)
 	}
 	var shards sync.WaitGroup

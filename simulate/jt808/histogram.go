@@ -25,10 +25,10 @@ type histogram struct {
 // bucketOf is the bucket of a duration in nanoseconds.
 func bucketOf(ns uint64) int {
 	if ns < subBuckets {
-		return int(ns) //nolint:gosec // small
+		return int(ns)
 	}
-	octave := bits.Len64(ns) - subBits - 1 // 0 for the first power of two behind the linear part
-	b := (octave+1)<<subBits + int(ns>>octave)&(subBuckets-1)
+	octave := bits.Len64(ns) - subBits - 1                    // 0 for the first power of two behind the linear part
+	b := (octave+1)<<subBits + int(ns>>octave)&(subBuckets-1) //nolint:gosec // masked
 	return min(b, buckets-1)
 }
 

@@ -3,6 +3,7 @@ package jt808
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ const (
 	maxOut       = 256 << 10                   // bytes waiting to be written
 	stuckFor     = int64(30 * time.Second)     // without a byte written
 	readBuffer   = 512
+	farewell     = time.Second // for the platform to end a connection that the terminal has ended
 	maxBadFrames = 16
 )
 
@@ -74,7 +76,7 @@ func (t *terminal) makeLink() {
 	switch {
 	case err != nil:
 		t.shard.dialErrors.Add(1)
-		f.log.Debug("no connection", zap.String("device", t.name), zap.Error(err))
+		f.log.Debug("no connection", zap.String("device", t.name), zap.NamedError("err", err))
 		t.wait(now)
 	case f.ended.Load():
 		_ = conn.Close() // nothing was sent
@@ -111,18 +113,28 @@ func (t *terminal) drop(now int64, cause error) {
 		return
 	}
 	t.fleet.log.Debug("connection given up", zap.String("device", t.name), zap.NamedError("cause", cause))
-	t.close(now)
+	t.close(cause)
 	t.wait(now)
 }
 
-func (t *terminal) close(int64) {
-	if t.link.conn == nil {
+// close ends the connection, if there is one. Of those broken off at random half
+// are reset, as links that break are; those ended by command are ended in order,
+// so that the answer gets through.
+func (t *terminal) close(cause error) {
+	conn := t.link.conn
+	if conn == nil {
 		return
 	}
-	if tcp, ok := t.link.conn.(*net.TCPConn); ok && t.rng.Uint64()%2 == 0 {
-		_ = tcp.SetLinger(0) // half of them are reset, as links that break are
+	tcp, _ := conn.(*net.TCPConn)
+	switch {
+	case tcp != nil && cause == errCommand && tcp.CloseWrite() == nil: //nolint:errorlint // never wrapped
+		_ = conn.SetReadDeadline(time.Now().Add(farewell)) // the reader closes it
+	case tcp != nil && cause == errChurn && t.rng.Uint64()%2 == 0: //nolint:errorlint // never wrapped
+		_ = tcp.SetLinger(0) // else it is not reset
+		fallthrough
+	default:
+		_ = conn.Close() // there is nothing to be done about it
 	}
-	_ = t.link.conn.Close() // there is nothing to be done about it
 	t.link = link{flushAt: never}
 	t.ask = request{}
 	t.nextBeat, t.nextBreak = never, never
@@ -136,6 +148,16 @@ func (t *terminal) close(int64) {
 
 // read reads what the platform sends until the connection ends.
 func (t *terminal) read(conn net.Conn) {
+	if t.readFrames(conn) {
+		return // it stays open, and nobody reads
+	}
+	_, _ = io.Copy(io.Discard, conn) // ends at once unless only the terminal's side has
+	_ = conn.Close()                 // mostly for the second time
+}
+
+// readFrames takes what the platform sends until the connection ends or has been
+// given up, or the terminal has stopped reading.
+func (t *terminal) readFrames(conn net.Conn) (deaf bool) {
 	decoder := jt808.NewDecoder(jt808.DefaultOptions())
 	in := make([]byte, 0, readBuffer)
 	bad := 0
@@ -146,18 +168,21 @@ func (t *terminal) read(conn net.Conn) {
 		n, err := conn.Read(in[len(in):cap(in)])
 		in = in[:len(in)+n]
 		if n > 0 {
-			used, again := t.receive(conn, decoder, in, &bad)
+			used, open := t.receive(conn, decoder, in, &bad)
 			in = in[:copy(in, in[used:])]
 			if len(in) == 0 && cap(in) > readBuffer {
 				in = make([]byte, 0, readBuffer)
 			}
-			if !again {
-				return
+			if !open {
+				return false
+			}
+			if t.fault == FaultNeverReads && t.isOnline() {
+				return true
 			}
 		}
 		if err != nil {
 			t.disconnected(conn, err)
-			return
+			return false
 		}
 	}
 }
@@ -174,8 +199,8 @@ func (t *terminal) disconnected(conn net.Conn, err error) {
 }
 
 // receive takes the frames in that are at the front of in, and says how many bytes they
-// were, and whether to read on.
-func (t *terminal) receive(conn net.Conn, decoder codec.Decoder[*jt808.Frame], in []byte, bad *int) (used int, again bool) {
+// were, and whether the connection has not been given up.
+func (t *terminal) receive(conn net.Conn, decoder codec.Decoder[*jt808.Frame], in []byte, bad *int) (used int, open bool) {
 	w := t.fleet.scratches.Get().(*scratch)
 	defer t.fleet.scratches.Put(w)
 	w.reset()
@@ -199,7 +224,13 @@ func (t *terminal) receive(conn net.Conn, decoder codec.Decoder[*jt808.Frame], i
 	}
 	t.send(now, w)
 	t.schedule()
-	return used, t.link.conn == conn && (t.fault != FaultNeverReads || t.state != stateOnline)
+	return used, t.link.conn == conn
+}
+
+func (t *terminal) isOnline() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state == stateOnline
 }
 
 // send writes what was put into w.

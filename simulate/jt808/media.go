@@ -46,7 +46,7 @@ func (t *terminal) shoot(now int64, w *scratch, serial uint16, b *jt808.Shoot) {
 func (t *terminal) upload(w *scratch, id uint32, k jt808.MediaType, channel uint8) {
 	data := make(jt808.Hex, pictureSize)
 	for i := range data {
-		data[i] = byte(t.rng.Uint64()) //nolint:gosec // any will do
+		data[i] = byte(t.rng.Uint64())
 	}
 	copy(data, "\xFF\xD8\xFF\xE0\x00\x10JFIF\x00")
 	copy(data[len(data)-2:], "\xFF\xD9")
@@ -89,13 +89,17 @@ func (t *terminal) mediaAnswered(w *scratch, b *jt808.MediaResponse) {
 	}
 }
 
-// resendPackages takes message 0x8003.
-func (t *terminal) resendPackages(w *scratch, b *jt808.PlatformResendRequest) {
+// resendPackages takes message 0x8003. Of a batch all packages are sent again.
+func (t *terminal) resendPackages(now int64, w *scratch, b *jt808.PlatformResendRequest) {
 	for _, m := range t.commands.media {
 		if m.first == b.FirstSerial {
 			t.again(w, m, b.Packets)
 			return
 		}
+	}
+	if i := t.backlog.findPackage(b.FirstSerial); i >= 0 {
+		t.repeat(now, w, i)
+		return
 	}
 	t.shard.strayAcks.Add(1)
 }

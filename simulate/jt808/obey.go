@@ -81,7 +81,7 @@ func (t *terminal) answer(now int64, w *scratch, serial uint16, body jt808.Body)
 	case *jt808.MediaResponse:
 		t.mediaAnswered(w, b)
 	case *jt808.PlatformResendRequest:
-		t.resendPackages(w, b)
+		t.resendPackages(now, w, b)
 	case *jt808.TimeResponse, *jt808.LiveStatus:
 	default:
 		return false
@@ -169,6 +169,7 @@ func (t *terminal) control(now int64, w *scratch, serial uint16, b *jt808.Termin
 	case jt808.ControlFactoryReset:
 		t.commands.parameters, t.commands.areas = nil, nil
 		t.heartbeat, t.interval, t.tracking = int64(t.fleet.cfg.Heartbeat), t.fleet.interval, tracking{}
+		t.nextReport = phase(now, t.interval, 1)
 	case jt808.ControlReset, jt808.ControlPowerOff, jt808.ControlCloseData, jt808.ControlCloseRadio:
 	default:
 		return jt808.ResultUnsupported
@@ -218,7 +219,7 @@ func (t *terminal) driver(now int64) *jt808.DriverIdentity {
 // key is the modulus of a key nobody has.
 func (t *terminal) key() (k jt808.RSAKey) {
 	for i := range k {
-		k[i] = byte(t.rng.Uint64()) //nolint:gosec // any will do
+		k[i] = byte(t.rng.Uint64())
 	}
 	k[0] |= 0x80
 	return k

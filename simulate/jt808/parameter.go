@@ -45,7 +45,7 @@ func (t *terminal) parameter(id jt808.ParameterID) (jt808.Hex, bool) {
 		if ns != never {
 			s = max((ns+int64(time.Second)/2)/int64(time.Second), min(ns, 1))
 		}
-		return jt808.Hex{byte(s >> 24), byte(s >> 16), byte(s >> 8), byte(s)} //nolint:gosec // byte by byte
+		return jt808.Hex{byte(s >> 24), byte(s >> 16), byte(s >> 8), byte(s)}
 	}
 	switch id {
 	case parameterHeartbeat:
@@ -94,7 +94,7 @@ func (t *terminal) setParameters(now int64, params []jt808.Parameter) {
 		if !ok || n > 1<<31 {
 			continue
 		}
-		interval := int64(n) * int64(time.Second) //nolint:gosec // checked
+		interval := int64(n) * int64(time.Second)
 		switch p.ID {
 		case parameterHeartbeat:
 			t.heartbeat = interval

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -48,14 +47,14 @@ type session struct {
 	parts   *wire.Reassembler
 }
 
-func newPlatform(t testing.TB) *platform {
-	t.Helper()
+func newPlatform(tb testing.TB) *platform {
+	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p := &platform{
-		t: t, listen: l, conns: map[net.Conn]*session{}, accepts: map[string]int{}, numbers: map[string]map[uint64]int{},
+		t: tb, listen: l, conns: map[net.Conn]*session{}, accepts: map[string]int{}, numbers: map[string]map[uint64]int{},
 		counts: map[wire.ID]int{}, waiting: make(chan struct{}),
 	}
 	p.work.Go(func() {
@@ -67,7 +66,7 @@ func newPlatform(t testing.TB) *platform {
 			p.work.Go(func() { p.serve(conn) })
 		}
 	})
-	t.Cleanup(p.close)
+	tb.Cleanup(p.close)
 	return p
 }
 
@@ -87,7 +86,7 @@ func (p *platform) disconnect() {
 }
 
 func (p *platform) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it may have ended
 	s := &session{conn: conn, parts: wire.NewReassembler(wire.DefaultReassemblyOptions())}
 	p.mu.Lock()
 	p.conns[conn] = s
@@ -283,6 +282,22 @@ func wait[B wire.Body](p *platform, fits func(B) bool) B {
 	return found
 }
 
+// eventually waits until ok is true, for what no message tells.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-timeout.C:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
 const patience = 20 * time.Second
 
 // number is how many different reports of a terminal came.
@@ -292,15 +307,9 @@ func (p *platform) number(phone string) int {
 	return len(p.numbers[phone])
 }
 
-func (p *platform) phones() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Sorted(maps.Keys(p.numbers))
-}
-
 // start runs a fleet of cfg against p, until the test ends or stop is called.
-func start(t testing.TB, p *platform, change func(*jt808.Config), opts ...jt808.Option) (f *jt808.Fleet, stop func()) {
-	t.Helper()
+func start(tb testing.TB, p *platform, change func(*jt808.Config), opts ...jt808.Option) (f *jt808.Fleet, stop func()) {
+	tb.Helper()
 	cfg := jt808.DefaultConfig()
 	cfg.Target, cfg.Devices, cfg.Number = p.listen.Addr().String(), 1, jt808.NumberItem
 	cfg.Batch, cfg.Alarms, cfg.ConnectRate = 0, 0, 0
@@ -310,7 +319,7 @@ func start(t testing.TB, p *platform, change func(*jt808.Config), opts ...jt808.
 	}
 	f, err := jt808.New(cfg, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -318,9 +327,9 @@ func start(t testing.TB, p *platform, change func(*jt808.Config), opts ...jt808.
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 	})
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return f, stop
 }

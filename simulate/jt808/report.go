@@ -30,6 +30,7 @@ type report struct {
 	strength  uint8  // of the mobile network
 	inView    uint8  // satellites
 	kind      kind   // kindLocation or kindBatch
+	before    uint16 // packages of the batch before the one with serial, the last
 	held      bool   // it is collected for a batch
 }
 
@@ -99,10 +100,15 @@ func batchChance(share float64, size int) float64 {
 
 func (t *terminal) loseOldest() {
 	b := &t.backlog
-	if r := &b.reports[0]; r.attempts == 0 && !r.held {
-		b.unsent--
-	}
+	r := b.reports[0]
 	b.reports = b.reports[:copy(b.reports, b.reports[1:])]
+	switch {
+	case r.held:
+	case r.attempts == 0:
+		b.unsent--
+	case r.kind == kindBatch && b.find(r.serial, kindBatch) < 0:
+		b.batches--
+	}
 	t.lost++
 	t.shard.lost.Add(1)
 }
@@ -135,7 +141,10 @@ func (t *terminal) sendBacklog(now int64, w *scratch) {
 			t.sendOne(now, w)
 			continue
 		}
-		b.unsent -= t.putBatch(now, w, jt808.BatchBacklog, func(r *report) bool { return r.attempts == 0 && !r.held })
+		n := t.putBatch(now, w, jt808.BatchBacklog, func(r *report) bool { return r.attempts == 0 && !r.held })
+		if b.unsent -= n; n == 0 {
+			b.unsent = 0
+		}
 	}
 }
 
@@ -167,10 +176,12 @@ func (t *terminal) putBatch(now int64, w *scratch, k jt808.BatchKind, belongs fu
 		return 0
 	}
 	t.fillBatch(w, k, chosen)
+	before := t.serial
 	serial := t.put(w, &w.batch)
 	for _, i := range chosen {
-		t.underWay(now, &b.reports[i], kindBatch)
-		b.reports[i].serial = serial
+		r := &b.reports[i]
+		t.underWay(now, r, kindBatch)
+		r.serial, r.before = serial, serial-before
 	}
 	b.batches++
 	return len(chosen)
@@ -239,7 +250,7 @@ func (t *terminal) repeat(now int64, w *scratch, i int) {
 	}
 	w.chosen = chosen
 	t.fillBatch(w, jt808.BatchBacklog, chosen)
-	t.putAs(w, &w.batch, r.serial-w.packages(&w.batch, t.version)+1) // r has that of the last package
+	t.putAs(w, &w.batch, r.serial-r.before)
 }
 
 // acknowledged takes the answer to a report or a batch.
@@ -247,7 +258,9 @@ func (t *terminal) acknowledged(now int64, serial uint16, k kind, result jt808.R
 	b := &t.backlog
 	first := b.find(serial, k)
 	if first < 0 {
-		t.shard.strayAcks.Add(1)
+		if k != kindBatch || b.findPackage(serial) < 0 {
+			t.shard.strayAcks.Add(1)
+		}
 		return
 	}
 	t.shard.latency[k].add(now - b.reports[first].sent)
@@ -274,6 +287,17 @@ func (t *terminal) acknowledged(now int64, serial uint16, k kind, result jt808.R
 // is says whether r is under way in the message of that kind and serial number.
 func (r *report) is(serial uint16, k kind) bool {
 	return r.attempts > 0 && r.serial == serial && r.kind == k
+}
+
+// findPackage is the first report of the batch that has such a package; -1 if
+// there is none.
+func (b *backlog) findPackage(serial uint16) int {
+	for i := range b.reports {
+		if r := &b.reports[i]; r.attempts > 0 && r.kind == kindBatch && r.serial-serial <= r.before {
+			return i
+		}
+	}
+	return -1
 }
 
 // find is the first report that is under way so, -1 if none is.

@@ -101,7 +101,7 @@ func (f *Fleet) Stats() Snapshot {
 		s.Connected += int(c.connected.Load())
 		s.Online += int(c.online.Load())
 		s.Skipped += c.skipped.Load()
-		for k := range kinds {
+		for k := range c.refused {
 			s.Failed += c.refused[k].Load()
 			s.Resent += c.resent[k].Load()
 		}
@@ -174,11 +174,12 @@ func (t *terminal) describe() Device {
 
 // elapsed is how long the fleet has run.
 func (f *Fleet) elapsed() time.Duration {
-	if until := f.until.Load(); until > 0 {
-		return time.Duration(until)
-	}
-	if !f.ran.Load() {
+	began, until := f.began.Load(), f.until.Load()
+	if began == 0 {
 		return 0
 	}
-	return time.Duration(f.now())
+	if until == 0 {
+		until = f.now()
+	}
+	return time.Duration(until - began)
 }

@@ -197,7 +197,7 @@ func (r *request) when() int64 {
 func (t *terminal) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.close(t.fleet.now())
+	t.close(nil)
 	t.state = stateEnded
 }
 

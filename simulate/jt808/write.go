@@ -21,7 +21,6 @@ type scratch struct {
 
 	locations []*locationScratch // of batch
 	chosen    []int              // reports of batch
-	body      []byte
 }
 
 func newScratch() *scratch { return &scratch{out: make([]byte, 0, 1024)} }
@@ -78,14 +77,4 @@ func (t *terminal) putAs(w *scratch, b jt808.Body, serial uint16) (frames int) {
 		t.misbehave(w, before)
 	}
 	return frames
-}
-
-// packages is how many packages a message takes.
-func (w *scratch) packages(b jt808.Body, v jt808.Version) uint16 {
-	body, err := b.AppendBody(w.body[:0], v)
-	if err != nil {
-		panic(err) // it was sent before
-	}
-	w.body = body
-	return uint16(max((len(body)+jt808.MaxBody-1)/jt808.MaxBody, 1)) //nolint:gosec // at most 500 reports
 }

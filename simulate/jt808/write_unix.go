@@ -22,7 +22,7 @@ type writer struct {
 // try writes p to the file, as far as it goes. It never has the caller wait.
 func (w *writer) try(fd uintptr) bool {
 	for w.n < len(w.p) {
-		n, err := syscall.Write(int(fd), w.p[w.n:]) //nolint:gosec // descriptors are small
+		n, err := syscall.Write(int(fd), w.p[w.n:])
 		switch {
 		case n > 0:
 			w.n += n
