@@ -32,6 +32,9 @@ func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device,
 		g.loginDone(old, nil, upstream.ErrSuperseded)
 	}
 	d.current = h
+	if d.left != nil && d.state != leaving {
+		g.leftNow(d, nil) // it was to leave once it was logged in, and now stays for h
+	}
 	changed := d.secret != l.Device.DeviceSecret
 	d.secret = l.Device.DeviceSecret
 	d.attempts = 0

@@ -415,3 +415,51 @@ func TestPublishWhileAway(t *testing.T) {
 		t.Errorf("Publish when the platform is back: %v", err)
 	}
 }
+
+// A login that was logged out while the connector was logging it in again, and
+// whose device came back before that had ended, has left: its logout is done.
+func TestLogoutWhileLoggingInAgain(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, nil)
+	cfg := config(p)
+	cfg.ReconnectMin = 10 * time.Millisecond
+	up := start(t, cfg)
+	first, err := login(t, up, upstream.Login{Device: truck(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := up.Stats().Requests
+	delay := api.Duration(500 * time.Millisecond)
+	faults(t, p, api.Faults{Delay: &delay, Disconnect: "all"})
+	for end := time.Now().Add(20 * time.Second); up.Stats().Requests == asked; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the device is not logged in again")
+		}
+	}
+	left, back := make(chan error, 1), make(chan upstream.Device, 1)
+	first.Logout(func(err error) { left <- err })
+	up.Login(upstream.Login{Device: truck(0)}, func(d upstream.Device, err error) {
+		if err != nil {
+			t.Errorf("login: %v", err)
+		}
+		back <- d
+	})
+	second := wait(t, back, "the login to end")
+	if err := wait(t, left, "the logout to end"); err != nil {
+		t.Errorf("logout: %v", err)
+	}
+	second.Logout(func(err error) { left <- err })
+	if err := wait(t, left, "the second logout to end"); err != nil {
+		t.Errorf("logout: %v", err)
+	}
+}
+
+func wait[T any](t *testing.T, c <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatal("waited in vain for ", what)
+	}
+	return v
+}
