@@ -42,8 +42,8 @@ func failed(err error, frame []byte) decoded {
 	return decoded{Error: err.Error(), Hex: hex.EncodeToString(frame)}
 }
 
-// streamDecoder decodes one stream of bytes, whole, into envelopes. It is made
-// anew for each stream.
+// streamDecoder decodes one stream of bytes after the other, each whole, into
+// envelopes. It is made anew for each run of the command.
 type streamDecoder func(stream []byte) []decoded
 
 // decoders are the protocols that `linkspan decode` knows.
@@ -69,7 +69,8 @@ func newDecode() *cobra.Command {
 			Short: "Show what frames of " + protocol.short + " mean",
 			Long: "Shows what frames of " + protocol.short + " mean.\n\n" +
 				"The arguments are one stream of bytes in hex; white space, commas and 0x do not matter. Without\n" +
-				"arguments every line of standard input is a stream. The exit status is 1 when a frame failed.",
+				"arguments every line of standard input is a stream. The exit status is 1 when a frame failed. A message in\n" +
+				"several frames is shown with the last of them, also when they are in several streams.",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				show := showText
 				if asJSON {
@@ -92,8 +93,9 @@ const maxLine = 16 << 20
 func decodeStreams(in io.Reader, out io.Writer, args []string, open func() streamDecoder, show func(io.Writer, decoded) error) error {
 	w := bufio.NewWriter(out)
 	bad := false
+	decode := open()
 	stream := func(text string) error {
-		for _, d := range decodeText(text, open()) {
+		for _, d := range decodeText(text, decode) {
 			bad = bad || !d.OK
 			if err := show(w, d); err != nil {
 				return err
@@ -126,7 +128,7 @@ func decodeStreams(in io.Reader, out io.Writer, args []string, open func() strea
 	return nil
 }
 
-var hexNoise = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", ",", "", "0x", "", "0X", "")
+var hexNoise = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", ",", "", "0x", "", "0X", "", "\ufeff", "")
 
 func decodeText(text string, decode streamDecoder) []decoded {
 	digits := hexNoise.Replace(text)

@@ -12,15 +12,25 @@ import (
 // errUnfinished is what is left of a stream that ends inside a frame.
 var errUnfinished = errors.New("the stream ends inside a frame: its closing 7e is missing")
 
-// errNoFrame is a stream without any frame.
-var errNoFrame = errors.New("no frame: none of these bytes is the delimiter 7e")
+// errNoFrame and errNoDelimiter are streams without any frame.
+var (
+	errNoFrame     = errors.New("no frame: there is nothing between these delimiters")
+	errNoDelimiter = errors.New("no frame: none of these bytes is the delimiter 7e")
+)
+
+// longMessage is what the packages of a message have in common.
+type longMessage struct {
+	phone jt808.Phone
+	id    jt808.ID
+	total uint16
+}
 
 func newJT808Decoder() streamDecoder {
+	parts := map[longMessage][][]byte{} // bodies of packages by their place
 	return func(stream []byte) []decoded {
 		options := jt808.DefaultOptions()
 		options.AllowEncrypted = true // their headers can be shown
 		frames := jt808.NewDecoder(options)
-		parts := map[jt808.ID][][]byte{}
 		var all []decoded
 		rest := stream
 		for len(rest) > 0 {
@@ -39,6 +49,8 @@ func newJT808Decoder() streamDecoder {
 		switch {
 		case len(bytes.Trim(rest, "\x7e")) > 0:
 			all = append(all, failed(errUnfinished, rest))
+		case len(all) == 0 && bytes.IndexByte(stream, 0x7e) < 0:
+			all = append(all, failed(errNoDelimiter, stream))
 		case len(all) == 0:
 			all = append(all, failed(errNoFrame, stream))
 		}
@@ -46,16 +58,18 @@ func newJT808Decoder() streamDecoder {
 	}
 }
 
-// wire is the frame among the bytes that a decoder is done with, its delimiters
-// restored: the one that opened it may have closed the frame before.
+// wire is the frame among the bytes that a decoder is done with, without noise
+// before it, its delimiters restored: the one that opened it may have closed the
+// frame before.
 func wire(used []byte) []byte {
-	used = bytes.Trim(used, "\x7e")
+	used = bytes.TrimRight(used, "\x7e")
+	used = used[bytes.LastIndexByte(used, 0x7e)+1:]
 	return append(append([]byte{0x7e}, used...), 0x7e)
 }
 
 // decodeJT808 is one frame's envelope. The body of a message in several packages
 // is shown with the package that completes it, whatever their order.
-func decodeJT808(f *jt808.Frame, parts map[jt808.ID][][]byte, used []byte) decoded {
+func decodeJT808(f *jt808.Frame, parts map[longMessage][][]byte, used []byte) decoded {
 	serial := int(f.Serial)
 	d := decoded{
 		OK: true, Protocol: "jt808", Version: f.Version.String(), ID: f.ID.String(), Name: f.ID.Name(),
@@ -93,11 +107,12 @@ type encryptedBody struct {
 }
 
 // join keeps a package's body and says whether the message is whole with it.
-func join(parts map[jt808.ID][][]byte, f *jt808.Frame) (whole []byte, done bool) {
-	have := parts[f.ID]
-	if len(have) != int(f.Total) {
+func join(parts map[longMessage][][]byte, f *jt808.Frame) (whole []byte, done bool) {
+	message := longMessage{f.Phone, f.ID, f.Total}
+	have := parts[message]
+	if have == nil {
 		have = make([][]byte, f.Total)
-		parts[f.ID] = have
+		parts[message] = have
 	}
 	have[f.Index-1] = append([]byte{}, f.Body...)
 	for _, p := range have {
@@ -105,6 +120,6 @@ func join(parts map[jt808.ID][][]byte, f *jt808.Frame) (whole []byte, done bool)
 			return nil, false
 		}
 	}
-	delete(parts, f.ID)
+	delete(parts, message)
 	return bytes.Join(have, nil), true
 }

@@ -146,6 +146,51 @@ func TestDecodePackages(t *testing.T) {
 	}
 }
 
+// Packages on lines of their own belong together too, but not those of two
+// terminals.
+func TestDecodePackagesOnLines(t *testing.T) {
+	t.Parallel()
+	const otherFirst = "7e8300200401380013800100070002000108c7b0b7c07e" // of 013800138001
+	out, err := run(t, otherFirst+"\n"+textFirst+"\n"+textSecond+"\n", "decode", "jt808", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := objects(t, out)
+	if len(frames) != 3 {
+		t.Fatalf("%d frames: %s", len(frames), out)
+	}
+	if body, _ := frames[2]["body"].(map[string]any); body["text"] != "前方拥堵" {
+		t.Errorf("body of the last to come: %v", body)
+	}
+}
+
+// The bytes of a frame that failed are shown, and no noise before it.
+func TestDecodeShowsBadFrame(t *testing.T) {
+	t.Parallel()
+	out, _ := run(t, "", "decode", "jt808", "--json", "0102"+badChecksum+heartbeat)
+	if frames := objects(t, out); frames[0]["hex"] != badChecksum {
+		t.Errorf("shown %v, want %s", frames[0]["hex"], badChecksum)
+	}
+}
+
+// Whoever calls the command wrongly gets status 2, in every command.
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{
+		"bogus", "decode xyz", "decode jt808 --jsn", "platform extra", "demo extra", "serve extra", "config bogus",
+		"simulate bogus", "simulate jt808 extra", "version extra", "demo --devices 0", "demo --rate -1",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			_, err := run(t, "", strings.Fields(args)...)
+			var usage *usageError
+			if !errors.As(err, &usage) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
 func TestDecodeText(t *testing.T) {
 	t.Parallel()
 	out, err := run(t, "", "decode", "jt808", response, badChecksum)

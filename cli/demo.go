@@ -83,6 +83,11 @@ func runDemo(ctx context.Context, out io.Writer, flags demoFlags) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, flags.duration)
 		defer cancel()
 	}
+	fleetConfig := jt808.DefaultConfig()
+	fleetConfig.Devices, fleetConfig.Rate = flags.devices, flags.rate
+	if _, err := jt808.New(fleetConfig); err != nil { // before anything has been started
+		return &usageError{err}
+	}
 	log := zap.NewNop()
 	if flags.verbose {
 		if log, err = newLogger(DefaultLogConfig()); err != nil {
@@ -107,13 +112,11 @@ func runDemo(ctx context.Context, out io.Writer, flags demoFlags) (err error) {
 		return err
 	}
 	if err = n.start(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	defer func() { err = errors.Join(err, n.close(ctx)) }()
 
-	fleetConfig := jt808.DefaultConfig()
 	fleetConfig.Target = n.addr("terminals").String()
-	fleetConfig.Devices, fleetConfig.Rate = flags.devices, flags.rate
 	fleet, err := jt808.New(fleetConfig)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 // command failed, with 2 when it was called wrongly.
 func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends a process that does not end
 	err := Run(ctx, os.Args[1:])
 	stop()
 	if err != nil {

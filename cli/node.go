@@ -133,6 +133,14 @@ func (n *node) start(ctx context.Context) error {
 	return nil
 }
 
+// unlessEnded is why a node did not start, nil if it was told to end meanwhile.
+func unlessEnded(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
 func (n *node) ready() error {
 	switch {
 	case n.draining.Load():

@@ -75,7 +75,7 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 		log.Warn("configuration", zap.NamedError("err", w))
 	}
 	if err = n.start(ctx); err != nil {
-		return err
+		return unlessEnded(ctx, err)
 	}
 	log.Info("linkspan is ready", zap.String("version", Version()))
 	<-ctx.Done()
