@@ -115,6 +115,9 @@ func (g *gateway) run(ctx context.Context) {
 	}()
 	for ctx.Err() == nil {
 		l, err := g.connect(ctx)
+		if err != nil && ctx.Err() == nil {
+			g.count(func(s *counters) { s.failures++ }) // before Start returns
+		}
 		if first {
 			first = false
 			g.attempted <- err
@@ -131,7 +134,6 @@ func (g *gateway) run(ctx context.Context) {
 				pause = g.cfg.ReconnectMin
 			}
 		} else if ctx.Err() == nil {
-			g.count(func(s *counters) { s.failures++ })
 			g.log.Warn("aliyun: cannot connect", zap.String("remote", g.endpoint.Host), zap.NamedError("err", err), zap.Duration("duration", pause))
 		}
 		wait := time.NewTimer(jitter(pause))

@@ -431,8 +431,12 @@ func TestLogoutWhileLoggingInAgain(t *testing.T) {
 	asked := up.Stats().Requests
 	delay := api.Duration(500 * time.Millisecond)
 	faults(t, p, api.Faults{Delay: &delay, Disconnect: "all"})
-	for end := time.Now().Add(20 * time.Second); up.Stats().Requests == asked; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
+	look, late := time.NewTicker(time.Millisecond), time.After(20*time.Second)
+	defer look.Stop()
+	for up.Stats().Requests == asked {
+		select {
+		case <-look.C:
+		case <-late:
 			t.Fatal("the device is not logged in again")
 		}
 	}
