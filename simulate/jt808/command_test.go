@@ -164,24 +164,6 @@ func TestParametersAreKept(t *testing.T) {
 	}
 }
 
-func TestIntervalsAreCommanded(t *testing.T) {
-	t.Parallel()
-	p, f, stop := online(t, nil)
-	p.result(p.tell(first, &wire.Track{Interval: 1, Validity: 60}), wire.ResultOK)
-	p.until("reports of tracking", func() bool { return p.counts[wire.IDLocation] == 2 })
-	p.result(p.tell(first, &wire.Track{}), wire.ResultOK)
-	var set wire.SetParameters
-	if err := set.Set("0x0001", 1); err != nil {
-		t.Fatal(err)
-	}
-	p.result(p.tell(first, &set), wire.ResultOK)
-	p.until("two heartbeats", func() bool { return p.counts[wire.IDHeartbeat] == 2 })
-	stop()
-	if s := f.Stats(); s.Sent != 2 {
-		t.Errorf("%d reports, want the two that tracking made", s.Sent)
-	}
-}
-
 func TestPicturesAreSentInPackages(t *testing.T) {
 	t.Parallel()
 	p, f, stop := online(t, nil)

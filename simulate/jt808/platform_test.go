@@ -21,7 +21,8 @@ type platform struct {
 	t      testing.TB
 	listen net.Listener
 	work   sync.WaitGroup
-	quiet  bool // does not mind frames that are damaged
+	quiet  bool               // does not mind frames that are damaged
+	stall  func(phone string) // called behind a terminal's reports, may wait
 
 	mu       sync.Mutex
 	conns    map[net.Conn]*session
@@ -47,27 +48,37 @@ type session struct {
 	parts   *wire.Reassembler
 }
 
+func makePlatform(tb testing.TB) *platform {
+	tb.Helper()
+	return &platform{
+		t: tb, conns: map[net.Conn]*session{}, accepts: map[string]int{}, numbers: map[string]map[uint64]int{},
+		counts: map[wire.ID]int{}, waiting: make(chan struct{}),
+	}
+}
+
 func newPlatform(tb testing.TB) *platform {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &platform{
-		t: tb, listen: l, conns: map[net.Conn]*session{}, accepts: map[string]int{}, numbers: map[string]map[uint64]int{},
-		counts: map[wire.ID]int{}, waiting: make(chan struct{}),
-	}
+	p := makePlatform(tb)
+	p.listen = l
+	tb.Cleanup(p.close)
+	return p
+}
+
+// accept begins to accept connections: what a test says of p it says before.
+func (p *platform) accept() {
 	p.work.Go(func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := p.listen.Accept()
 			if err != nil {
 				return
 			}
 			p.work.Go(func() { p.serve(conn) })
 		}
 	})
-	tb.Cleanup(p.close)
-	return p
 }
 
 func (p *platform) close() {
@@ -90,6 +101,9 @@ func (p *platform) serve(conn net.Conn) {
 	s := &session{conn: conn, parts: wire.NewReassembler(wire.DefaultReassemblyOptions())}
 	p.mu.Lock()
 	p.conns[conn] = s
+	if tcp, ok := conn.(*net.TCPConn); ok && p.stall != nil {
+		_ = tcp.SetReadBuffer(4096) // so that it is full soon
+	}
 	p.accepted++
 	if host, _, err := net.SplitHostPort(conn.RemoteAddr().String()); err == nil {
 		p.accepts[host]++
@@ -120,6 +134,9 @@ func (p *platform) serve(conn net.Conn) {
 				continue
 			}
 			p.take(s, f)
+			if p.stall != nil && f.ID == wire.IDLocation {
+				p.stall(f.Phone.Stripped())
+			}
 		}
 	}
 }
@@ -321,6 +338,7 @@ func start(tb testing.TB, p *platform, change func(*jt808.Config), opts ...jt808
 	if err != nil {
 		tb.Fatal(err)
 	}
+	p.accept()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()

@@ -37,10 +37,11 @@ type report struct {
 // backlog holds the reports that are not acknowledged, the oldest first.
 type backlog struct {
 	reports []report
-	batches int   // that were sent and not answered
-	collect int   // reports that the batch being collected still lacks
-	unsent  int   // reports with no attempts that are not held
-	retryAt int64 // not after the first report is to be sent again
+	store   []report // what reports is part of, with all its room
+	batches int      // that were sent and not answered
+	collect int      // reports that the batch being collected still lacks
+	unsent  int      // reports with no attempts that are not held
+	retryAt int64    // not after the first report is to be sent again
 }
 
 const maxBatches = 4 // of the backlog, under way at once
@@ -72,8 +73,7 @@ func (t *terminal) makeReport(now int64, w *scratch) {
 	}
 	t.sent++
 	t.shard.reports.Add(1)
-	b.reports = append(b.reports, t.drive.report(t, now))
-	r := &b.reports[len(b.reports)-1]
+	r := b.add(t.drive.report(t, now))
 	r.number = t.sent
 	if t.state != stateOnline {
 		b.unsent++
@@ -98,10 +98,36 @@ func batchChance(share float64, size int) float64 {
 	return share / (float64(size)*(1-share) + share)
 }
 
+// add keeps r. The room of those that have gone in front is used again, so that
+// nothing is allocated as long as there are no more than ever before.
+func (b *backlog) add(r report) *report {
+	if len(b.reports) == cap(b.reports) && len(b.reports) <= len(b.store)/2 {
+		b.reports = b.store[:copy(b.store, b.reports)]
+	}
+	room := cap(b.reports)
+	b.reports = append(b.reports, r)
+	if cap(b.reports) != room {
+		b.store = b.reports[:cap(b.reports)]
+	}
+	return &b.reports[len(b.reports)-1]
+}
+
+// remove forgets report i, most cheaply the first.
+func (b *backlog) remove(i int) {
+	switch {
+	case i > 0:
+		b.reports = b.reports[:i+copy(b.reports[i:], b.reports[i+1:])]
+	case len(b.reports) == 1:
+		b.reports = b.store[:0]
+	default:
+		b.reports = b.reports[1:]
+	}
+}
+
 func (t *terminal) loseOldest() {
 	b := &t.backlog
 	r := b.reports[0]
-	b.reports = b.reports[:copy(b.reports, b.reports[1:])]
+	b.remove(0)
 	switch {
 	case r.held:
 	case r.attempts == 0:
@@ -267,7 +293,7 @@ func (t *terminal) acknowledged(now int64, serial uint16, k kind, result jt808.R
 	t.countAnswer(k, result)
 	if k == kindLocation {
 		if !t.settled(now, &b.reports[first], result) {
-			b.reports = b.reports[:first+copy(b.reports[first:], b.reports[first+1:])]
+			b.remove(first)
 		}
 		return
 	}

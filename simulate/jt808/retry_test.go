@@ -82,15 +82,12 @@ func TestReportsMadeWhileDisconnectedArrive(t *testing.T) {
 	p := newPlatform(t)
 	f, stop := start(t, p, func(c *jt808.Config) { c.Devices, c.Rate, c.BatchSize = 5, 100, 40 }) // batches of three packages
 	p.until("reports", func() bool { return p.counts[wire.IDLocation] > 50 })
-	for range 5 {
+	for n := range 5 {
 		p.disconnect()
-		p.mu.Lock()
-		n := p.accepted
-		p.mu.Unlock()
-		p.until("all terminals again", func() bool { return p.accepted >= n+5 && len(p.conns) == 5 })
+		eventually(t, "all terminals again", func() bool { s := f.Stats(); return s.Reconnects == uint64(5*n+5) && s.Online == 5 })
 	}
 	s := drain(t, f, stop)
-	if s.ClosedByPeer < 25 || s.Reconnects < 25 || s.Lost != 0 || s.Acked != s.Sent {
+	if s.ClosedByPeer != 25 || s.Reconnects != 25 || s.Lost != 0 || s.Acked != s.Sent {
 		t.Errorf("%v", f.Report())
 	}
 	for _, d := range f.Devices(0, 0) {
