@@ -65,9 +65,6 @@ func (k BatchKind) String() string {
 	return "unknown"
 }
 
-// MarshalText is [BatchKind.String].
-func (k BatchKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
 // Batch is location reports in a batch, message 0x0704 (JT/T 808-2013 8.49,
 // JT/T 808-2019 8.46).
 //
@@ -77,8 +74,8 @@ func (k BatchKind) MarshalText() ([]byte, error) { return []byte(k.String()), ni
 //
 // Reading goes to the end of the body, whatever number is sent in front.
 type Batch struct {
-	Kind      BatchKind  `json:"kind"`
-	Locations []Location `json:"locations"`
+	Kind      BatchKind  `json:"type"`
+	Locations []Location `json:"items"`
 }
 
 // ID is 0x0704.
@@ -100,7 +97,8 @@ func (b *Batch) AppendBody(dst []byte, v Version) ([]byte, error) {
 }
 
 // ParseBody implements [Body]. It reuses the Locations that b has, and what
-// these have allocated.
+// these have allocated. Items without a byte are skipped. With an error b has
+// the reports before the damage, and they are good: whoever sends a backlog may do so only once.
 func (b *Batch) ParseBody(body []byte, v Version) error {
 	in := newReader(body)
 	_ = in.u16() // the number is not to be trusted
@@ -113,8 +111,13 @@ func (b *Batch) ParseBody(body []byte, v Version) error {
 		if in.err() != nil {
 			break
 		}
+		if n == 0 {
+			continue
+		}
 		if err := b.next().ParseBody(item, v); err != nil {
-			return fmt.Errorf("location %d: %w", len(b.Locations), shifted(err, at))
+			last := len(b.Locations) - 1
+			b.Locations = b.Locations[:last]
+			return fmt.Errorf("location %d: %w", last+1, shifted(err, at))
 		}
 	}
 	return in.err()

@@ -1,6 +1,9 @@
 package jt808
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -108,5 +111,39 @@ func TestBodyVectorsOfLocations(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Error("no vectors")
+	}
+}
+
+// What can be read of a batch is there, even if something behind it is damaged.
+func TestBatchWithDamage(t *testing.T) {
+	t.Parallel()
+	item := append([]byte{0, basicLen}, (&Location{Altitude: 5}).AppendBasic(nil)...)
+	for name, test := range map[string]struct {
+		items []byte
+		want  int
+		good  bool
+	}{
+		"an item that is cut off":   {slices.Concat(item, item, item[:20]), 2, false},
+		"an item that is too short": {slices.Concat(item, []byte{0, 3, 1, 2, 3}, item), 1, false},
+		"half a length":             {slices.Concat(item, []byte{0}), 1, false},
+		"empty items":               {slices.Concat(item, []byte{0, 0}, item, []byte{0, 0, 0, 0}), 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := new(Batch)
+			err := b.ParseBody(append([]byte{0, 3, 1}, test.items...), V2013)
+			if (err == nil) != test.good || len(b.Locations) != test.want || b.Kind != BatchBacklog {
+				t.Errorf("%d locations of kind %v, error %v", len(b.Locations), b.Kind, err)
+			}
+		})
+	}
+}
+
+// The names in JSON are those of other messages with items.
+func TestBatchJSON(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(&Batch{Kind: BatchBacklog, Locations: []Location{{}}})
+	if err != nil || !strings.HasPrefix(string(text), `{"type":1,"items":[{"alarm":0,`) {
+		t.Errorf("%s, error %v", text, err)
 	}
 }

@@ -100,6 +100,7 @@ func (b *Compressed) Decompress(most int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jt808: compressed data: %w", err)
 	}
+	z.Multistream(false) // what follows is padding
 	data, err := io.ReadAll(io.LimitReader(z, int64(most)+1))
 	if err != nil {
 		return nil, fmt.Errorf("jt808: compressed data: %w", err)

@@ -24,6 +24,10 @@ func TestDecompress(t *testing.T) {
 	if data, err := b.Decompress(1<<20 - 1); !errors.Is(err, ErrTooLong) || data != nil {
 		t.Errorf("%d bytes, %v, want ErrTooLong", len(data), err)
 	}
+	padded := &Compressed{Data: append(bytes.Clone(b.Data), 0, 0, 0)}
+	if data, err := padded.Decompress(1 << 20); err != nil || len(data) != 1<<20 {
+		t.Errorf("padded: %d bytes, %v", len(data), err)
+	}
 	b.Data = b.Data[:len(b.Data)-1]
 	if _, err := b.Decompress(1 << 20); err == nil || errors.Is(err, ErrTooLong) {
 		t.Errorf("cut data: %v", err)

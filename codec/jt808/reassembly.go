@@ -107,6 +107,7 @@ type partial struct {
 	last    time.Time
 	asked   time.Time // when missing packages were last asked for; before that, last
 	tries   int
+	wanted  bool // missing packages were asked for: some terminals send them with new serials
 	serials bool // every serial so far is where consecutive sending would have it, or later
 	refused bool // too large: the pieces are gone, more of them are dropped too
 }
@@ -249,7 +250,7 @@ func (r *Reassembler) Missing(now time.Time) []Missing {
 			continue
 		}
 		p.tries++
-		p.asked = now
+		p.asked, p.wanted = now, true
 		m := Missing{Header: p.header, FirstSerial: p.firstSerial(), Indexes: p.missing(), Attempt: p.tries}
 		r.stats.Requested += uint64(len(m.Indexes))
 		due = append(due, m)

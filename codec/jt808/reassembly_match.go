@@ -25,7 +25,8 @@ func packageError(h *Header, offset int) error {
 // Of several that it could belong to, one where its serial is exactly where
 // consecutive sending would have it comes first, then one where it is in order,
 // the latest of them. One where it is out of order is right only if the terminal
-// has shown that its serials mean nothing.
+// has shown that its serials mean nothing, or was asked for the package: then it
+// may have the serial of the day.
 func (r *Reassembler) find(f *Frame) (found *partial, duplicate bool) {
 	var ordered, other *partial
 	for i := len(r.partials) - 1; i >= 0; i-- {
@@ -51,7 +52,7 @@ func (r *Reassembler) find(f *Frame) (found *partial, duplicate bool) {
 			return p, false
 		case fit == inOrder && ordered == nil:
 			ordered = p
-		case fit == disorder && other == nil && (!p.serials || len(p.pieces) == 1):
+		case fit == disorder && other == nil && (!p.serials || p.wanted || len(p.pieces) == 1):
 			other = p
 		}
 	}

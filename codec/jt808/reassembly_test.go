@@ -118,6 +118,29 @@ func TestReassemblerWholeFrames(t *testing.T) {
 	}
 }
 
+// Terminals that are asked for packages send them again with the next serials
+// they have, not with those the packages had.
+func TestReassemblerAskedForPackagesWithNewSerials(t *testing.T) {
+	t.Parallel()
+	r := NewReassembler(ReassemblyOptions{Retries: 3})
+	a := packages(t, IDMediaData, 100, "AAAAAAAAAAaaaaaaaaaa1111111111zzzzzzzzzz")
+	mustAdd(t, r, a[0], noon)
+	mustAdd(t, r, a[3], noon)
+	later := noon.Add(5 * time.Second)
+	if m := r.Missing(later); len(m) != 1 || !slices.Equal(m[0].Indexes, []uint16{2, 3}) {
+		t.Fatalf("missing %+v", m)
+	}
+	mustAdd(t, r, a[0], later) // a copy
+	a[1].Serial, a[2].Serial = 120, 121
+	if whole := mustAdd(t, r, a[1], later); whole != nil {
+		t.Fatal("whole too early")
+	}
+	whole := mustAdd(t, r, a[2], later)
+	if whole == nil || string(whole.Body) != "AAAAAAAAAAaaaaaaaaaa1111111111zzzzzzzzzz" {
+		t.Fatalf("whole %v, held %+v", whole, r.Stats())
+	}
+}
+
 // TestReassemblerInterleaved mixes messages, and wants the bodies in the order
 // in which they are complete.
 func TestReassemblerInterleaved(t *testing.T) {
