@@ -14,7 +14,13 @@ import (
 // known of it. A connection has one from its first command on.
 type commands struct {
 	pending []*pending // in the order in which they were sent
-	recent  []*message // those that went in packages, the latest last
+	recent  []kept     // those that went in packages, the latest last
+}
+
+// kept is a message that went in packages, for a while.
+type kept struct {
+	*message
+	forget func() // stops the timer that ends the while
 }
 
 // How many messages in packages are kept for a terminal that lacks packages of
@@ -101,12 +107,13 @@ func (a *adapter) Command(c *conn, s *session.Session, cmd *thing.Command) error
 func (a *adapter) keepRecent(c *conn, m *message) {
 	k := a.commands
 	if len(k.recent) == maxRecent {
+		k.recent[0].forget()
 		k.recent = slices.Delete(k.recent, 0, 1)
 	}
-	k.recent = append(k.recent, m)
-	c.After(recentFor, func() {
-		k.recent = slices.DeleteFunc(k.recent, func(have *message) bool { return have == m })
+	stop := c.After(recentFor, func() {
+		k.recent = slices.DeleteFunc(k.recent, func(have kept) bool { return have.message == m })
 	})
+	k.recent = append(k.recent, kept{m, stop})
 }
 
 // supersede ends requests that q takes the place of: were they repeated they
@@ -217,6 +224,9 @@ func (a *adapter) dropCommands() {
 		return
 	}
 	pending := a.commands.pending
+	for _, m := range a.commands.recent {
+		m.forget()
+	}
 	a.commands = nil
 	for _, p := range pending {
 		p.end()
@@ -335,11 +345,11 @@ func (a *adapter) resend(c *conn, s *scratch, f *jt808.Frame) {
 		a.malformed(c, s, f)
 		return
 	}
-	if a.commands != nil {
+	if a.commands != nil && len(r.Packets) > 0 {
 		for _, m := range a.commands.recent {
 			if m.serial == r.FirstSerial {
 				a.counters.resent.Add(uint64(len(r.Packets)))
-				a.sendFrames(c, s, m, r.Packets)
+				a.sendFrames(c, s, m.message, r.Packets)
 				return
 			}
 		}

@@ -445,6 +445,25 @@ func TestPackagesOfCommandsAreSentAgain(t *testing.T) {
 		t.Errorf("%d frames after the end", len(again))
 	}
 	x.wantAnswer(x.say(&jt808.ResendRequest{FirstSerial: 999, Packets: []uint16{2}}), jt808.IDResendRequest, jt808.ResultFailed)
+	x.wantAnswer(x.say(&jt808.ResendRequest{FirstSerial: frames[0].Serial}), jt808.IDResendRequest, jt808.ResultFailed)
+}
+
+// Only the last long commands are kept for a terminal that lacks packages.
+func TestFewLongCommandsAreKept(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	for range 10 {
+		x.Command(&thing.Command{ID: "c1", Kind: thing.RawDown, Raw: append([]byte{0x83, 0x00}, make([]byte, 3000)...)})
+		frames := x.heard()
+		x.say(ack(frames[len(frames)-1], jt808.ResultOK))
+	}
+	if got := x.Timers(); got > maxRecent {
+		t.Errorf("%d timers hold long commands, want %d at most", got, maxRecent)
+	}
+	x.say(&jt808.Logout{})
+	if got := x.Timers(); got != 0 {
+		t.Errorf("%d timers after the terminal has gone", got)
+	}
 }
 
 func TestLimitsOfCommands(t *testing.T) {

@@ -55,6 +55,8 @@ type Multimedia struct {
 	MaxFile   int    `conf:"maxFile,bytes" doc:"largest item in bytes; packages.maxBytes limits it as well"`
 	MaxQueue  int    `conf:"maxQueue" doc:"items that may wait to be written, of all terminals"`
 	MaxBytes  int    `conf:"maxBytes,bytes" doc:"bytes that may wait to be written, of all terminals"`
+
+	MaxDirectory int64 `conf:"maxDirectory,bytes" doc:"bytes of all files in the directory above which no item is kept: terminals send it again later; 0 is no limit"`
 }
 
 // The words that keys of the configuration may be.
@@ -91,7 +93,7 @@ func DefaultConfig() Config {
 		Frames:         jt808.DefaultOptions(),
 		Packages:       Packages{ReassemblyOptions: jt808.DefaultReassemblyOptions(), Acknowledge: acknowledgeEach},
 		Commands:       Commands{Timeout: 5 * time.Second, Retries: 2, Most: 16, MaxBody: 256 << 10},
-		Multimedia:     Multimedia{MaxFile: 2 << 20, MaxQueue: 256, MaxBytes: 64 << 20},
+		Multimedia:     Multimedia{MaxFile: 2 << 20, MaxQueue: 256, MaxBytes: 64 << 20, MaxDirectory: 10 << 30},
 	}
 }
 
@@ -140,6 +142,7 @@ func (c *Config) validate() error {
 	check(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
 	check(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
 	check(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
+	check(c.Multimedia.MaxDirectory == 0 || c.Multimedia.MaxDirectory >= int64(c.Multimedia.MaxFile), "multimedia.maxDirectory", c.Multimedia.MaxDirectory, "0 or at least multimedia.maxFile")
 	return errors.Join(all...)
 }
 

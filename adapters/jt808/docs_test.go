@@ -101,7 +101,7 @@ func TestThePageHasEveryProperty(t *testing.T) {
 
 func TestTheConfigurationOfThePageIsValid(t *testing.T) {
 	t.Parallel()
-	block := regexp.MustCompile("(?s)```hocon\n(.*?)```").FindStringSubmatch(page(t))
+	block := regexp.MustCompile("(?s)```hocon[^\n]*\n(.*?)```").FindStringSubmatch(page(t))
 	if block == nil {
 		t.Fatal("the page has no configuration")
 	}

@@ -22,12 +22,19 @@ func (a *adapter) location(c *conn, s *scratch, f *jt808.Frame) {
 
 // batch handles 0x0704: every location is reported with its own time, in their
 // order. Alarms in a backlog are old: they neither begin nor end what holds now.
+// What stands before a damaged item is reported all the same.
 func (a *adapter) batch(c *conn, s *scratch, f *jt808.Frame) {
-	if s.batch.ParseBody(f.Body, f.Version) != nil {
+	s.batch.Locations = s.batch.Locations[:0]
+	err := s.batch.ParseBody(f.Body, f.Version)
+	if err != nil && len(s.batch.Locations) == 0 {
 		a.malformed(c, s, f)
 		return
 	}
 	r := a.receive(c, f)
+	if err != nil {
+		a.counters.malformed.Add(1)
+		r.result = jt808.ResultWrong
+	}
 	var old jt808.Alarm
 	for i := range s.batch.Locations {
 		l := &s.batch.Locations[i]

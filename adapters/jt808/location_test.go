@@ -372,6 +372,19 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// What is good of a batch reaches the platform even if the rest cannot be read.
+func TestBatchWithDamage(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	body, err := batchOf(x, jt808.BatchBacklog, 0, 0, 0).AppendBody(nil, x.version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Send(x.frame(jt808.IDBatch, body[:len(body)-5]))
+	x.wantAnswer(x.heard(), jt808.IDBatch, jt808.ResultWrong)
+	wantNames(t, x.TakeSaid(), "property", "property")
+}
+
 func TestShortBodies(t *testing.T) {
 	t.Parallel()
 	x := dial(t).join()

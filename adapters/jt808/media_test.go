@@ -97,6 +97,30 @@ func TestPictureInPackages(t *testing.T) {
 	}
 }
 
+// A terminal that does not count its messages sends two pictures with the same
+// serials: each is asked for, and answered, by its own id.
+func TestPicturesWithTheSameSerials(t *testing.T) {
+	t.Parallel()
+	x := dialVersion(t, jt808.V2013, New("jt808")).join()
+	for _, id := range []uint32{77, 78} {
+		x.serial = 100
+		m := picture(x)
+		m.MediaID = id
+		p := x.packages(m, 60)
+		x.Send(p[0])
+		for _, frame := range p[2:] {
+			x.Send(frame)
+		}
+		x.heard()
+		x.Advance(5 * time.Second)
+		if r := parse[jt808.MediaResponse](t, only(t, x.heard())); r.MediaID != id || !slices.Equal(r.Packets, []uint16{2}) {
+			t.Errorf("asked for %+v of %d", *r, id)
+		}
+		x.Advance(2 * time.Minute / 4)
+		x.heard()
+	}
+}
+
 func TestMissingFirstPackageOfAPicture(t *testing.T) {
 	t.Parallel()
 	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(&drawer{}))).join()
@@ -219,6 +243,34 @@ func TestFiles(t *testing.T) {
 	}
 	if got := fileName(&Media{Identity: "1", ID: 2, Packet: 3, Time: protocoltest.Start}); got != "1-2-3-20260102T030405Z.jpg" {
 		t.Errorf("name %s", got)
+	}
+}
+
+// The directory does not grow beyond its limit, whoever fills it.
+func TestDirectoryIsBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k := newFileSink(Multimedia{Directory: dir, MaxFile: 100, MaxQueue: 4, MaxBytes: 100, MaxDirectory: 250}, &counters{})
+	done := make(chan error, 1)
+	store := func(id uint32) error {
+		k.Store(&Media{Identity: digits, ID: id, Time: protocoltest.Start, Data: make([]byte, 100)}, func(_ string, err error) { done <- err })
+		return <-done
+	}
+	for id, want := range []error{nil, nil, ErrSinkFull, ErrSinkFull} {
+		if err := store(uint32(id)); !errors.Is(err, want) {
+			t.Errorf("item %d: %v, want %v", id, err, want)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if err := os.Remove(filepath.Join(dir, files[0].Name())); err != nil { // as whoever fetches items does
+		t.Fatal(err)
+	}
+	k.room.looked = time.Time{} // a while after
+	if err := store(9); err != nil {
+		t.Errorf("after one was fetched: %v", err)
 	}
 }
 

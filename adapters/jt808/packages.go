@@ -111,7 +111,13 @@ func (p *packages) end(w *whole, failed bool) {
 // noteMedia remembers the id of a multimedia item whose package 1 comes.
 func (p *packages) noteMedia(f *jt808.Frame) {
 	var m jt808.MediaEvent // the item begins like that
-	if f.ID != jt808.IDMediaData || f.Index != 1 || m.ParseBody(f.Body, f.Version) != nil || p.mediaOf(f.Serial, f.Total) != nil {
+	if f.ID != jt808.IDMediaData || f.Index != 1 || m.ParseBody(f.Body, f.Version) != nil {
+		return
+	}
+	if head := p.mediaOf(f.Serial, f.Total); head != nil {
+		if head.id != m.MediaID { // a terminal that uses serials again
+			head.id, head.done = m.MediaID, false
+		}
 		return
 	}
 	if len(p.media) == maxMediaHeads {

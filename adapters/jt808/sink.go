@@ -46,6 +46,8 @@ type fileSink struct {
 	queue   []mediaJob // guarded by mu
 	bytes   int        // in queue and being written; guarded by mu
 	running bool       // whether there is a goroutine; guarded by mu
+
+	room room // the goroutine's
 }
 
 type mediaJob struct {
@@ -113,6 +115,9 @@ func (k *fileSink) write(name string, data []byte) (err error) {
 	if err = os.MkdirAll(k.config.Directory, 0o750); err != nil {
 		return fmt.Errorf("jt808: multimedia directory: %w", err)
 	}
+	if !k.room.take(k.config, int64(len(data))) {
+		return fmt.Errorf("%w: the directory has multimedia.maxDirectory: %d bytes", ErrSinkFull, k.config.MaxDirectory)
+	}
 	f, err := os.CreateTemp(k.config.Directory, ".part-*")
 	if err != nil {
 		return fmt.Errorf("jt808: multimedia file: %w", err)
@@ -126,6 +131,47 @@ func (k *fileSink) write(name string, data []byte) (err error) {
 		return fmt.Errorf("jt808: multimedia file: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
+}
+
+// room is how much is in the directory. Others remove files there, and perhaps
+// write too, so it looks again when it is full, and each time that a part of it
+// has been written. The zero value has not looked yet.
+type room struct {
+	used, since int64 // bytes in the directory, and of these written since it was looked at
+	looked      time.Time
+}
+
+const (
+	roomParts = 16          // how often a directory is looked at until it is full
+	roomAgain = time.Second // how soon a full one is looked at again
+)
+
+// take says whether size more bytes may be written; they count as written then.
+func (r *room) take(c Multimedia, size int64) bool {
+	if c.MaxDirectory == 0 {
+		return true
+	}
+	full := r.used+size > c.MaxDirectory && time.Since(r.looked) > roomAgain
+	if r.looked.IsZero() || full || r.since > c.MaxDirectory/roomParts {
+		r.used, r.since, r.looked = bytesIn(c.Directory), 0, time.Now()
+	}
+	if r.used+size > c.MaxDirectory {
+		return false
+	}
+	r.used += size
+	r.since += size
+	return true
+}
+
+// bytesIn is the size of all files of a directory; of those that can be seen.
+func bytesIn(directory string) (n int64) {
+	files, _ := os.ReadDir(directory) // it was made a moment ago: what cannot be read fails at writing
+	for _, f := range files {
+		if info, err := f.Info(); err == nil && info.Mode().IsRegular() {
+			n += info.Size()
+		}
+	}
+	return n
 }
 
 // fileName is terminal-item-time.ext. It has no characters of the terminal's
