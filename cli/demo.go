@@ -18,6 +18,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/platform"
+	"github.com/linkspan/linkspan/platform/api"
 	"github.com/linkspan/linkspan/simulate/jt808"
 )
 
@@ -209,12 +210,18 @@ func commandDemo(ctx context.Context, p *platform.Platform, view *demoView) erro
 			continue
 		}
 		c := demoCommands[i%len(demoCommands)]
-		if c.name == "" {
-			r, err := p.Set(ctx, demoProduct, device, c.params)
-			view.commanded(device, "set heartbeatInterval", r, err)
-			continue
+		name := c.name
+		var r api.Result
+		var err error
+		if name == "" {
+			name = "set heartbeatInterval"
+			r, err = p.Set(ctx, demoProduct, device, c.params)
+		} else {
+			r, err = p.Invoke(ctx, demoProduct, device, name, c.params)
 		}
-		r, err := p.Invoke(ctx, demoProduct, device, c.name, c.params)
-		view.commanded(device, c.name, r, err)
+		if ctx.Err() != nil {
+			return nil // the end of the demo has cut it short, which says nothing about the device
+		}
+		view.commanded(device, name, r, err)
 	}
 }
