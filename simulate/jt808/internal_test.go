@@ -97,17 +97,20 @@ func TestShardIsWoken(t *testing.T) {
 	t.Parallel()
 	s := &shard{wake: make(chan struct{}, 1)}
 	a, b, c := &terminal{shard: s, pos: -1}, &terminal{shard: s, pos: -1}, &terminal{shard: s, pos: -1}
-	s.set(a, 100)
-	if _, next := s.take(0); next != 100 {
-		t.Fatalf("next is %d, want 100", next)
+	s.set(a, 100*rest)
+	if _, next := s.take(0); next != 100*rest {
+		t.Fatalf("next is %d, want %d", next, 100*rest)
 	}
-	s.set(b, 200)
+	s.set(b, 200*rest)
 	if len(s.wake) != 0 {
 		t.Error("woken for something later")
 	}
-	s.set(c, 50)
+	s.set(c, 50*rest)
 	if len(s.wake) != 1 {
 		t.Error("not woken for something earlier")
+	}
+	if _, next := s.take(50*rest - 1); next != 51*rest-1 {
+		t.Errorf("next is %d, want %d: it sleeps for a while", next, 51*rest-1)
 	}
 }
 

@@ -10,6 +10,10 @@ import (
 // never is a time that does not come.
 const never = math.MaxInt64
 
+// rest is how long a shard sleeps at least: what becomes due meanwhile is done
+// together, so that it does not go to sleep and wake up for each report.
+const rest = int64(500 * time.Microsecond)
+
 // shard does what is due for its terminals. Its goroutine takes them off the
 // heap one after the other; anyone may put them on it.
 //
@@ -47,7 +51,7 @@ func (s *shard) run(ctx context.Context) {
 }
 
 // take takes the terminal off the heap that is first due, if it is now;
-// otherwise next is when it will be.
+// otherwise next is when to look again.
 func (s *shard) take(now int64) (t *terminal, next int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,8 +61,8 @@ func (s *shard) take(now int64) (t *terminal, next int64) {
 		return nil, never
 	}
 	if t = s.heap[0]; t.due > now {
-		s.until = t.due
-		return nil, t.due
+		s.until = max(t.due, now+rest)
+		return nil, s.until
 	}
 	s.remove(t)
 	return t, 0
