@@ -89,7 +89,7 @@ func DefaultConfig() Config {
 		TextEncoding:   encodingGBK,
 		Logout:         logoutKeep,
 		Unknown:        unknownUnsupported,
-		MaxInflated:    1 << 20,
+		MaxInflated:    256 << 10,
 		Frames:         jt808.DefaultOptions(),
 		Packages:       Packages{ReassemblyOptions: jt808.DefaultReassemblyOptions(), Acknowledge: acknowledgeEach},
 		Commands:       Commands{Timeout: 5 * time.Second, Retries: 2, Most: 16, MaxBody: 256 << 10},

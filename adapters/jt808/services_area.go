@@ -1,6 +1,9 @@
 package jt808
 
-import "github.com/linkspan/linkspan/codec/jt808"
+import (
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/thing"
+)
 
 // areaAction reads what is to be done with the areas that the terminal holds.
 func areaAction(in *input) jt808.AreaAction {
@@ -177,6 +180,9 @@ func deleteService(message func(jt808.AreaIDs) jt808.Body) func(*input, *adapter
 	const most = 125
 	return func(in *input, _ *adapter) jt808.Body {
 		ids := in.numbers("ids")
+		if v, ok := in.get("ids"); ok && v.Type() == thing.ListType && len(v.List()) == 0 { // a list that came out empty is hardly meant to delete all
+			in.fail("ids", "is empty: leave it out to delete all")
+		}
 		if len(ids) > most {
 			in.fail("ids", "%d, at most %d", len(ids), most)
 		}

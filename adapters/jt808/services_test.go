@@ -129,6 +129,7 @@ func TestInvalidInput(t *testing.T) {
 		{"setRectangles", `{"items":[{"id":2,"top":1,"left":121,"bottom":-1,"right":122}]}`, []string{"equator"}},
 		{"setRoute", `{"id":1,"points":[],"doorsClosed":true}`, []string{"doorsClosed"}},
 		{"deleteCircles", `{"ids":[-1]}`, []string{"ids"}},
+		{"deleteCircles", `{"ids":[]}`, []string{"ids: is empty"}},
 		{"deleteCircles", `{"ids":7}`, []string{"ids: must be a list"}},
 		{"passthrough", `{"type":1,"data":"abc"}`, []string{"data: must be hexadecimal"}},
 		{"raw", `{"body":"00"}`, []string{"id: is missing"}},
