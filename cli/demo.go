@@ -86,7 +86,7 @@ func runDemo(ctx context.Context, out io.Writer, flags demoFlags) (err error) {
 	}
 	fleetConfig := jt808.DefaultConfig()
 	fleetConfig.Devices, fleetConfig.Rate = flags.devices, flags.rate
-	if _, err := jt808.New(fleetConfig); err != nil { // before anything has been started
+	if _, err = jt808.New(fleetConfig); err != nil { // before anything has been started
 		return &usageError{err}
 	}
 	log := zap.NewNop()
