@@ -116,12 +116,12 @@ func (t *terminal) registered(now int64, w *scratch, f *jt808.Frame) {
 
 // answered counts the answer to the request.
 func (t *terminal) answered(now int64, ok bool) {
-	kind := kindOf(t.ask.id)
-	t.shard.latency[kind].add(now - t.ask.sent)
+	k := kindOf(t.ask.id)
+	t.shard.latency[k].add(now - t.ask.sent)
 	if ok {
-		t.shard.acked[kind].Add(1)
+		t.shard.acked[k].Add(1)
 	} else {
-		t.shard.refused[kind].Add(1)
+		t.shard.refused[k].Add(1)
 	}
 	t.ask = request{}
 }
