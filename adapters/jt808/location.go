@@ -20,35 +20,6 @@ func (a *adapter) location(c *conn, s *scratch, f *jt808.Frame) {
 	r.complete(s)
 }
 
-// batch handles 0x0704: every location is reported with its own time, in their
-// order. Alarms in a backlog are old: they neither begin nor end what holds now.
-// What stands before a damaged item is reported all the same.
-func (a *adapter) batch(c *conn, s *scratch, f *jt808.Frame) {
-	s.batch.Locations = s.batch.Locations[:0]
-	err := s.batch.ParseBody(f.Body, f.Version)
-	if err != nil && len(s.batch.Locations) == 0 {
-		a.malformed(c, s, f)
-		return
-	}
-	r := a.receive(c, f)
-	if err != nil {
-		a.counters.malformed.Add(1)
-		r.result = jt808.ResultWrong
-	}
-	var old jt808.Alarm
-	for i := range s.batch.Locations {
-		l := &s.batch.Locations[i]
-		if s.batch.Kind != jt808.BatchBacklog {
-			a.reportLive(s, r, l, f.Version)
-			continue
-		}
-		a.reportLocation(s, r, l)
-		a.reportAlarms(s, r, l, l.Alarm&^old, f.Version)
-		old = l.Alarm
-	}
-	r.complete(s)
-}
-
 // reportLive reports a location of now, and the alarms that begin with it.
 func (a *adapter) reportLive(s *scratch, r *receipt, l *jt808.Location, v jt808.Version) {
 	a.reportLocation(s, r, l)

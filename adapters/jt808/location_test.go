@@ -372,6 +372,51 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// A batch of thousands of locations does not keep the loop from others, not even
+// from the terminal's own messages; and there is one at a time.
+func TestLongBatches(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	const n = 1000
+	first := x.packages(batchOf(x, jt808.BatchBacklog, make([]jt808.Alarm, n)...), 1000)
+	firstDone := x.serial - 1
+	beat := x.message(&jt808.Heartbeat{})
+	second := x.packages(batchOf(x, jt808.BatchNormal, make([]jt808.Alarm, n)...), 1000)
+	x.Send(slices.Concat(slices.Concat(first...), beat, slices.Concat(second...)))
+	heard := x.heard()
+	var order []uint16
+	for _, f := range heard {
+		r := parse[jt808.PlatformResponse](t, f)
+		switch r.Serial {
+		case firstDone, firstDone + 1:
+			order = append(order, r.Serial)
+		case x.serial - 1:
+			if r.Result != jt808.ResultFailed {
+				t.Errorf("a second batch meanwhile: %+v", *r)
+			}
+		}
+	}
+	if want := []uint16{firstDone + 1, firstDone}; !slices.Equal(order, want) {
+		t.Errorf("answered %v, want %v: the heartbeat first", order, want)
+	}
+	said := x.TakeSaid()
+	if len(said) != n {
+		t.Fatalf("%d reports, want %d", len(said), n)
+	}
+	for i := 1; i < n; i++ {
+		if !said[i].Time.After(said[i-1].Time) {
+			t.Fatalf("report %d is of %v, after one of %v", i, said[i].Time, said[i-1].Time)
+		}
+	}
+	x.Send(slices.Concat(second...))
+	if got := results(t, x.heard()); got[x.serial-1] != jt808.ResultOK || len(x.TakeSaid()) != n {
+		t.Errorf("the second batch again: %v", got)
+	}
+	if len(x.Faults) != 0 {
+		t.Errorf("faults %v", x.Faults)
+	}
+}
+
 // What is good of a batch reaches the platform even if the rest cannot be read.
 func TestBatchWithDamage(t *testing.T) {
 	t.Parallel()

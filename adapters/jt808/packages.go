@@ -18,6 +18,7 @@ type packages struct {
 	under []*whole    // complete, on their way to the platform
 	media []mediaHead // of multimedia, the latest last
 	now   *whole      // being handled
+	batch *batchRun   // that came in packages, and is being reported in turns
 }
 
 // whole is a message that was put together.
