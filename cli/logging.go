@@ -32,6 +32,7 @@ func newLogger(cfg LogConfig) (*zap.Logger, error) {
 	z.DisableCaller = true
 	z.OutputPaths, z.ErrorOutputPaths = []string{cfg.Path}, []string{"stderr"}
 	z.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
+	z.EncoderConfig.EncodeDuration = zapcore.StringDurationEncoder
 	switch cfg.Format {
 	case "json":
 	case "console":
