@@ -15,6 +15,7 @@ type Options struct {
 	AllowEncrypted bool `conf:"allowEncrypted" doc:"hand on frames with an encrypted body instead of refusing them"`
 	BareChecksum   bool `conf:"bareChecksum" doc:"accept a check byte 7D that was not escaped, as some terminals send it"`
 	IgnoreChecksum bool `conf:"ignoreChecksum" doc:"do not look at check bytes: for recordings that were made anonymous afterwards"`
+	AnyLength      bool `conf:"anyLength" doc:"accept frames whose header tells a wrong length of the body: for terminals that do not count what they append"`
 }
 
 // defaultMaxFrame is about twice what a frame of legal length with every byte
@@ -22,7 +23,7 @@ type Options struct {
 const defaultMaxFrame = 4096
 
 // DefaultOptions are 4096 bytes, no encrypted frames, bare check bytes accepted,
-// wrong ones not.
+// wrong ones and wrong lengths not.
 func DefaultOptions() Options { return Options{MaxFrame: defaultMaxFrame, BareChecksum: true} }
 
 // Validate reports what of o makes no sense.
@@ -163,7 +164,7 @@ func (d *decoder) parse(wire []byte) error {
 		return &codec.FrameError{Offset: last, Reason: fmt.Sprintf("check byte 0x%02x, want 0x%02x", raw[last], sum)}
 	}
 	h := &d.frame.Header
-	body, err := parseHeader(h, raw[:last])
+	body, err := parseHeader(h, raw[:last], d.options.AnyLength)
 	if err != nil {
 		return err
 	}

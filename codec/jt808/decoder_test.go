@@ -271,6 +271,23 @@ func TestOptions(t *testing.T) {
 	if frames, _ := decodeAll(t, NewDecoder(Options{IgnoreChecksum: true}), wrong); len(frames) != 1 {
 		t.Error("wrong check byte with IgnoreChecksum: no frame")
 	}
+	for _, v := range vectors(t, "jt808_negative") {
+		problem, category := "", ""
+		v.get(t, "category", &category)
+		v.get(t, "error", &problem)
+		if problem != "body_length_mismatch" || v.has("recoverable_as") {
+			continue
+		}
+		frames, errs := decodeAll(t, NewDecoder(Options{AnyLength: true}), unhex(t, v.Hex))
+		if len(frames) != 1 {
+			t.Errorf("%s with AnyLength: errors %v", v.Name, errs)
+		}
+	}
+	for _, short := range []string{"7e0200600d01012345678901234567890005ff7e", "7e0200200d010123456789000500007e"} { // no room for the header
+		if frames, errs := decodeAll(t, NewDecoder(Options{AnyLength: true, IgnoreChecksum: true}), unhex(t, short)); len(frames) != 0 || len(errs) != 1 {
+			t.Errorf("%s: %d frames, errors %v", short, len(frames), errs)
+		}
+	}
 	if err := DefaultOptions().Validate(); err != nil {
 		t.Error(err)
 	}

@@ -66,13 +66,17 @@ func (h *Header) IsPackage() bool { return h.Total != 0 }
 //
 // The length tells the layouts apart, not bit 14 alone: terminals with that bit
 // set and a 2013 header exist, and the other way round. As the layouts differ by
-// five bytes, a frame fits one of them at most.
-func parseHeader(h *Header, raw []byte) (body int, err error) {
+// five bytes, a frame fits one of them at most. With anyLength one that fits
+// neither is what bit 14 says, and its body all that is there.
+func parseHeader(h *Header, raw []byte, anyLength bool) (body int, err error) {
 	attr := binary.BigEndian.Uint16(raw[2:])
 	length, flag := int(attr&attrLength), attr&attrVersion != 0
 	tail := length
 	if attr&attrPackage != 0 {
 		tail += packageLen
+	}
+	if anyLength {
+		tail = actualTail(raw, attr, tail)
 	}
 	switch {
 	case headerLen+tail == len(raw): // whatever the flag says
@@ -101,6 +105,26 @@ func parseHeader(h *Header, raw []byte) (body int, err error) {
 		body += packageLen
 	}
 	return body, nil
+}
+
+// actualTail is how many bytes are behind the serial number of raw: tail, if that
+// fits a layout, otherwise those that are there.
+func actualTail(raw []byte, attr uint16, tail int) int {
+	flag := attr&attrVersion != 0
+	if headerLen+tail == len(raw) || headerLen2019+tail == len(raw) && (flag || raw[4] == 1) {
+		return tail
+	}
+	there, least := len(raw)-headerLen, 0
+	if flag {
+		there = len(raw) - headerLen2019
+	}
+	if attr&attrPackage != 0 {
+		least = packageLen
+	}
+	if there < least {
+		return tail
+	}
+	return there
 }
 
 func lengthError(raw []byte, length, tail int, flag bool) error {
