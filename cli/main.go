@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // listeners name the zones of terminals' clocks, and containers have no data base of them
 
 	"github.com/spf13/cobra"
 )
