@@ -98,14 +98,15 @@ func (b *Register) ParseBody(body []byte, v Version) error {
 
 // registerEdition tells the layout of 2011 from that of 2013. Length alone does
 // not: a body of 2011 with a VIN in place of the plate is 42 bytes long. So the
-// colour has to be one, and the field of the model to look like a padded text.
+// colour has to be one, and the field of the model, or in 2011 the plate, to look
+// like a padded text.
 func registerEdition(body []byte) Version {
 	at2011, at2013 := registerLayouts[V2011].color(), registerLayouts[V2013].color()
 	is := func(at int) bool { return len(body) > at && PlateColor(body[at]).known() }
 	switch {
 	case is(at2013) && padded(body[9:29]):
 		return V2013
-	case is(at2011):
+	case is(at2011) && padded(body[at2011+1:]):
 		return V2011
 	case len(body) > at2013:
 		return V2013

@@ -21,6 +21,8 @@ func TestRegisterEdition(t *testing.T) {
 		{"2013 padded in front", head + strings.Repeat("\x00", 15) + "model" + "1234567" + "\x01" + "B12345", V2013, "B12345"},
 		{"2013 with a full model", head + "12345678901234567890" + "1234567" + "\x5d" + "B12345", V2013, "B12345"},
 		{"2013 with an unknown colour", head + "12345678901234567890" + "1234567" + "\x77" + "B12345", V2013, "B12345"},
+		{"2013 padded, with an unknown colour", head + "model" + strings.Repeat("\x00", 15) + "1234567" + "\x07" + "B12345", V2013, "B12345"},
+		{"2013 with a line feed in the model", head + "mo\ndel" + strings.Repeat("\x00", 14) + "1234567" + "\x02" + "B12345", V2013, "B12345"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
