@@ -65,6 +65,7 @@ type pending struct {
 	wait      time.Duration // of this sending
 	tries     int           // sendings, the first not counted
 	confirmed bool          // result 0 came, and data is to follow
+	heard     uint16        // packages of this sending up to the last one that was confirmed
 	stop      func()
 }
 
@@ -189,6 +190,7 @@ func (p *pending) expired() {
 		p.reply(thing.TimedOut, 0, "the terminal did not answer", nil)
 	default:
 		p.tries++
+		p.heard = 0
 		p.wait *= time.Duration(p.tries + 1)
 		p.a.counters.retransmissions.Add(1)
 		p.send()
@@ -251,15 +253,18 @@ func (a *adapter) generalResponse(c *conn, s *scratch, f *jt808.Frame) {
 	case r.Result != jt808.ResultOK:
 		p.reply(thing.Refused, int(r.Result), "the terminal answers: "+r.Result.String(), nil)
 	case p.request.answer != jt808.IDTerminalResponse:
-		p.confirmed = true
-		p.arm(p.wait)
+		if !p.confirmed {
+			p.confirmed = true
+			p.arm(p.wait)
+		}
 	case p.frames == 1 || r.Serial == p.serial+p.frames-1:
 		a.fulfil(p, f, nil)
-	case r.Serial == p.serial && !p.confirmed: // of all packages, or of the first alone
-		p.confirmed = true
+	case r.Serial-p.serial < p.heard: // again
+	case r.Serial == p.serial: // of all packages, or of the first alone
+		p.confirmed, p.heard = true, 1
 		p.arm(settleFirst)
 	default: // packages are answered one by one: the last one counts
-		p.confirmed = false
+		p.confirmed, p.heard = false, r.Serial-p.serial+1
 		p.arm(p.wait)
 	}
 }

@@ -430,6 +430,31 @@ func sayAll(x *terminal, frames []*jt808.Frame, result jt808.Result) {
 	}
 }
 
+// A terminal that confirms the same thing again and again does not keep a
+// command under way for ever.
+func TestRepeatedConfirmationsDoNotHoldACommand(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cmd   *thing.Command
+		index int // of the package that is confirmed
+	}{
+		"query":   {service("queryLocation", `{}`), 0},
+		"package": {&thing.Command{ID: "c1", Kind: thing.RawDown, Raw: append([]byte{0x83, 0x00}, make([]byte, 3000)...)}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := dial(t, func(c *Config) { c.Commands.Retries = 0 }).join()
+			x.Command(c.cmd)
+			f := x.heard()[c.index]
+			for range 10 {
+				x.say(ack(f, jt808.ResultOK))
+				x.Advance(2 * time.Second)
+			}
+			x.wantReply(thing.TimedOut, 0)
+		})
+	}
+}
+
 func TestPackagesOfCommandsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	x := dialVersion(t, jt808.V2019, New("jt808")).join()
