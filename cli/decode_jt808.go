@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -26,7 +28,7 @@ type longMessage struct {
 }
 
 func newJT808Decoder() streamDecoder {
-	parts := map[longMessage][][]byte{} // bodies of packages by their place
+	parts := map[longMessage]map[uint16][]byte{} // bodies of packages by their number
 	return func(stream []byte) []decoded {
 		options := jt808.DefaultOptions()
 		options.AllowEncrypted = true // their headers can be shown
@@ -69,7 +71,7 @@ func wire(used []byte) []byte {
 
 // decodeJT808 is one frame's envelope. The body of a message in several packages
 // is shown with the package that completes it, whatever their order.
-func decodeJT808(f *jt808.Frame, parts map[longMessage][][]byte, used []byte) decoded {
+func decodeJT808(f *jt808.Frame, parts map[longMessage]map[uint16][]byte, used []byte) decoded {
 	serial := int(f.Serial)
 	d := decoded{
 		OK: true, Protocol: "jt808", Version: f.Version.String(), ID: f.ID.String(), Name: f.ID.Name(),
@@ -106,20 +108,27 @@ type encryptedBody struct {
 	Data       string `json:"data"`
 }
 
+// maxParts is how many messages whose packages are not all there are held.
+const maxParts = 1024
+
 // join keeps a package's body and says whether the message is whole with it.
-func join(parts map[longMessage][][]byte, f *jt808.Frame) (whole []byte, done bool) {
+func join(parts map[longMessage]map[uint16][]byte, f *jt808.Frame) (whole []byte, done bool) {
 	message := longMessage{f.Phone, f.ID, f.Total}
 	have := parts[message]
 	if have == nil {
-		have = make([][]byte, f.Total)
+		if len(parts) >= maxParts {
+			clear(parts) // the others have waited long
+		}
+		have = map[uint16][]byte{}
 		parts[message] = have
 	}
-	have[f.Index-1] = append([]byte{}, f.Body...)
-	for _, p := range have {
-		if p == nil {
-			return nil, false
-		}
+	have[f.Index] = bytes.Clone(f.Body)
+	if len(have) < int(f.Total) {
+		return nil, false
 	}
 	delete(parts, message)
-	return bytes.Join(have, nil), true
+	for _, index := range slices.Sorted(maps.Keys(have)) {
+		whole = append(whole, have[index]...)
+	}
+	return whole, true
 }
