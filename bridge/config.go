@@ -32,7 +32,7 @@ func DefaultConfig() Config {
 		MaxInFlight:        1 << 18,
 		MaxSessionInFlight: 2048,
 		LoginTimeout:       time.Minute,
-		CommandTimeout:     30 * time.Second,
+		CommandTimeout:     time.Minute,
 		MaxCommands:        16,
 		AuthTimeout:        10 * time.Second,
 		AuthWorkers:        8,

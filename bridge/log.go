@@ -40,6 +40,9 @@ func (b *Bridge) warn(kind *sparse, line, identity string, err error) {
 		if p := (*PanicError)(nil); errors.As(err, &p) {
 			fields = append(fields, zap.ByteString("stack", p.Stack))
 		}
+		if count > 1 {
+			line += ", and others that are not logged: count says how many since the last such line"
+		}
 		b.logger.Warn(line, fields...)
 	}
 }

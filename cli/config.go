@@ -63,7 +63,7 @@ func check(tree *config.Tree, baseDir string, warn func(error)) error {
 	}
 	if known, ok := n.bridge.Devices().(knownDevices); ok {
 		for _, m := range known.Mistakes() {
-			warn(fmt.Errorf("%w (this device is left out)", m))
+			warn(m)
 		}
 	}
 	for _, w := range tree.Unused() {

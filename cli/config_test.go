@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,12 @@ func TestConfigCheck(t *testing.T) {
 		"no address":              {change: [2]string{`, address = "127.0.0.1:0"`, ""}, want: []string{"listeners.0.address"}},
 		"not HOCON":               {change: [2]string{"listeners = [", "listeners = [["}, want: []string{"application.conf:"}},
 		"a define that is wrong":  {defines: []string{"listeners.0.limits.maxFaults=-3"}, want: []string{"maxFaults"}},
+		"a port that is none":     {change: [2]string{"127.0.0.1:0", "127.0.0.1:70000"}, want: []string{"127.0.0.1:70000", "0 to 65535"}},
+		"one address twice":       {change: [2]string{"listeners = [", `listeners = [{ name = a, protocol = jt808, address = ":7611" }, { name = b, protocol = jt808, address = ":7611" }, `}, want: []string{":7611", `"a"`}},
+		"an admin address":        {defines: []string{"admin.address=nowhere"}, want: []string{"nowhere", "host:port"}},
+		"a log level":             {defines: []string{"log.level=loud"}, want: []string{"log.level", "loud"}},
+		"several at once":         {change: [2]string{"protocol = jt808", "protocol = jt809"}, defines: []string{"upstream.type=azure", "admin.address=nowhere"}, want: []string{"jt809", "azure", "nowhere"}},
+		"no certificate":          {change: [2]string{"productKey = gateway, ", ""}, want: []string{"productKey"}},
 		"no devices file":         {change: [2]string{"devices.conf", "gone.conf"}, want: []string{"gone.conf"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,5 +97,35 @@ func TestConfigReference(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %s", want)
 		}
+	}
+}
+
+func TestWrongDevicesAreWarnings(t *testing.T) {
+	t.Parallel()
+	out, err := run(t, "", "config", "check", "-c", write(t, goodConfig, goodDevices+"\nbad { productKey: demo }\n"))
+	if err != nil || !strings.Contains(out, "devices.conf:2") || !strings.Contains(out, "ok\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no such command": {[]string{"serv"}, "did you mean serve?"},
+		"nothing like it": {[]string{"xyzzy"}, "xyzzy"},
+		"no such flag":    {[]string{"serve", "--confg", "x"}, "--help"},
+		"an argument":     {[]string{"version", "x"}, "--help"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := run(t, "", test.args...)
+			var usage *usageError
+			if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

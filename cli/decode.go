@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -141,7 +142,7 @@ func decodeText(text string, decode streamDecoder) []decoded {
 		case errors.Is(err, hex.ErrLength):
 			err = fmt.Errorf("not hex: %d digits, an even number is needed", len(digits))
 		}
-		return []decoded{{Error: err.Error(), Hex: digits}}
+		return []decoded{{Error: err.Error(), Hex: strings.Trim(strconv.QuoteToASCII(digits), `"`)}}
 	}
 	return decode(stream)
 }

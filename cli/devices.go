@@ -43,7 +43,7 @@ func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.
 		return knownDevices{}, fmt.Errorf("cli: section devices: %w", err)
 	}
 	for _, m := range file.Mistakes() {
-		log.Error("device left out", zap.NamedError("err", m))
+		log.Error("devices file", zap.NamedError("err", m))
 	}
 	log.Info("devices loaded", zap.Int("count", file.Len()), zap.String("path", cfg.File))
 	return knownDevices{file}, nil

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // listeners name the zones of terminals' clocks, and containers have no data base of them
 
@@ -53,7 +54,8 @@ func newRoot() *cobra.Command {
 		Long:          "linkspan takes devices that IoT platforms do not speak to (JT/T 808 terminals, your own protocol),\nkeeps a session for each, and carries each of them to its platform over MQTT, both ways.\n\nTry it:  linkspan demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Version:       Version(),
+		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -62,6 +64,17 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newDemo(), newPlatform(), newSimulate(), newDecode(), newConfig(), newVersion())
 	usageArgs(root)
 	return root
+}
+
+// noCommand refuses the name of a command that does not exist.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		return fmt.Errorf("there is no command %q: did you mean %s?", args[0], strings.Join(like, " or "))
+	}
+	return fmt.Errorf("there is no command %q", args[0])
 }
 
 // usageArgs makes wrong arguments of cmd and all below it usage errors.

@@ -45,7 +45,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	connector, connectorErr := newConnector(tree)
 	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
 	listeners, stats, listenersErr := newListeners(tree, settings.Listeners)
-	if err := errors.Join(settingsErr, connectorErr, devicesErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, settings.Admin.Validate(), connectorErr, devicesErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(settings.Bridge, connector, known,
@@ -93,7 +93,7 @@ func newListeners(tree *config.Tree, settings []listenerSettings) ([]server.List
 		}
 		open, err := plugin.New(pluginConfig)
 		if err != nil {
-			errs = append(errs, tree.Errorf(section+"."+l.Protocol, err.Error(), ""))
+			errs = append(errs, tree.Errorf(section+"."+l.Protocol, unprefixed(err, "protocol", l.Protocol), ""))
 			continue
 		}
 		if plugin.Stats != nil && !counted[l.Protocol] { // one set of counters for all listeners of a protocol
@@ -164,5 +164,16 @@ func (n *node) close(ctx context.Context) error {
 	n.draining.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	return errors.Join(n.server.Close(ctx), n.bridge.Close(ctx), n.admin.Close(ctx))
+	err := n.server.Close(ctx)
+	before := n.bridge.Stats()
+	err = errors.Join(err, n.bridge.Close(ctx), n.admin.Close(ctx))
+	after := n.bridge.Stats()
+	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 {
+		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))
+	}
+	return err
 }
+
+// errUndelivered is the end of a node whose platform did not take everything in
+// time. Devices that wait for an acknowledgement send again.
+var errUndelivered = errors.New("had not reached the platform when linkspan stopped; devices of listeners with ack = received do not send them again")

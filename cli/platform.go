@@ -101,7 +101,7 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 		return err
 	}
 	if err := p.Start(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w; --mqtt and --api choose other addresses", err)
 	}
 	fmt.Fprintf(out, "local platform: MQTT on %s, API on http://%s/api/v1\n", p.MQTTAddr(), p.APIAddr())
 	<-ctx.Done()

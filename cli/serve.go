@@ -81,6 +81,7 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	<-ctx.Done()
 	log.Info("stopping", zap.Duration("duration", drainTimeout))
 	err = n.close(ctx)
+	log.Info("stopped")
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("cli: not everything ended within %s: %w", drainTimeout, err)
 	}

@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
@@ -106,7 +106,17 @@ func newConnector(tree *config.Tree) (upstream.Connector, error) {
 	}
 	connector, err := plugin.New(section)
 	if err != nil {
-		return nil, errors.Join(tree.Errorf("upstream."+s.Type, err.Error(), ""))
+		return nil, tree.Errorf("upstream."+s.Type, unprefixed(err, "upstream", s.Type), "")
 	}
 	return connector, nil
+}
+
+// unprefixed is the text of a plugin's error without the names of its room and
+// of the plugin in front, for the key says them.
+func unprefixed(err error, room, name string) string {
+	text := strings.TrimPrefix(err.Error(), room+": ")
+	for strings.HasPrefix(text, name+": ") {
+		text = strings.TrimPrefix(text, name+": ")
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -24,6 +25,9 @@ func newSimulate() *cobra.Command {
 	cmd.AddCommand(newSimulateJT808())
 	return cmd
 }
+
+// errNoConnection is a simulation that reached nobody.
+var errNoConnection = errors.New("cli: no connection could be made to")
 
 func newSimulateJT808() *cobra.Command {
 	cfg := jt808.DefaultConfig()
@@ -55,9 +59,13 @@ func newSimulateJT808() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return showIndented(cmd.OutOrStdout(), fleet.Report())
+				err = showIndented(cmd.OutOrStdout(), fleet.Report())
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), fleet.Report())
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), fleet.Report())
+			if err == nil && fleet.Stats().Connects == 0 {
+				err = fmt.Errorf("%w %s: is a bridge listening there?", errNoConnection, cfg.Target)
+			}
 			return err
 		},
 	}

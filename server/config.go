@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/linkspan/linkspan/protocol"
@@ -85,8 +86,10 @@ func (l *Listener) validate() error {
 	if l.Name == "" {
 		errs = append(errs, errors.New("name is empty, want one that is unique among the listeners"))
 	}
-	if _, _, err := net.SplitHostPort(l.Address); err != nil {
+	if _, port, err := net.SplitHostPort(l.Address); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: %w; want host:port, or :port for all interfaces", l.Address, err))
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		errs = append(errs, fmt.Errorf("address %q: port %q is not 0 to 65535", l.Address, port))
 	}
 	if l.Open == nil {
 		errs = append(errs, errors.New("protocol is missing"))

@@ -95,7 +95,15 @@ func TestOutOfFiles(t *testing.T) {
 	for _, c := range crowd {
 		_ = c.Close()
 	}
-	late := dial(t, addr)
-	late.send("ECHO late\n")
-	late.want("late")
+	until(t, "a late device is served", func() bool { // the crowd's descriptors come back one by one
+		late, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer late.Close()
+		_, _ = io.WriteString(late, "ECHO late\n")
+		_ = late.SetReadDeadline(time.Now().Add(time.Second))
+		line, _ := bufio.NewReader(late).ReadString('\n')
+		return line == "late\n"
+	})
 }

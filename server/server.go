@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,7 +65,7 @@ func WithLogger(log *zap.Logger) Option {
 // every mistake in the configuration.
 func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 	errs := []error{cfg.validate()}
-	names := map[string]bool{}
+	names, addresses := map[string]bool{}, map[string]string{}
 	s := &Server{
 		cfg:       cfg,
 		log:       zap.NewNop(),
@@ -85,6 +86,10 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 			errs = append(errs, fmt.Errorf("listener %q: another one has the same name", given.Name))
 		}
 		names[given.Name] = true
+		if other, taken := addresses[given.Address]; taken && !strings.HasSuffix(given.Address, ":0") {
+			errs = append(errs, fmt.Errorf("listener %q: %s is the address of %q too", given.Name, given.Address, other))
+		}
+		addresses[given.Address] = given.Name
 		given.Limits.fill()
 		s.listeners = append(s.listeners, &listener{Listener: given, index: i, limits: given.Limits})
 	}

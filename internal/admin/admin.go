@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,21 @@ type Config struct {
 
 // DefaultConfig is the configuration of someone who wrote nothing.
 func DefaultConfig() Config { return Config{Address: "127.0.0.1:9180"} }
+
+// Validate reports an address that cannot be one.
+func (c Config) Validate() error {
+	if c.Address == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("admin: address %q: %w; want host:port with a port of 0 to 65535, or nothing", c.Address, err)
+	}
+	return nil
+}
 
 // Server serves the side door. Its methods may be called from any goroutine.
 type Server struct {
