@@ -430,6 +430,14 @@ func sayAll(x *terminal, frames []*jt808.Frame, result jt808.Result) {
 	}
 }
 
+func TestParameterOfEightBytes(t *testing.T) {
+	t.Parallel()
+	f := parameterFields(nil, []jt808.Parameter{{ID: 1, Value: bytes.Repeat([]byte{0xFF}, 8)}, {ID: 1, Value: []byte{0, 0, 0, 0, 0, 0, 0, 9}}})
+	if got, want := text(f), `{"heartbeatInterval":"ffffffffffffffff","heartbeatInterval":9}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // A terminal that confirms the same thing again and again does not keep a
 // command under way for ever.
 func TestRepeatedConfirmationsDoNotHoldACommand(t *testing.T) {

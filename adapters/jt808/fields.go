@@ -3,6 +3,7 @@ package jt808
 import (
 	"encoding/hex"
 	"fmt"
+	"math"
 
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
@@ -179,8 +180,8 @@ func parameterFields(fields []thing.Field, params []jt808.Parameter) []thing.Fie
 			name = fmt.Sprintf("0x%04X", uint32(p.ID))
 		}
 		v := digitsOf(name, p.Value)
-		if n, ok := p.Uint(); ok {
-			v.Value = thing.Int(int64(n)) //nolint:gosec // at most a DWORD is a number
+		if n, ok := p.Uint(); ok && n <= math.MaxInt64 { // eight bytes where the standard has four
+			v.Value = thing.Int(int64(n))
 		} else if s, ok := p.Text(); ok {
 			v.Value = thing.String(s)
 		}
