@@ -168,7 +168,7 @@ func (n *node) close(ctx context.Context) error {
 	before := n.bridge.Stats()
 	err = errors.Join(err, n.bridge.Close(ctx), n.admin.Close(ctx))
 	after := n.bridge.Stats()
-	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 {
+	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 { //nolint:gosec // not negative
 		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))
 	}
 	return err

@@ -100,7 +100,7 @@ func TestOutOfFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer late.Close()
+		defer func() { _ = late.Close() }()
 		_, _ = io.WriteString(late, "ECHO late\n")
 		_ = late.SetReadDeadline(time.Now().Add(time.Second))
 		line, _ := bufio.NewReader(late).ReadString('\n')
