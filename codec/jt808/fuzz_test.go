@@ -74,7 +74,7 @@ func FuzzLocation(f *testing.F) {
 		}
 		if batch, ok := b.(*Batch); ok { // empty and damaged items are left out, and the number in front is corrected
 			var reread Batch
-			if err := reread.ParseBody(again, V2013); err != nil || len(reread.Locations) != len(batch.Locations) {
+			if err = reread.ParseBody(again, V2013); err != nil || len(reread.Locations) != len(batch.Locations) {
 				t.Fatalf("%d locations, encoded and read again %d, %v", len(batch.Locations), len(reread.Locations), err)
 			}
 			if body, err = reread.AppendBody(nil, V2013); err != nil {
