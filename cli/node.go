@@ -42,7 +42,7 @@ var (
 // configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
 	settings, settingsErr := decodeSettings(tree)
-	connector, connectorErr := newConnector(tree)
+	connector, connectorErr := newConnector(tree, settings.Upstream)
 	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
 	listeners, stats, listenersErr := newListeners(tree, settings.Listeners)
 	if err := errors.Join(settingsErr, settings.Admin.Validate(), connectorErr, devicesErr, listenersErr); err != nil {

@@ -81,11 +81,7 @@ type identity struct {
 }
 
 // newConnector makes the connector that the section upstream names.
-func newConnector(tree *config.Tree) (upstream.Connector, error) {
-	s := upstreamSettings{Type: "aliyun"}
-	if err := tree.Decode("upstream", &s); err != nil {
-		return nil, err
-	}
+func newConnector(tree *config.Tree, s upstreamSettings) (upstream.Connector, error) {
 	plugin, ok := upstream.Default[s.Type]
 	if !ok {
 		return nil, tree.Errorf("upstream.type", fmt.Sprintf("no connector %q", s.Type),
