@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/panjf2000/gnet/v2"
-
 	"github.com/linkspan/linkspan/internal/wheel"
 	"github.com/linkspan/linkspan/protocol"
 )
@@ -21,10 +19,11 @@ import (
 // A connection ends in two steps that come in either order: its protocol ends
 // (ended: the handler's Closed has run), and its socket is closed (gone).
 type conn struct {
-	raw      gnet.Conn
+	socket   socket
+	stage    stage // nil: what arrives is the protocol's
 	loop     *loop // set in OnOpen
 	listener *listener
-	handler  protocol.Handler // nil until OnOpen
+	handler  protocol.Handler // nil until begin
 	remote   netip.AddrPort
 
 	request atomic.Pointer[CloseError] // why it is to end; the first one stays
@@ -52,7 +51,14 @@ type flags struct {
 	wrote      bool // something was sent
 	halfClosed bool // nothing more is sent
 	ended      bool // the handler is closed
-	gone       bool // the socket is closed: raw must not be used
+	gone       bool // the socket is closed: it must not be used
+	addressed  bool // its address was counted
+}
+
+func newConn(l *listener, remote netip.AddrPort) *conn {
+	c := &conn{listener: l, remote: remote, index: noConnection}
+	c.timer.Value = c
+	return c
 }
 
 // Write implements protocol.Peer.
@@ -64,10 +70,10 @@ func (c *conn) Write(p []byte) error {
 	n := &c.loop.counters[c.listener.index]
 	add(&n.writes, 1)
 	add(&n.bytesOut, uint64(len(p)))
-	if _, err := c.raw.Write(p); err != nil {
-		return err // gnet has closed the socket: OnClose was called inside
+	if err := c.socket.write(p); err != nil {
+		return err
 	}
-	if out := c.raw.OutboundBuffered(); out > c.listener.limits.MaxOutbound {
+	if out := c.socket.outbound(); out > c.listener.limits.MaxOutbound {
 		c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
 		return c.request.Load()
 	}

@@ -21,6 +21,9 @@ func (c *conn) terminate(e *CloseError) {
 	}
 	add(&c.loop.counters[c.listener.index].closed[e.Cause], 1)
 	c.logEnd(e)
+	if c.stage != nil {
+		c.stage.closed()
+	}
 	if c.handler != nil {
 		c.call(func() { c.handler.Closed(e) })
 	}
@@ -50,11 +53,11 @@ func (c *conn) lingerOn() {
 	}
 	next := c.active
 	switch {
-	case c.raw.OutboundBuffered() > 0:
+	case c.socket.outbound() > 0:
 		next = min(next, c.loop.ms+flushMillis)
 	case !c.halfClosed:
 		c.halfClosed = true
-		if !closeWrite(c.raw.Fd()) {
+		if !c.socket.closeWrite() {
 			c.closeSocket()
 			return
 		}
@@ -62,10 +65,10 @@ func (c *conn) lingerOn() {
 	c.loop.watch(c, next)
 }
 
-// closeSocket closes the socket; OnClose is called inside.
+// closeSocket closes the socket; socketClosed is called inside.
 func (c *conn) closeSocket() {
 	if !c.gone {
-		_ = c.loop.events.Close(c.raw) // an error would be of a descriptor that is closed
+		c.socket.close()
 	}
 }
 
@@ -84,7 +87,7 @@ func (c *conn) onWatch() {
 // may find nothing to do.
 func (c *conn) checkTimes() {
 	limits := &c.listener.limits
-	if !c.online && c.handler.Session() != nil {
+	if !c.online && c.handler != nil && c.handler.Session() != nil {
 		c.online = true
 	}
 	next := int64(math.MaxInt64)

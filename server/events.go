@@ -19,15 +19,29 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	}
 	l := e.loopOf(raw.EventLoop())
 	l.enter()
-	c.raw, c.loop = raw, l
+	c.open(l, tcpSocket{raw})
+	return nil, gnet.None
+}
+
+// open begins a connection whose socket is open.
+func (c *conn) open(l *loop, s socket) {
+	c.socket, c.loop = s, l
 	c.opened, c.offline, c.active, c.forgave = l.ms, l.ms, l.ms, l.ms
 	l.add(c)
 	c.listener.accepted.Add(1)
-	if e.isClosing() {
+	if l.server.isClosing() {
 		c.end(because(CauseShutdown, nil))
-		c.settle()
-		return nil, gnet.None
+	} else {
+		c.begin()
 	}
+	c.settle()
+	if !c.ended {
+		c.checkTimes()
+	}
+}
+
+// begin makes the connection's handler, which what arrives from now on is for.
+func (c *conn) begin() {
 	c.call(func() {
 		c.handler = c.listener.Open(c, c.listener.Host)
 		if err := c.handler.Opened(); err != nil {
@@ -37,11 +51,6 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	if c.handler == nil { // the protocol panicked
 		c.end(because(CausePanic, nil))
 	}
-	c.settle()
-	if !c.ended {
-		c.checkTimes()
-	}
-	return nil, gnet.None
 }
 
 // OnTraffic takes what has arrived off gnet's hands.
@@ -54,18 +63,27 @@ func (e *events) OnTraffic(raw gnet.Conn) gnet.Action {
 	if c.ended || len(in) == 0 {
 		return gnet.None // the socket is about to be closed
 	}
+	c.loop.enter()
+	c.arrived(in)
+	return gnet.None
+}
+
+// arrived takes bytes off the socket, which it does not keep.
+func (c *conn) arrived(in []byte) {
 	l := c.loop
-	l.enter()
 	c.active = l.ms
 	c.bytes += uint64(len(in))
 	n := &l.counters[c.listener.index]
 	add(&n.reads, 1)
 	add(&n.bytesIn, uint64(len(in)))
 	if c.request.Load() == nil {
-		c.receive(in)
+		if c.stage != nil {
+			c.stage.received(in)
+		} else {
+			c.receive(in)
+		}
 	}
 	c.settle()
-	return gnet.None
 }
 
 // OnClose notes that a socket is closed. It may be called inside a callback of
@@ -76,17 +94,26 @@ func (e *events) OnClose(raw gnet.Conn, err error) gnet.Action {
 		return gnet.None
 	}
 	c.loop.enter()
+	if err == nil && e.isClosing() {
+		c.socketClosed(because(CauseShutdown, nil))
+	} else {
+		c.socketClosed(broken(err))
+	}
+	return gnet.None
+}
+
+// socketClosed notes that the socket has closed, and ends the connection with
+// that cause unless it has one.
+func (c *conn) socketClosed(cause *CloseError) {
 	c.gone = true
 	c.loop.remove(c)
-	if err == nil && e.isClosing() {
-		c.end(because(CauseShutdown, nil))
-	} else {
-		c.end(broken(err))
-	}
+	c.end(cause)
 	c.settle()
 	c.loop.watches.Remove(&c.timer)
-	e.free(c.listener, c.remote.Addr())
-	return gnet.None
+	if c.stage != nil {
+		c.stage.closed()
+	}
+	c.loop.server.free(c)
 }
 
 var _ gnet.Runnable = (*loop)(nil)

@@ -88,14 +88,13 @@ func (s *Server) accept(l *listener) {
 func (s *Server) admit(l *listener, socket *net.TCPConn) {
 	remote := withoutZone(socket.RemoteAddr())
 	withoutZone(socket.LocalAddr())
-	if cause := s.reserve(l, remote.Addr()); cause != 0 {
+	c := newConn(l, remote)
+	if cause := s.reserve(c); cause != 0 {
 		s.countRefused(l, remote, cause, nil)
 		_ = socket.SetLinger(0) // a refused connection shall not linger in TIME_WAIT
 		_ = socket.Close()
 		return
 	}
-	c := &conn{listener: l, remote: remote, index: noConnection}
-	c.timer.Value = c
 	if !l.limits.NoDelay { // the standard library has switched it on
 		_ = socket.SetNoDelay(false)
 	}
@@ -106,7 +105,7 @@ func (s *Server) admit(l *listener, socket *net.TCPConn) {
 	case err == nil:
 		err = errNotTaken
 	}
-	s.free(l, remote.Addr())
+	s.free(c)
 	s.countRefused(l, remote, CauseFiles, err)
 }
 
@@ -132,9 +131,9 @@ func withoutZone(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 }
 
-// reserve takes a place for a connection of that address, or says why there is
-// none.
-func (s *Server) reserve(l *listener, from netip.Addr) Cause {
+// reserve takes a place for c, or says why there is none.
+func (s *Server) reserve(c *conn) Cause {
+	l := c.listener
 	if s.open.Add(1) > int64(s.maxConnections) {
 		s.release()
 		return CauseConnections
@@ -144,7 +143,7 @@ func (s *Server) reserve(l *listener, from netip.Addr) Cause {
 		s.release()
 		return CauseConnections
 	}
-	if l.limits.MaxPerAddress > 0 && !s.addresses.take(l.index, from, l.limits.MaxPerAddress) {
+	if !s.reserveAddress(c) {
 		l.open.Add(-1)
 		s.release()
 		return CauseAddress
@@ -152,12 +151,19 @@ func (s *Server) reserve(l *listener, from netip.Addr) Cause {
 	return 0
 }
 
+// reserveAddress counts c's address, and says whether it is within the limit.
+func (s *Server) reserveAddress(c *conn) bool {
+	limit := c.listener.limits.MaxPerAddress
+	c.addressed = limit > 0 && s.addresses.take(c.listener.index, c.remote.Addr(), limit)
+	return limit == 0 || c.addressed
+}
+
 // free gives a connection's place back.
-func (s *Server) free(l *listener, from netip.Addr) {
-	if l.limits.MaxPerAddress > 0 {
-		s.addresses.give(l.index, from)
+func (s *Server) free(c *conn) {
+	if c.addressed {
+		s.addresses.give(c.listener.index, c.remote.Addr())
 	}
-	l.open.Add(-1)
+	c.listener.open.Add(-1)
 	s.release()
 }
 
