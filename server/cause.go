@@ -33,7 +33,8 @@ import (
 //	messages rate      more than Limits.MessagesPerSecond
 //	not reading        the device does not read what it is sent: Limits.MaxOutbound
 //	connections        refused: as many connections as Limits.MaxConnections or Config.MaxConnections
-//	address            refused: as many connections of one address as Limits.MaxPerAddress
+//	address            refused, or ended when its PROXY header names the address: as many connections of one address as Limits.MaxPerAddress
+//	proxy              refused or ended: no PROXY header that could be believed; see err
 //	files              refused: the process has no file descriptors left; raise its limit (ulimit -n)
 type Cause uint8 //nolint:errname // an enum that is also an error
 
@@ -63,6 +64,7 @@ const (
 	CauseConnections                     // refused: too many connections
 	CauseAddress                         // refused: too many connections of the address
 	CauseFiles                           // refused: no file descriptors left
+	CauseProxy                           // no PROXY header that could be believed
 	causes                               // how many there are
 )
 
@@ -88,6 +90,7 @@ var causeTexts = [causes]string{
 	CauseConnections:    "connections",
 	CauseAddress:        "address",
 	CauseFiles:          "files",
+	CauseProxy:          "proxy",
 }
 
 // String is the cause's text in logs and metrics.

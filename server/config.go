@@ -65,6 +65,7 @@ type Listener struct {
 	Open     protocol.Open
 	Host     *protocol.Host
 	Limits   Limits
+	Proxy    ProxyConfig // the zero value expects no header of the PROXY protocol
 }
 
 const (

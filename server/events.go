@@ -32,7 +32,7 @@ func (c *conn) open(l *loop, s socket) {
 	if l.server.isClosing() {
 		c.end(because(CauseShutdown, nil))
 	} else {
-		c.begin()
+		c.advance(nil)
 	}
 	c.settle()
 	if !c.ended {

@@ -25,6 +25,7 @@ type listener struct {
 	Listener
 	index  int // in Server.listeners
 	limits Limits
+	proxy  *proxy // nil: no header is expected
 
 	socket   net.Listener // set by Start
 	open     atomic.Int64
@@ -89,8 +90,8 @@ func (s *Server) admit(l *listener, socket *net.TCPConn) {
 	remote := withoutZone(socket.RemoteAddr())
 	withoutZone(socket.LocalAddr())
 	c := newConn(l, remote)
-	if cause := s.reserve(c); cause != 0 {
-		s.countRefused(l, remote, cause, nil)
+	if cause, err := s.reserve(c); cause != 0 {
+		s.countRefused(l, remote, cause, err)
 		_ = socket.SetLinger(0) // a refused connection shall not linger in TIME_WAIT
 		_ = socket.Close()
 		return
@@ -132,23 +133,26 @@ func withoutZone(a net.Addr) netip.AddrPort {
 }
 
 // reserve takes a place for c, or says why there is none.
-func (s *Server) reserve(c *conn) Cause {
-	l := c.listener
+func (s *Server) reserve(c *conn) (Cause, error) {
+	l, from := c.listener, c.remote.Addr()
+	if l.proxy.refuses(from) {
+		return CauseProxy, errNotTrusted
+	}
 	if s.open.Add(1) > int64(s.maxConnections) {
 		s.release()
-		return CauseConnections
+		return CauseConnections, nil
 	}
 	if open := l.open.Add(1); l.limits.MaxConnections > 0 && open > int64(l.limits.MaxConnections) {
 		l.open.Add(-1)
 		s.release()
-		return CauseConnections
+		return CauseConnections, nil
 	}
-	if !s.reserveAddress(c) {
+	if !l.proxy.trusts(from) && !s.reserveAddress(c) { // a balancer's address is no device's
 		l.open.Add(-1)
 		s.release()
-		return CauseAddress
+		return CauseAddress, nil
 	}
-	return 0
+	return 0, nil
 }
 
 // reserveAddress counts c's address, and says whether it is within the limit.

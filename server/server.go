@@ -91,7 +91,11 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		}
 		addresses[given.Address] = given.Name
 		given.Limits.fill()
-		s.listeners = append(s.listeners, &listener{Listener: given, index: i, limits: given.Limits})
+		proxy, err := given.Proxy.build()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("listener %q: %w", given.Name, err))
+		}
+		s.listeners = append(s.listeners, &listener{Listener: given, index: i, limits: given.Limits, proxy: proxy})
 	}
 	if len(listeners) == 0 {
 		errs = append(errs, errors.New("no listeners"))
