@@ -12,6 +12,7 @@ import (
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream/aliyun"
 )
 
 // framesPerDevice is how many different reports a device repeats.
@@ -125,7 +126,7 @@ func (*capture) Fault(err error, _ []byte) error           { return err }
 func (*capture) Online(_ *session.Session, _ []string, done func(error)) { done(nil) }
 func (*capture) Offline(*session.Session, error)                         {}
 func (c *capture) Publish(_ *session.Session, m *thing.Message, done func(error)) {
-	c.posts = append(c.posts, appendPost(nil, uint64(1_000_000+len(c.posts)), m)) //nolint:gosec // not negative
+	c.posts = append(c.posts, aliyun.AppendPropertyPost(nil, uint32(1_000_000+len(c.posts)), m)) //nolint:gosec // few
 	if done != nil {
 		done(nil)
 	}

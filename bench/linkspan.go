@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -118,7 +117,7 @@ func (d *discardDevice) Publish(m *thing.Message, done func(error)) {
 	up := d.up
 	up.mu.Lock()
 	up.payloads++
-	up.buf = appendPost(up.buf[:0], up.payloads, m)
+	up.buf = aliyun.AppendPropertyPost(up.buf[:0], uint32(up.payloads), m) //nolint:gosec // ids go round
 	up.bytes += uint64(len(up.buf))
 	up.mu.Unlock()
 	done(nil)
@@ -126,39 +125,6 @@ func (d *discardDevice) Publish(m *thing.Message, done func(error)) {
 
 // Logout implements upstream.Device.
 func (*discardDevice) Logout(done func(error)) { done(nil) }
-
-// appendPost appends a property post as the connector to Alibaba Cloud makes it
-// (developer guide, chapter 9). A test compares it with what arrives at the
-// platform.
-func appendPost(dst []byte, id uint64, m *thing.Message) []byte {
-	dst = append(dst, `{"id":"`...)
-	dst = strconv.AppendUint(dst, id, 10)
-	dst = append(dst, `","version":"1.0","params":`...)
-	if m.Time.IsZero() {
-		dst = thing.AppendFields(dst, m.Fields)
-	} else {
-		dst = appendTimed(dst, m)
-	}
-	return append(dst, `,"method":"thing.event.property.post"}`...)
-}
-
-func appendTimed(dst []byte, m *thing.Message) []byte {
-	var tail [32]byte
-	suffix := append(tail[:0], `,"time":`...)
-	suffix = strconv.AppendInt(suffix, m.Time.UnixMilli(), 10)
-	suffix = append(suffix, '}')
-	dst = append(dst, '{')
-	for i := range m.Fields {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = thing.AppendString(dst, m.Fields[i].Name)
-		dst = append(dst, `:{"value":`...)
-		dst = m.Fields[i].Value.AppendJSON(dst)
-		dst = append(dst, suffix...)
-	}
-	return append(dst, '}')
-}
 
 // startPlatformLinkspan is linkspan with the connector to Alibaba Cloud. The
 // settings are the broker's address and the quality of service. A device is

@@ -15,7 +15,7 @@ import (
 // AppendJSON appends v as JSON. It allocates nothing but what dst grows by.
 func (v Value) AppendJSON(dst []byte) []byte { return v.appendJSON(dst) }
 
-// appendJSON is AppendJSON without a copy of v, which is large.
+// appendJSON is AppendJSON without a copy of v.
 func (v *Value) appendJSON(dst []byte) []byte {
 	switch v.typ {
 	case BoolType:
@@ -27,7 +27,8 @@ func (v *Value) appendJSON(dst []byte) []byte {
 	case FloatType:
 		return appendFloat(dst, math.Float64frombits(v.num))
 	case StringType:
-		return AppendString(dst, v.str)
+		s, _ := v.Text()
+		return AppendString(dst, s)
 	case ListType:
 		dst = append(dst, '[')
 		list := v.List()

@@ -258,6 +258,18 @@ func BenchmarkAppendFields(b *testing.B) {
 	}
 }
 
+func BenchmarkFieldEncoder(b *testing.B) {
+	fields := location()
+	e := thing.NewFieldEncoder(`{"value":`)
+	after := []byte(`,"time":1795251051000}`)
+	dst := e.Append(nil, fields, after)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(dst)))
+	for b.Loop() {
+		dst = e.Append(dst[:0], fields, after)
+	}
+}
+
 // The same with encoding/json, for comparison.
 func BenchmarkEncodingJSON(b *testing.B) {
 	var fields map[string]any
