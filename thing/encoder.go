@@ -69,10 +69,11 @@ func (e *FieldEncoder) Append(dst []byte, fields []Field, after []byte) []byte {
 
 // appendName appends what stands in front of the value of that name.
 func (e *FieldEncoder) appendName(dst []byte, name string) []byte {
-	place := uintptr(unsafe.Pointer(unsafe.StringData(name)))
-	p := &e.known[uint64(place)*0x9E3779B97F4A7C15>>56] // Fibonacci hashing
+	place := uintptr(unsafe.Pointer(unsafe.StringData(name))) //nolint:gosec // as a number only
+	p := &e.known[uint64(place)*0x9E3779B97F4A7C15>>56]       // Fibonacci hashing
 	n := len(dst)
-	if p.size > 0 && len(p.name) == len(name) && unsafe.StringData(p.name) == unsafe.StringData(name) && cap(dst)-n >= pieceSize {
+	same := len(p.name) == len(name) && unsafe.StringData(p.name) == unsafe.StringData(name) //nolint:gosec // compared only
+	if same && p.size > 0 && cap(dst)-n >= pieceSize {
 		*(*[pieceSize]byte)(dst[n:cap(dst)]) = p.text
 		return dst[:n+p.size]
 	}

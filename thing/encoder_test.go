@@ -60,7 +60,7 @@ func TestFieldEncoderOfManyNames(t *testing.T) {
 				if (i+round)%3 == 0 {
 					name = strings.Clone(name)
 				}
-				fields = append(fields, thing.Field{Name: name, Value: thing.Decimal(int64(i*7919*round), uint8(i%19))}) //nolint:gosec // small
+				fields = append(fields, thing.Field{Name: name, Value: thing.Decimal(int64(i*7919*round), uint8(i%19))})
 			}
 			if got, want := string(e.Append(nil, fields, []byte("!"))), wrapped(fields, before, "!"); got != want {
 				t.Fatalf("got  %s\nwant %s", got, want)

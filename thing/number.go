@@ -7,7 +7,7 @@ import (
 
 // appendDecimal appends n / 10^scale with exactly scale digits behind the point.
 func appendDecimal(dst []byte, n int64, scale uint8) []byte {
-	u := uint64(n) //nolint:gosec // two's complement
+	u := uint64(n)
 	if n < 0 {
 		dst = append(dst, '-')
 		u = -u
@@ -62,7 +62,7 @@ func countDigits(u uint64) int {
 // pairs are the numbers from 00 to 99, the first digit in the low byte.
 var pairs = func() (p [100]uint16) {
 	for i := range p {
-		p[i] = uint16('0'+i%10)<<8 | uint16('0'+i/10) //nolint:gosec // digits
+		p[i] = uint16('0'+i%10)<<8 | uint16('0'+i/10)
 	}
 	return p
 }()

@@ -77,17 +77,17 @@ func Decimal(unscaled int64, scale uint8) Value {
 
 // String is a text.
 func String(s string) Value {
-	return Value{typ: StringType, num: uint64(len(s)), first: unsafe.Pointer(unsafe.StringData(s))}
+	return Value{typ: StringType, num: uint64(len(s)), first: unsafe.Pointer(unsafe.StringData(s))} //nolint:gosec // strings are immutable
 }
 
 // List is values in order. The slice belongs to the value from now on.
 func List(vs ...Value) Value {
-	return Value{typ: ListType, num: uint64(len(vs)), first: unsafe.Pointer(unsafe.SliceData(vs))}
+	return Value{typ: ListType, num: uint64(len(vs)), first: unsafe.Pointer(unsafe.SliceData(vs))} //nolint:gosec // the slice is the value's
 }
 
 // Struct is fields as one value. The slice belongs to the value from now on.
 func Struct(fs ...Field) Value {
-	return Value{typ: StructType, num: uint64(len(fs)), first: unsafe.Pointer(unsafe.SliceData(fs))}
+	return Value{typ: StructType, num: uint64(len(fs)), first: unsafe.Pointer(unsafe.SliceData(fs))} //nolint:gosec // the slice is the value's
 }
 
 // Type says what v holds.
