@@ -13,7 +13,7 @@ import (
 // Config is what all listeners of a server share.
 type Config struct {
 	Loops          int `conf:"loops" doc:"event loops that connections are spread over; 0: one per CPU"`
-	MaxConnections int `conf:"maxConnections" doc:"connections of all listeners; 0: as many as the process's limit of open files allows, less a reserve"`
+	MaxConnections int `conf:"maxConnections" doc:"TCP connections of all listeners; 0: as many as the process's limit of open files allows, less a reserve"`
 	MaxPending     int `conf:"maxPending,bytes" doc:"undecoded bytes held for all connections together; above, connections that hold more than their equal share end as they receive more"`
 }
 
@@ -23,7 +23,7 @@ func DefaultConfig() Config { return Config{MaxPending: 256 << 20} }
 // Limits is what one listener's connections may do. A connection beyond a limit
 // ends with the limit's Cause.
 type Limits struct {
-	MaxConnections    int           `conf:"maxConnections" doc:"connections of the listener; 0: no limit but the server's"`
+	MaxConnections    int           `conf:"maxConnections" doc:"connections of the listener; 0: no limit but the server's, 100,000 for UDP peers"`
 	MaxPerAddress     int           `conf:"maxPerAddress" doc:"connections of one address (IPv6: of one /64 network); 0: no limit, as many devices may share an address"`
 	MaxPending        int           `conf:"maxPending,bytes" doc:"bytes that a connection may send before they become messages: the longest frame, and what is sent behind a login; 0: the default"`
 	MaxOutbound       int           `conf:"maxOutbound,bytes" doc:"bytes waiting for a device that does not read; 0: the default"`
@@ -32,7 +32,7 @@ type Limits struct {
 	Burst             time.Duration `conf:"burst" doc:"time over which the rates are averaged: a silent device may then send rate x burst at once; 0: the default"`
 	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit"`
 	Login             time.Duration `conf:"login" doc:"time until a connection's device is online, and online again after it has logged out; 0: no limit, for protocols without a login"`
-	Idle              time.Duration `conf:"idle" doc:"time without any byte received; 0: no limit but the session's heartbeats"`
+	Idle              time.Duration `conf:"idle" doc:"time without any byte received; 0: no limit but the session's heartbeats, 5 minutes for UDP peers"`
 	MaxFaults         int           `conf:"maxFaults" doc:"damaged frames that end a connection; 0: never"`
 	FaultDecay        time.Duration `conf:"faultDecay" doc:"time after which one damaged frame is forgiven; 0: never"`
 	Linger            time.Duration `conf:"linger" doc:"time that a device has to read the last bytes when its connection is ended in order; 0: none"`
@@ -60,12 +60,14 @@ func DefaultLimits() Limits {
 // Listener is one address to listen on and what to do with its connections.
 type Listener struct {
 	Name     string // in the configuration; unique; labels logs and metrics
+	Network  string // TCP, which is also meant by "", or UDP
 	Address  string // "host:port", ":7611"; port 0 takes a free one
 	Protocol string // the protocol's name, for logs and metrics
 	Open     protocol.Open
 	Host     *protocol.Host
 	Limits   Limits
 	Proxy    ProxyConfig // the zero value expects no header of the PROXY protocol
+	UDP      UDPConfig   // of a UDP listener
 }
 
 const (
@@ -98,7 +100,7 @@ func (l *Listener) validate() error {
 	if l.Host == nil || l.Host.Uplink == nil {
 		errs = append(errs, errors.New("host or its uplink is missing"))
 	}
-	return errors.Join(append(errs, l.Limits.validate())...)
+	return errors.Join(append(errs, l.validateNetwork(), l.Limits.validate())...)
 }
 
 func (l *Limits) validate() error {

@@ -86,11 +86,13 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 			errs = append(errs, fmt.Errorf("listener %q: another one has the same name", given.Name))
 		}
 		names[given.Name] = true
-		if other, taken := addresses[given.Address]; taken && !strings.HasSuffix(given.Address, ":0") {
+		given.Limits.fill()
+		given.fillNetwork()
+		at := given.Network + " " + given.Address
+		if other, taken := addresses[at]; taken && !strings.HasSuffix(given.Address, ":0") {
 			errs = append(errs, fmt.Errorf("listener %q: %s is the address of %q too", given.Name, given.Address, other))
 		}
-		addresses[given.Address] = given.Name
-		given.Limits.fill()
+		addresses[at] = given.Name
 		proxy, err := given.Proxy.build()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listener %q: %w", given.Name, err))
