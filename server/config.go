@@ -66,13 +66,21 @@ type Listener struct {
 	Open     protocol.Open
 	Host     *protocol.Host
 	Limits   Limits
-	Proxy    ProxyConfig // the zero value expects no header of the PROXY protocol
-	UDP      UDPConfig   // of a UDP listener
+	// Backlog is how many connections may wait to be accepted; 0: as many as the
+	// kernel allows.
+	Backlog int
+	// ReusePort lets listeners of other processes that do the same have the address
+	// too: a new process can take over from an old one. The kernel spreads
+	// connections over them.
+	ReusePort bool
+	Proxy     ProxyConfig // the zero value expects no header of the PROXY protocol
+	UDP       UDPConfig   // of a UDP listener
 }
 
 const (
 	maxLoops     = 256 // gnet's own limit
 	maxBytes     = 1 << 30
+	maxBacklog   = 1<<16 - 1
 	tickPeriod   = 100 * time.Millisecond
 	longestLimit = 365 * 24 * time.Hour
 )
@@ -100,7 +108,7 @@ func (l *Listener) validate() error {
 	if l.Host == nil || l.Host.Uplink == nil {
 		errs = append(errs, errors.New("host or its uplink is missing"))
 	}
-	return errors.Join(append(errs, l.validateNetwork(), l.Limits.validate())...)
+	return errors.Join(append(errs, l.validateNetwork(), l.Limits.validate(), between("backlog", l.Backlog, 0, maxBacklog))...)
 }
 
 func (l *Limits) validate() error {

@@ -76,7 +76,7 @@ func (c *conn) arrived(in []byte) {
 	n := &l.counters[c.listener.index]
 	add(&n.reads, 1)
 	add(&n.bytesIn, uint64(len(in)))
-	if c.request.Load() == nil {
+	if c.request.Load() == nil && !l.draining {
 		if c.stage != nil {
 			c.stage.received(in)
 		} else {

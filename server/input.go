@@ -11,7 +11,7 @@ import (
 
 // offer gives the handler what is held once more, after a task.
 func (c *conn) offer() {
-	if !c.ended && c.request.Load() == nil && c.pending != nil {
+	if !c.ended && c.request.Load() == nil && c.pending != nil && !c.loop.draining {
 		c.receive(nil)
 	}
 	c.settle()

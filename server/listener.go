@@ -40,7 +40,15 @@ func (l *listener) listen(ctx context.Context) error {
 		config.KeepAlive = 0
 		config.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: period, Interval: max(period/4, time.Second), Count: 4}
 	}
+	if l.ReusePort {
+		config.Control = shareAddress
+	}
 	socket, err := config.Listen(ctx, "tcp", l.Address)
+	if err == nil && l.Backlog > 0 {
+		if err = setBacklog(socket.(*net.TCPListener), l.Backlog); err != nil { //nolint:forcetypeassert // it is one
+			_ = socket.Close()
+		}
+	}
 	if err == nil {
 		l.socket = socket
 		return nil

@@ -44,6 +44,8 @@ type Server struct {
 	mu      sync.Mutex
 	started bool    // guarded by mu
 	ending  bool    // guarded by mu
+	drains  bool    // loops take no more messages; guarded by mu
+	deaf    bool    // the sockets that listen are closed, or about to be; guarded by mu
 	loops   []*loop // guarded by mu; only grows
 	err     error   // of Close; written before closed is closed
 }
@@ -160,8 +162,12 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		s.stopListening()
-		s.ending = true
+		for _, l := range s.listeners {
+			if l.socket != nil {
+				_ = l.socket.Close() // nothing to lose
+			}
+		}
+		s.ending, s.deaf = true, true
 		close(s.closing)
 		close(s.closed)
 		return fmt.Errorf("server: start: %w", err)
@@ -189,15 +195,7 @@ func (s *Server) Addr(name string) net.Addr {
 	return nil
 }
 
-func (s *Server) stopListening() {
-	for _, l := range s.listeners {
-		if l.socket != nil {
-			_ = l.socket.Close() // nothing to lose
-		}
-	}
-}
-
-// Close ends the server: new connections are refused, every connection ends
+// Close ends the server, in better order after a Drain: new connections are refused, every connection ends
 // with CauseShutdown, what was written to devices leaves, and the loops stop.
 // When ctx is done what is left is cut off, and the error says how much that
 // was. Adapters' functions that come to Do later still run. A second Close waits
@@ -214,7 +212,7 @@ func (s *Server) Close(ctx context.Context) error {
 			close(s.closed)
 			return nil
 		}
-		s.stopListening()
+		s.stopListening(ctx)
 		go s.shutdown(ctx) // ends by itself, soon after ctx
 	}
 	select {
@@ -282,6 +280,7 @@ func (s *Server) loopOf(events gnet.EventLoop) *loop {
 		}
 	}
 	l := newLoop(s, events)
+	l.draining = s.drains
 	s.loops = append(s.loops, l)
 	return l
 }

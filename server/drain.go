@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Drain is the first half of an end in which nothing gets lost: when it returns,
+// the server accepts no connections and adapters get no more messages, while what
+// they still have to say to devices, such as acknowledgements of messages that are
+// on their way to the platform, leaves. Wait for these, then call Close. What
+// devices send meanwhile is dropped unread: nobody acknowledges it, so that they
+// send it again where they connect next.
+//
+// The error says that ctx ended before all loops had heard of it. A server that
+// does not run is drained.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.started || s.ending {
+		s.mu.Unlock()
+		return nil
+	}
+	s.drains = true // for loops that are made from now on
+	loops := s.loops[:len(s.loops):len(s.loops)]
+	s.mu.Unlock()
+	s.stopListening(ctx)
+	heard := make(chan struct{}, len(loops))
+	for _, l := range loops {
+		l.do(nil, func() {
+			l.draining = true
+			heard <- struct{}{}
+		})
+	}
+	for range loops {
+		select {
+		case <-heard:
+		case <-s.closed:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("server: drain: an event loop is busy: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// queueTime bounds how long connections that come while a listener closes are
+// still taken.
+const queueTime = time.Second
+
+// stopListening closes the sockets that listen, once. The connections that the
+// kernel has accepted are taken before, so that they end like the others, and
+// not by a reset.
+func (s *Server) stopListening(ctx context.Context) {
+	s.mu.Lock()
+	first := !s.deaf
+	s.deaf = true
+	s.mu.Unlock()
+	if !first {
+		return
+	}
+	end := time.Now().Add(queueTime)
+	more := func() bool { return ctx.Err() == nil && time.Now().Before(end) }
+	for _, l := range s.listeners {
+		if l.socket == nil {
+			continue
+		}
+		if socket, ok := l.socket.(*net.TCPListener); ok {
+			if err := takeQueued(socket, more, func(c *net.TCPConn) { s.admit(l, c) }); err != nil {
+				s.log.Warn("connections that waited to be accepted are lost", zap.String("listener", l.Name), zap.NamedError("err", err))
+			}
+		}
+		_ = l.socket.Close() // it is open
+	}
+}
