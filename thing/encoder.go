@@ -20,8 +20,8 @@ type FieldEncoder struct {
 
 // piece is what stands in front of one field's value.
 type piece struct {
-	name string
-	size int
+	name string // held, so that its place is no other name's
+	size int    // 0: none
 	text [pieceSize]byte
 }
 
@@ -69,20 +69,32 @@ func (e *FieldEncoder) Append(dst []byte, fields []Field, after []byte) []byte {
 
 // appendName appends what stands in front of the value of that name.
 func (e *FieldEncoder) appendName(dst []byte, name string) []byte {
-	place := uintptr(unsafe.Pointer(unsafe.StringData(name))) //nolint:gosec // as a number only
-	p := &e.known[uint64(place)*0x9E3779B97F4A7C15>>56]       // Fibonacci hashing
+	at := unsafe.StringData(name)                                                //nolint:gosec // compared only
+	slot := uint64(uintptr(unsafe.Pointer(at))) * 0x9E3779B97F4A7C15 >> (64 - 8) //nolint:gosec // Fibonacci hashing
+	first, second := &e.known[slot], &e.known[slot^1]
 	n := len(dst)
-	same := len(p.name) == len(name) && unsafe.StringData(p.name) == unsafe.StringData(name) //nolint:gosec // compared only
-	if same && p.size > 0 && cap(dst)-n >= pieceSize {
-		*(*[pieceSize]byte)(dst[n:cap(dst)]) = p.text
-		return dst[:n+p.size]
+	if room := cap(dst) - n; room >= pieceSize {
+		switch {
+		case first.of(at, len(name)):
+			*(*[pieceSize]byte)(dst[n:cap(dst)]) = first.text
+			return dst[:n+first.size]
+		case second.of(at, len(name)):
+			*(*[pieceSize]byte)(dst[n:cap(dst)]) = second.text
+			return dst[:n+second.size]
+		}
 	}
 	dst = AppendString(dst, name)
 	dst = append(dst, ':')
 	dst = append(dst, e.before...)
 	if size := len(dst) - n; size <= pieceSize {
-		p.name, p.size = name, size // which keeps its place from being another's
-		copy(p.text[:], dst[n:])
+		*second = *first
+		*first = piece{name: name, size: size}
+		copy(first.text[:], dst[n:])
 	}
 	return dst
+}
+
+// of says whether p is that of the name of that length at that place.
+func (p *piece) of(at *byte, length int) bool {
+	return unsafe.StringData(p.name) == at && len(p.name) == length && p.size > 0 //nolint:gosec // compared only
 }
