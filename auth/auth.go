@@ -3,13 +3,13 @@
 //
 // An [Identity] is a platform's name for a device, with the secret that proves
 // it. A [Provider] checks a device's own credentials locally, before the
-// platform is asked. Signatures that several platforms share live here too.
+// platform is asked; packages below this one are providers, and a [Registry]
+// holds them by name. Signatures that several platforms share live here too.
 //
 // The package is a leaf; it knows no sockets and no other package of linkspan.
 package auth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -74,15 +74,6 @@ type deniedError string
 func (e deniedError) Error() string        { return string(e) }
 func (e deniedError) Is(target error) bool { return target == ErrDenied }
 
-// ErrBadCredentials says that a device's own credentials are not right. Trying
-// again with the same ones is of no use.
-var ErrBadCredentials = Denied("auth: bad credentials")
-
-// Provider checks a device's own credentials before its platform is asked. The
-// bridge calls it from several goroutines, never from an event loop.
-type Provider interface {
-	// Authenticate returns nil for a device that may go online,
-	// ErrBadCredentials (wrapped or not) for one that may not, and another
-	// error when it could not find out.
-	Authenticate(ctx context.Context, identity string, credentials []string) error
-}
+// ErrUnknownDevice says that no platform identity belongs to the device's name.
+// Add the device to the device configuration.
+var ErrUnknownDevice = Denied("unknown device")

@@ -116,8 +116,16 @@ func WithSessions(m Sessions) Option { return func(b *Bridge) { b.sessions = m }
 func WithListener(l session.Listener) Option { return func(b *Bridge) { b.listener = l } }
 
 // WithAuth checks devices' own credentials before the platform is asked, on
-// goroutines of the bridge's (Config.AuthWorkers).
-func WithAuth(p auth.Provider) Option { return func(b *Bridge) { b.auth = p } }
+// goroutines of the bridge's (Config.AuthWorkers). [auth.None], as nil, checks
+// nothing. The bridge does not close p.
+func WithAuth(p auth.Provider) Option {
+	return func(b *Bridge) {
+		if _, none := p.(auth.None); none {
+			p = nil
+		}
+		b.auth = p
+	}
+}
 
 // WithSlowDevices looks devices up on the goroutines that check credentials, for
 // Devices that ask a database or a server.

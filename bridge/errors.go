@@ -13,8 +13,9 @@ import (
 // (ErrNotConnected, ErrTimeout, *RefusedError).
 var (
 	// ErrUnknownDevice: no platform identity belongs to the device's name. Add the
-	// device to the device configuration.
-	ErrUnknownDevice = auth.Denied("bridge: unknown device")
+	// device to the device configuration. It is auth.ErrUnknownDevice, which
+	// sources of devices return, under the name that fits here.
+	ErrUnknownDevice = auth.ErrUnknownDevice
 	// ErrOffline: the device is not online, or no longer. Bring it online first.
 	ErrOffline = errors.New("bridge: device is offline")
 	// ErrOverloaded: more is under way than may be. The message is not sent: slow

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/upstream"
@@ -104,8 +105,14 @@ func reference() *config.Manual {
 		{Path: "server", Doc: "What all listeners share.", Config: s.Server},
 		{Path: "bridge", Doc: "Sessions, messages and commands.", Config: s.Bridge},
 		{Path: "devices", Doc: "Which devices there are.", Config: s.Devices},
-		{Path: "upstream", Doc: "The platform.", Config: s.Upstream},
+		{Path: "auth", Doc: "Local check of devices' own credentials, before the platform is asked.", Config: s.Auth},
 	}
+	for _, name := range slices.Sorted(maps.Keys(auth.Default)) {
+		if name != "none" {
+			sections = append(sections, config.Section{Path: "auth." + name, Doc: "The check " + name + ".", Config: auth.Default[name].Config})
+		}
+	}
+	sections = append(sections, config.Section{Path: "upstream", Doc: "The platform.", Config: s.Upstream})
 	for _, name := range slices.Sorted(maps.Keys(upstream.Default)) {
 		sections = append(sections, config.Section{Path: "upstream." + name, Doc: "The connector " + name + ".", Config: upstream.Default[name].Config})
 	}

@@ -44,12 +44,13 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	settings, settingsErr := decodeSettings(tree)
 	connector, connectorErr := newConnector(tree, settings.Upstream)
 	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
+	checker, authErr := newAuth(settings.Auth, tree, baseDir, log.Named("auth"))
 	listeners, stats, listenersErr := newListeners(tree, settings.Listeners)
-	if err := errors.Join(settingsErr, settings.Admin.Validate(), connectorErr, devicesErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, settings.Admin.Validate(), connectorErr, devicesErr, authErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(settings.Bridge, connector, known,
-		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))))
+		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker))
 	if err != nil {
 		return nil, fmt.Errorf("cli: section bridge: %w", err)
 	}
@@ -61,7 +62,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
 	n := &node{log: log, bridge: b, server: srv, adminCfg: settings.Admin, stats: stats}
-	for _, room := range []any{srv, b, b.Sessions(), connector} {
+	for _, room := range []any{srv, b, b.Sessions(), connector, checker} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
 		}

@@ -23,6 +23,7 @@ type settings struct {
 	Server    server.Config      `conf:"server" doc:"what all listeners share"`
 	Bridge    bridge.Config      `conf:"bridge" doc:"sessions, messages and commands"`
 	Devices   devices.Config     `conf:"devices" doc:"which devices there are"`
+	Auth      authSettings       `conf:"auth" doc:"local check of devices' own credentials"`
 	Upstream  upstreamSettings   `conf:"upstream" doc:"the platform"`
 	Listeners []listenerSettings `conf:"listeners" doc:"where devices connect, and what they speak"`
 }
@@ -56,7 +57,7 @@ type heartbeatSettings struct {
 func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
-		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Upstream: upstreamSettings{Type: "aliyun"},
+		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"},
 	}
 }
 

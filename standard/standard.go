@@ -1,8 +1,11 @@
-// Package standard puts all protocols and platforms in the box into the default
-// registries, for its side effects only.
+// Package standard puts all protocols, platforms and checks of credentials in
+// the box into the default registries, for its side effects only.
 package standard
 
 import (
 	_ "github.com/linkspan/linkspan/adapters/jt808"  // protocol jt808
+	_ "github.com/linkspan/linkspan/auth/httpauth"   // credentials http
+	_ "github.com/linkspan/linkspan/auth/static"     // credentials static
+	_ "github.com/linkspan/linkspan/auth/token"      // credentials token
 	_ "github.com/linkspan/linkspan/upstream/aliyun" // platform aliyun
 )

@@ -32,7 +32,8 @@ var walls = []wall{
 	{room: "codec", never: append([]string{"time"}, pure...)},
 	{room: "codec/*", ours: []string{"codec"}, never: pure, but: []string{"sync"}},
 	{room: "thing", never: []string{"net", "os", "log", "go.uber.org", gnet, prometheus, paho, mochi}},
-	{room: "auth", never: []string{"log", gnet, prometheus, paho, mochi}},
+	{room: "auth", never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
+	{room: "auth/*", ours: []string{"auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "session", ours: []string{"internal/wheel"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"}},
 	{
 		room: "protocol", ours: []string{"codec", "session", "thing"},
@@ -58,7 +59,7 @@ var walls = []wall{
 	{room: "config/*", ours: []string{"config", "auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "platform", ours: []string{"auth", "thing", "platform"}, never: []string{gnet, prometheus, paho}},
 	{room: "simulate", ours: []string{"codec", "simulate"}, never: []string{gnet, prometheus, paho, mochi}},
-	{room: "standard", ours: []string{"adapters", "upstream"}},
+	{room: "standard", ours: []string{"adapters", "auth", "upstream"}},
 	{room: "cmd", ours: []string{"cli", "standard"}},
 	{room: "cli", ours: []string{""}, never: []string{"testing"}},
 	{room: "internal/wheel", never: []string{"net", "os", "log", gnet, prometheus}},

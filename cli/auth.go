@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/config"
+)
+
+// authSettings chooses the local check of credentials. The section named like
+// the type holds its own settings.
+type authSettings struct {
+	Type string `conf:"type" doc:"none, or who checks devices' credentials; its settings are the section of the same name beside this key"`
+}
+
+// newAuth makes the provider that the section auth names. Relative paths of its
+// configuration start at baseDir.
+func newAuth(s authSettings, tree *config.Tree, baseDir string, log *zap.Logger) (auth.Provider, error) {
+	plugin, ok := auth.Default[s.Type]
+	if !ok {
+		return nil, tree.Errorf("auth.type", fmt.Sprintf("no check of credentials %q", s.Type),
+			fmt.Sprintf("one of %v", auth.Default.Names()))
+	}
+	section, err := tree.DecodeNew("auth."+s.Type, plugin.Config)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := plugin.New(section, auth.Host{Dir: baseDir, Logger: log})
+	if err != nil {
+		return nil, tree.Errorf("auth."+s.Type, unprefixed(err, "auth", s.Type), "")
+	}
+	return provider, nil
+}
+
+// closeAuth ends a provider that has something to end.
+func closeAuth(p auth.Provider) error {
+	c, ok := p.(io.Closer)
+	if !ok {
+		return nil
+	}
+	if err := c.Close(); err != nil {
+		return fmt.Errorf("cli: auth: %w", err)
+	}
+	return nil
+}
+
+// errDenied is the end of linkspan auth check for credentials that are not
+// accepted; why was told.
+var errDenied = errors.New("denied")
