@@ -1,4 +1,4 @@
-// Command plugin is linkspan with a protocol of one's own: all of it.
+// Command linkspan-meter is linkspan with the protocol acme.meter in it.
 package main
 
 import (

@@ -1,7 +1,6 @@
 package doctest
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -28,25 +27,5 @@ func TestCodeIsThatOfTheFiles(t *testing.T) {
 	}
 	if seen < 3 {
 		t.Errorf("only %d blocks of files were found", seen)
-	}
-}
-
-var requirement = regexp.MustCompile(`(?m)^\t(\S+ v\S+)`)
-
-// The plugin's module lives by what the project's needs: go commands in it need
-// no network and change nothing.
-func TestThePluginsModuleIsUpToDate(t *testing.T) { //nolint:paralleltest // may write it
-	var mod strings.Builder
-	mod.WriteString("module example.com/acme\n\ngo 1.26.0\n\nrequire github.com/linkspan/linkspan v0.0.0\n\nrequire (\n")
-	needs := requirement.FindAllStringSubmatch(read(t, "go.mod"), -1)
-	if len(needs) < 10 {
-		t.Fatalf("go.mod requires %q", needs)
-	}
-	for _, m := range needs {
-		mod.WriteString("\t" + m[1] + " // indirect\n")
-	}
-	mod.WriteString(")\n\nreplace github.com/linkspan/linkspan => ../..\n")
-	for name, want := range map[string]string{"examples/plugin/go.mod": mod.String(), "examples/plugin/go.sum": read(t, "go.sum")} {
-		generated(t, name, want)
 	}
 }

@@ -13,7 +13,6 @@
 //	```sh                 its linkspan and make command lines have to be right
 //	```go file=PATH       lines of that file, as they are there
 //
-// The table of metrics on docs/operations.md, between two comments, and go.mod and
-// go.sum of examples/plugin are made: go test ./internal/doctest -update makes
-// them anew.
+// The table of metrics on docs/operations.md, between two comments, is made:
+// go test ./internal/doctest -update makes it anew.
 package doctest

@@ -1,10 +1,10 @@
 package meter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/protocol"
@@ -12,94 +12,76 @@ import (
 	"github.com/linkspan/linkspan/thing"
 )
 
-// Config is a listener's section acme.meter.
+// Config is the section acme.meter of a listener.
 type Config struct {
-	MaxLine int           `conf:"maxLine,bytes" doc:"longest line, without its end"`
-	Answer  time.Duration `conf:"answer" doc:"how long a meter may take to do what it is told"`
+	MaxLine int `conf:"maxLine" doc:"longest line in bytes, without its end"`
 }
 
 // Plugin is the protocol as listeners name it: protocol = acme.meter.
-var Plugin = protocol.Define("acme.meter", Config{MaxLine: 256, Answer: 10 * time.Second}, build)
+var Plugin = protocol.Define("acme.meter", Config{MaxLine: 256}, build)
 
 func init() { protocol.Register(Plugin) }
 
 // build is called once for each listener and checks its section.
 func build(c Config) (protocol.Protocol[Message], error) {
-	var errs []error
-	if c.MaxLine < 16 || c.MaxLine > 64<<10 {
-		errs = append(errs, fmt.Errorf("maxLine is %d, want 16 to 65536", c.MaxLine))
-	}
-	if c.Answer <= 0 {
-		errs = append(errs, fmt.Errorf("answer is %s, want more than 0", c.Answer))
+	if c.MaxLine < 16 || c.MaxLine > 4096 {
+		return protocol.Protocol[Message]{}, fmt.Errorf("maxLine is %d, want 16 to 4096", c.MaxLine)
 	}
 	return protocol.Protocol[Message]{
 		Decoder: func() codec.Decoder[Message] { return NewDecoder(c.MaxLine) },
 		Encoder: codec.AppendFunc[Message](Append),
-		Adapter: func() protocol.Adapter[Message] { return &adapter{config: c} },
-	}, errors.Join(errs...)
+		Adapter: func() protocol.Adapter[Message] { return &adapter{} },
+	}, nil
 }
 
-// adapter serves one connection, on its loop: it needs no locks.
-type adapter struct {
-	config  Config
-	number  int // of the last command
-	pending map[int]pending
-}
-
-// pending is a command that the meter has been told and has not answered.
-type pending struct {
-	session *session.Session
-	command *thing.Command
-	stop    func()
-}
+// adapter serves one connection, on its event loop: it needs no locks.
+type adapter struct{}
 
 var (
-	errStrange = errors.New("meter: first word that no meter says")
-	errBye     = errors.New("meter: it said BYE")
+	errStranger = errors.New("meter: its first word is not HELLO")
+	errBye      = errors.New("meter: it said BYE")
 )
 
-// Received handles one line.
+// Received handles one line. An error ends the connection, and the session.
 func (a *adapter) Received(c *protocol.Conn[Message], m Message) error {
-	switch {
-	case m.Verb == "HELLO" && len(m.Args) >= 1:
-		a.hello(c, m.Args[0], m.Args[1:])
-		return nil
-	case m.Verb == "TEMP" && len(m.Args) == 2:
-		return a.temperature(c, m.Args[0], m.Args[1])
-	case m.Verb == "DONE" && len(m.Args) == 1:
-		a.answered(c, m.Args[0], thing.Done, 0)
-		return nil
-	case m.Verb == "FAIL" && len(m.Args) == 2:
-		code, _ := strconv.Atoi(m.Args[1]) // no number: no code
-		a.answered(c, m.Args[0], thing.Refused, code)
-		return nil
-	case m.Verb == "BYE" && len(m.Args) == 0:
-		return errBye // ends the connection, and with it the session
+	switch verb, args := m[0], m[1:]; {
+	case verb == "HELLO" && len(args) > 0:
+		a.hello(c, args[0], args[1:])
 	case c.Session() == nil:
-		return errStrange // a port scanner, or another protocol
+		return errStranger // a port scanner, or another protocol
+	case verb == "TEMP" && len(args) == 2:
+		return a.temperature(c, args[0], args[1])
+	case verb == "DONE" && len(args) == 1:
+		return c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Done}, nil)
+	case verb == "FAIL" && len(args) == 2:
+		code, _ := strconv.Atoi(args[1]) // no number: no code
+		return c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Refused, Code: code}, nil)
+	case verb == "BYE":
+		return errBye
 	default:
-		return c.Send(Message{Verb: "NAK"})
+		return c.Send(Message{"NAK"})
 	}
+	return nil
 }
 
-// hello brings the meter online. What it sends behind HELLO waits until the
+// hello brings the device online. What it sends behind HELLO waits until the
 // platform has answered.
 func (a *adapter) hello(c *protocol.Conn[Message], name string, credentials []string) {
 	c.Online(name, credentials, func(err error) {
 		if err != nil {
-			_ = c.Send(Message{Verb: "NO"}) // leaves before the connection closes
+			_ = c.Send(Message{"NO"}) // leaves before the connection closes
 			c.Close(err)
 			return
 		}
-		_ = c.Send(Message{Verb: "OK"})
+		_ = c.Send(Message{"OK"})
 	})
 }
 
-// temperature reports a value, and acknowledges it when the platform has it.
+// temperature reports a value, and acknowledges it once the platform has it.
 func (a *adapter) temperature(c *protocol.Conn[Message], number, text string) error {
 	degrees, err := strconv.ParseFloat(text, 64)
-	if err != nil || c.Session() == nil {
-		return c.Send(Message{Verb: "NAK", Args: []string{number}})
+	if err != nil {
+		return c.Send(Message{"NAK", number})
 	}
 	return c.Report(&thing.Message{Kind: thing.Property, Fields: []thing.Field{
 		{Name: "temperature", Value: thing.Float(degrees)},
@@ -108,44 +90,22 @@ func (a *adapter) temperature(c *protocol.Conn[Message], number, text string) er
 		if err != nil {
 			verb = "NAK"
 		}
-		_ = c.Send(Message{Verb: verb, Args: []string{number}}) // a closed connection needs no answer
+		_ = c.Send(Message{verb, number}) // a closed connection needs no answer
 	})
 }
 
-// Command tells the meter to run a service. It implements protocol.Commander.
-func (a *adapter) Command(c *protocol.Conn[Message], s *session.Session, cmd *thing.Command) error {
+// Command tells the device to run a service; DONE or FAIL ends the command, or
+// the bridge does when its time is over. It implements protocol.Commander.
+func (a *adapter) Command(c *protocol.Conn[Message], _ *session.Session, cmd *thing.Command) error {
 	if cmd.Kind != thing.Service {
-		return &thing.ReplyError{State: thing.Unsupported, Text: "meters only know services"}
+		return &thing.ReplyError{State: thing.Unsupported, Text: "the protocol only knows services"}
 	}
-	a.number++
-	n := a.number
-	m := Message{Verb: "DO", Args: []string{strconv.Itoa(n), cmd.Name}}
+	m := Message{"DO", cmp.Or(cmd.ID, "-"), cmd.Name} // without an ID nobody waits for the outcome
 	for _, f := range cmd.Fields {
-		m.Args = append(m.Args, f.Name+"="+f.Value.String())
+		m = append(m, f.Name+"="+f.Value.String())
 	}
 	if err := c.Send(m); err != nil {
 		return &thing.ReplyError{State: thing.Invalid, Text: err.Error()}
 	}
-	if a.pending == nil {
-		a.pending = map[int]pending{} // idle meters hold none
-	}
-	a.pending[n] = pending{s, cmd, c.After(a.config.Answer, func() {
-		delete(a.pending, n)
-		c.Reply(s, cmd, thing.TimedOut, nil)
-	})}
 	return nil
-}
-
-// answered ends the command with that number; an unknown number is too late.
-func (a *adapter) answered(c *protocol.Conn[Message], number string, state thing.State, code int) {
-	n, err := strconv.Atoi(number)
-	p, known := a.pending[n]
-	if err != nil || !known {
-		return
-	}
-	delete(a.pending, n)
-	p.stop()
-	reply := p.command.Reply(state)
-	reply.Code = code
-	_ = c.ReportFor(p.session, &reply, nil) // without a session the bridge has ended the command
 }

@@ -3,7 +3,6 @@ package meter_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/codectest"
@@ -20,7 +19,7 @@ func TestCodec(t *testing.T) {
 		New:      newDecoder,
 		Encoder:  codec.AppendFunc[meter.Message](meter.Append),
 		Frames:   [][]byte{[]byte("HELLO m1 secret\n"), []byte("TEMP 1 21.5\n"), []byte("BYE\n")},
-		Want:     []string{"{Verb:HELLO Args:[m1 secret]}", "{Verb:TEMP Args:[1 21.5]}", "{Verb:BYE Args:[]}"},
+		Want:     []string{"[HELLO m1 secret]", "[TEMP 1 21.5]", "[BYE]"},
 		Garbage:  [][]byte{[]byte("\r\n")},
 		MaxFrame: 34,
 		Endless:  [][]byte{[]byte("this line is longer than thirty-two bytes")},
@@ -70,19 +69,18 @@ func TestLoginsThatFail(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
+	valve := []thing.Field{{Name: "open", Value: thing.Bool(true)}}
 	for name, test := range map[string]struct {
 		command thing.Command
-		answer  string // of the device
 		sent    string // to the device
+		answer  string // of the device
 		state   thing.State
 		code    int
 	}{
-		"done": {
-			thing.Command{ID: "a", Kind: thing.Service, Name: "valve", Fields: []thing.Field{{Name: "open", Value: thing.Bool(true)}}},
-			"DONE 1\n", "DO 1 valve open=true\n", thing.Done, 0,
-		},
-		"refused":   {thing.Command{ID: "a", Kind: thing.Service, Name: "valve"}, "FAIL 1 3\n", "DO 1 valve\n", thing.Refused, 3},
-		"timed out": {thing.Command{ID: "a", Kind: thing.Service, Name: "valve"}, "", "DO 1 valve\n", thing.TimedOut, 0},
+		"done":        {thing.Command{ID: "7", Kind: thing.Service, Name: "valve", Fields: valve}, "DO 7 valve open=true\n", "DONE 7\n", thing.Done, 0},
+		"refused":     {thing.Command{ID: "7", Kind: thing.Service, Name: "valve"}, "DO 7 valve\n", "FAIL 7 3\n", thing.Refused, 3},
+		"unsupported": {thing.Command{ID: "7", Kind: thing.GetProperties}, "", "", thing.Unsupported, 0},
+		"not a word":  {thing.Command{ID: "7", Kind: thing.Service, Name: "open valve"}, "", "", thing.Invalid, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := protocoltest.Connect(t, meter.Plugin, nil)
@@ -92,20 +90,24 @@ func TestCommands(t *testing.T) {
 			if got := string(d.Take()); got != test.sent {
 				t.Errorf("the device was sent %q, want %q", got, test.sent)
 			}
-			d.Send([]byte("DONE 99\n" + test.answer)) // 99 is nobody's
-			d.Advance(time.Minute)
-			if len(d.Said) != 1 || d.Said[0].State != test.state || d.Said[0].ID != "a" || d.Said[0].Code != test.code {
+			d.Send([]byte(test.answer))
+			if len(d.Said) != 1 || d.Said[0].ID != "7" || d.Said[0].State != test.state || d.Said[0].Code != test.code {
 				t.Errorf("replies: %+v, want %v with code %d", d.Said, test.state, test.code)
-			}
-			if d.Timers() != 0 {
-				t.Error("a timer is left")
 			}
 		})
 	}
 }
 
+func TestStrangersAreSentAway(t *testing.T) {
+	d := protocoltest.Connect(t, meter.Plugin, nil)
+	d.Send([]byte("GET / HTTP/1.1\n"))
+	if !d.Closed || len(d.Tried) != 0 {
+		t.Errorf("closed %t, logins %+v", d.Closed, d.Tried)
+	}
+}
+
 func TestConfigurationIsChecked(t *testing.T) {
 	if _, err := meter.Plugin.New(meter.Config{MaxLine: 1}); err == nil {
-		t.Error("no error")
+		t.Error("no error for maxLine = 1")
 	}
 }
