@@ -76,4 +76,4 @@ func (e deniedError) Is(target error) bool { return target == ErrDenied }
 
 // ErrUnknownDevice says that no platform identity belongs to the device's name.
 // Add the device to the device configuration.
-var ErrUnknownDevice = Denied("unknown device")
+var ErrUnknownDevice = Denied("auth: unknown device")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -47,7 +46,3 @@ func closeAuth(p auth.Provider) error {
 	}
 	return nil
 }
-
-// errDenied is the end of linkspan auth check for credentials that are not
-// accepted; why was told.
-var errDenied = errors.New("denied")

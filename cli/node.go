@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/internal/admin"
@@ -26,6 +27,7 @@ type node struct {
 	server   *server.Server
 	admin    *admin.Server
 	adminCfg admin.Config
+	auth     auth.Provider
 	stats    []admin.Stats
 	draining atomic.Bool
 	started  atomic.Bool
@@ -61,7 +63,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
-	n := &node{log: log, bridge: b, server: srv, adminCfg: settings.Admin, stats: stats}
+	n := &node{log: log, bridge: b, server: srv, adminCfg: settings.Admin, stats: stats, auth: checker}
 	for _, room := range []any{srv, b, b.Sessions(), connector, checker} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
@@ -167,7 +169,7 @@ func (n *node) close(ctx context.Context) error {
 	defer cancel()
 	err := n.server.Close(ctx)
 	before := n.bridge.Stats()
-	err = errors.Join(err, n.bridge.Close(ctx), n.admin.Close(ctx))
+	err = errors.Join(err, n.bridge.Close(ctx), closeAuth(n.auth), n.admin.Close(ctx))
 	after := n.bridge.Stats()
 	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 { //nolint:gosec // not negative
 		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))

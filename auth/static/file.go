@@ -84,6 +84,15 @@ func (t *table) parse(r io.Reader, path string, cfg Config) error {
 	return errors.Join(errs...)
 }
 
+// CheckIdentity says what keeps an identity out of a secrets file: it is empty,
+// has blanks around it or a line break in it, or begins with #.
+func CheckIdentity(identity string) error {
+	if identity == "" || strings.TrimSpace(identity) != identity || strings.ContainsAny(identity, "\r\n") || identity[0] == '#' {
+		return fmt.Errorf("static: identity %q: want text without blanks around it and line breaks, that does not begin with #", identity)
+	}
+	return nil
+}
+
 func (t *table) add(line string, l Limits) error {
 	line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
 	if line == "" || line[0] == '#' {
