@@ -91,6 +91,22 @@ func (w *writer) areaName(name string, v Version) {
 	}
 }
 
+// areaEnd reads what stands behind the shape of circles and rectangles: the
+// limits, and then the name.
+func (r *reader) areaEnd(l *AreaLimits, attr AreaAttr, v Version) (name string) {
+	l.readTimes(r, attr)
+	l.readSpeed(r, attr)
+	l.readNightSpeed(r, attr, v)
+	return r.areaName(v)
+}
+
+func (w *writer) areaEnd(l *AreaLimits, attr AreaAttr, name string, v Version) {
+	w.areaTimes(l, attr)
+	w.areaSpeed(l, attr)
+	w.areaNightSpeed(l, attr, v)
+	w.areaName(name, v)
+}
+
 // Circle is a circular area.
 type Circle struct {
 	ID        uint32   `json:"id"`      // of the area, among circles
@@ -104,10 +120,7 @@ type Circle struct {
 
 func readCircle(r *reader, v Version) Circle {
 	c := Circle{ID: r.u32(), Attr: AreaAttr(r.u16()), Latitude: r.u32(), Longitude: r.u32(), Radius: r.u32()}
-	c.readTimes(r, c.Attr)
-	c.readSpeed(r, c.Attr)
-	c.readNightSpeed(r, c.Attr, v)
-	c.Name = r.areaName(v)
+	c.Name = r.areaEnd(&c.AreaLimits, c.Attr, v)
 	return c
 }
 
@@ -125,30 +138,20 @@ func (*SetCircles) ID() ID { return IDSetCircles }
 // AppendBody appends the areas. Limits go out as their attributes say; names and
 // night speeds in 2019 only.
 func (b *SetCircles) AppendBody(dst []byte, v Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u8(uint8(b.Action))
-	w.count8s(b.Total, len(b.Items), "circles")
-	for i := range b.Items {
-		c := &b.Items[i]
+	return appendAreas(dst, b.Action, b.Total, b.Items, "circles", func(w *writer, c *Circle) {
 		w.u32(c.ID)
 		w.u16(uint16(c.Attr))
 		w.u32(c.Latitude)
 		w.u32(c.Longitude)
 		w.u32(c.Radius)
-		w.areaTimes(&c.AreaLimits, c.Attr)
-		w.areaSpeed(&c.AreaLimits, c.Attr)
-		w.areaNightSpeed(&c.AreaLimits, c.Attr, v)
-		w.areaName(c.Name, v)
-	}
-	return w.done()
+		w.areaEnd(&c.AreaLimits, c.Attr, c.Name, v)
+	})
 }
 
 // ParseBody reads areas to the body's end.
-func (b *SetCircles) ParseBody(body []byte, v Version) error {
-	r := newReader(body)
-	*b = SetCircles{Action: AreaAction(r.u8())}
-	b.Total, b.Items = counted(&r, v, func(r *reader) Circle { return readCircle(r, v) })
-	return r.err()
+func (b *SetCircles) ParseBody(body []byte, v Version) (err error) {
+	b.Action, b.Total, b.Items, err = parseAreas(body, v, func(r *reader) Circle { return readCircle(r, v) })
+	return err
 }
 
 // Rectangle is a rectangular area.
@@ -168,10 +171,7 @@ func readRectangle(r *reader, v Version) Rectangle {
 		ID: r.u32(), Attr: AreaAttr(r.u16()),
 		Top: r.u32(), Left: r.u32(), Bottom: r.u32(), Right: r.u32(),
 	}
-	c.readTimes(r, c.Attr)
-	c.readSpeed(r, c.Attr)
-	c.readNightSpeed(r, c.Attr, v)
-	c.Name = r.areaName(v)
+	c.Name = r.areaEnd(&c.AreaLimits, c.Attr, v)
 	return c
 }
 
@@ -189,31 +189,21 @@ func (*SetRectangles) ID() ID { return IDSetRectangles }
 // AppendBody appends the areas. Limits go out as their attributes say; names and
 // night speeds in 2019 only.
 func (b *SetRectangles) AppendBody(dst []byte, v Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u8(uint8(b.Action))
-	w.count8s(b.Total, len(b.Items), "rectangles")
-	for i := range b.Items {
-		c := &b.Items[i]
+	return appendAreas(dst, b.Action, b.Total, b.Items, "rectangles", func(w *writer, c *Rectangle) {
 		w.u32(c.ID)
 		w.u16(uint16(c.Attr))
 		w.u32(c.Top)
 		w.u32(c.Left)
 		w.u32(c.Bottom)
 		w.u32(c.Right)
-		w.areaTimes(&c.AreaLimits, c.Attr)
-		w.areaSpeed(&c.AreaLimits, c.Attr)
-		w.areaNightSpeed(&c.AreaLimits, c.Attr, v)
-		w.areaName(c.Name, v)
-	}
-	return w.done()
+		w.areaEnd(&c.AreaLimits, c.Attr, c.Name, v)
+	})
 }
 
 // ParseBody reads areas to the body's end.
-func (b *SetRectangles) ParseBody(body []byte, v Version) error {
-	r := newReader(body)
-	*b = SetRectangles{Action: AreaAction(r.u8())}
-	b.Total, b.Items = counted(&r, v, func(r *reader) Rectangle { return readRectangle(r, v) })
-	return r.err()
+func (b *SetRectangles) ParseBody(body []byte, v Version) (err error) {
+	b.Action, b.Total, b.Items, err = parseAreas(body, v, func(r *reader) Rectangle { return readRectangle(r, v) })
+	return err
 }
 
 // Point is a corner of a polygonal area.

@@ -32,29 +32,18 @@ func (*SetEvents) ID() ID { return IDSetEvents }
 
 // AppendBody appends the events; for MenuDeleteAll without events the action alone.
 func (b *SetEvents) AppendBody(dst []byte, _ Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Events) == 0 {
-		return w.done()
-	}
-	w.count8s(b.Total, len(b.Events), "events")
-	for _, e := range b.Events {
+	return appendMenu(dst, b.Action, b.Total, b.Events, "events", func(w *writer, e *Event) {
 		w.u8(e.ID)
 		w.text8(e.Content, "event")
-	}
-	return w.done()
+	})
 }
 
 // ParseBody reads events to the body's end.
-func (b *SetEvents) ParseBody(body []byte, v Version) error {
-	r := newReader(body)
-	*b = SetEvents{Action: MenuAction(r.u8())}
-	if r.len() > 0 || b.Action != MenuDeleteAll {
-		b.Total, b.Events = counted(&r, v, func(r *reader) Event {
-			return Event{ID: r.u8(), Content: r.text8()}
-		})
-	}
-	return r.err()
+func (b *SetEvents) ParseBody(body []byte, v Version) (err error) {
+	b.Action, b.Total, b.Events, err = parseMenu(body, v, func(r *reader) Event {
+		return Event{ID: r.u8(), Content: r.text8()}
+	})
+	return err
 }
 
 // EventReport is message 0x0301: the driver reports one of the events of 0x8301
@@ -99,29 +88,18 @@ func (*SetInfoMenu) ID() ID { return IDSetInfoMenu }
 // AppendBody appends the items, whose lengths are WORDs; for MenuDeleteAll
 // without items the action alone.
 func (b *SetInfoMenu) AppendBody(dst []byte, _ Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Items) == 0 {
-		return w.done()
-	}
-	w.count8s(b.Total, len(b.Items), "items")
-	for _, item := range b.Items {
+	return appendMenu(dst, b.Action, b.Total, b.Items, "items", func(w *writer, item *InfoItem) {
 		w.u8(item.Type)
 		w.text16(item.Name, "name")
-	}
-	return w.done()
+	})
 }
 
 // ParseBody reads items to the body's end.
-func (b *SetInfoMenu) ParseBody(body []byte, v Version) error {
-	r := newReader(body)
-	*b = SetInfoMenu{Action: MenuAction(r.u8())}
-	if r.len() > 0 || b.Action != MenuDeleteAll {
-		b.Total, b.Items = counted(&r, v, func(r *reader) InfoItem {
-			return InfoItem{Type: r.u8(), Name: r.text16()}
-		})
-	}
-	return r.err()
+func (b *SetInfoMenu) ParseBody(body []byte, v Version) (err error) {
+	b.Action, b.Total, b.Items, err = parseMenu(body, v, func(r *reader) InfoItem {
+		return InfoItem{Type: r.u8(), Name: r.text16()}
+	})
+	return err
 }
 
 // InfoRequest is message 0x0303: the driver orders information or cancels it

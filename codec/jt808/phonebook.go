@@ -47,28 +47,17 @@ func (*SetPhoneBook) ID() ID { return IDSetPhoneBook }
 // AppendBody appends the contacts; for MenuDeleteAll without contacts the action
 // alone.
 func (b *SetPhoneBook) AppendBody(dst []byte, _ Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u8(uint8(b.Action))
-	if b.Action == MenuDeleteAll && b.Total == 0 && len(b.Contacts) == 0 {
-		return w.done()
-	}
-	w.count8s(b.Total, len(b.Contacts), "contacts")
-	for _, c := range b.Contacts {
+	return appendMenu(dst, b.Action, b.Total, b.Contacts, "contacts", func(w *writer, c *Contact) {
 		w.u8(c.Flag)
 		w.text8(c.Phone, "phone number")
 		w.text8(c.Name, "name")
-	}
-	return w.done()
+	})
 }
 
 // ParseBody reads contacts to the body's end.
-func (b *SetPhoneBook) ParseBody(body []byte, v Version) error {
-	r := newReader(body)
-	*b = SetPhoneBook{Action: MenuAction(r.u8())}
-	if r.len() > 0 || b.Action != MenuDeleteAll {
-		b.Total, b.Contacts = counted(&r, v, func(r *reader) Contact {
-			return Contact{Flag: r.u8(), Phone: r.text8(), Name: r.text8()}
-		})
-	}
-	return r.err()
+func (b *SetPhoneBook) ParseBody(body []byte, v Version) (err error) {
+	b.Action, b.Total, b.Contacts, err = parseMenu(body, v, func(r *reader) Contact {
+		return Contact{Flag: r.u8(), Phone: r.text8(), Name: r.text8()}
+	})
+	return err
 }
