@@ -154,6 +154,24 @@ func login(tb testing.TB, c *aliyun.Connector, l upstream.Login) (upstream.Devic
 	return r.d, r.err
 }
 
+// online starts a connector and logs the first truck in.
+func online(tb testing.TB, cfg aliyun.Config) (*aliyun.Connector, upstream.Device) {
+	tb.Helper()
+	up, err := aliyun.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err = up.Start(tb.Context(), upstream.Host{}); err != nil {
+		tb.Fatal(err)
+	}
+	d, err := login(tb, up, upstream.Login{Device: truck(0)})
+	if err != nil {
+		closeConnector(tb, up)
+		tb.Fatal(err)
+	}
+	return up, d
+}
+
 func publish(d upstream.Device, m *thing.Message) error {
 	done := make(chan error, 1)
 	d.Publish(m, func(err error) { done <- err })

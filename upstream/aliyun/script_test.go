@@ -135,18 +135,8 @@ func TestOnlyWhatWasAcknowledgedIsDone(t *testing.T) {
 	const messages = 50
 	s := newScripted(t)
 	defer s.close()
-	up, err := aliyun.New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, s.config())
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, messages)
 	for n := range messages {
 		d.Publish(number(n, thing.AtLeastOnce), func(err error) { done <- err })
@@ -193,18 +183,8 @@ func TestOneMissingAcknowledgement(t *testing.T) {
 	defer s.close()
 	cfg := s.config()
 	cfg.RequestTimeout, cfg.InFlight = 400*time.Millisecond, 10
-	up, err := aliyun.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, cfg)
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	type result struct {
 		n   int
 		err error
@@ -246,18 +226,8 @@ func TestWaitingMessagesFailExactly(t *testing.T) {
 	s := newScripted(t)
 	cfg := s.config()
 	cfg.HoldTimeout, cfg.InFlight = 300*time.Millisecond, 1
-	up, err := aliyun.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, cfg)
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, 2)
 	d.Publish(number(0, thing.AtLeastOnce), func(err error) { done <- err })
 	d.Publish(number(1, thing.AtLeastOnce), func(err error) { done <- err }) // behind the window
@@ -279,18 +249,8 @@ func TestLogoutBehindMessages(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t)
 	defer s.close()
-	up, err := aliyun.New(s.config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, s.config())
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	done, left := make(chan error, 1), make(chan error, 1)
 	d.Publish(number(0, thing.AtLeastOnce), func(err error) { done <- err })
 	d.Logout(func(err error) { left <- err })
@@ -315,21 +275,12 @@ func TestMessageThatCostsTheConnection(t *testing.T) {
 	defer s.close()
 	cfg := s.config()
 	cfg.HoldTimeout = 400 * time.Millisecond
-	up, err := aliyun.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, cfg)
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, 1)
 	d.Publish(number(0, thing.AtLeastOnce), func(err error) { done <- err })
 	late := time.After(10 * time.Second)
+	var err error
 	for waiting := true; waiting; {
 		select {
 		case a := <-s.got:

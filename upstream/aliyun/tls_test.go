@@ -67,18 +67,8 @@ func TestTLS(t *testing.T) {
 	closeConnector(t, stranger)
 
 	cfg.CAFile = file
-	up, err := aliyun.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = up.Start(t.Context(), upstream.Host{}); err != nil {
-		t.Fatal(err)
-	}
+	up, d := online(t, cfg)
 	defer closeConnector(t, up)
-	d, err := login(t, up, upstream.Login{Device: truck(0)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, 1)
 	d.Publish(number(1, thing.AtLeastOnce), func(err error) { done <- err })
 	a := <-s.got
