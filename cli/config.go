@@ -18,11 +18,11 @@ import (
 func newConfig() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Check a configuration, list the keys",
+		Short: "Check a configuration, print it, list the keys",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigCheck(), newConfigReference())
+	cmd.AddCommand(newConfigCheck(), newConfigReference(), newConfigHocon())
 	return cmd
 }
 
@@ -62,6 +62,9 @@ func check(tree *config.Tree, baseDir string, warn func(error)) error {
 	if err = errors.Join(err, nodeErr); err != nil {
 		return err
 	}
+	for _, w := range n.warnings {
+		warn(w)
+	}
 	if known, ok := n.bridge.Devices().(knownDevices); ok {
 		for _, m := range known.Mistakes() {
 			warn(m)
@@ -99,9 +102,10 @@ func reference() *config.Manual {
 	var l listenerSettings
 	l.SetDefaults()
 	sections := []config.Section{
-		{Path: "", Title: "The bridge's own certificate", Doc: "At the top of the file, where the Java SDK has it.", Config: identity{}},
+		{Path: "", Title: "The bridge at the platform", Doc: "At the top of the file, where the Java SDK has it.", Config: gatewaySettings{}},
 		{Path: "log", Doc: "The process's log.", Config: s.Log},
 		{Path: "admin", Doc: "Metrics and health.", Config: s.Admin},
+		{Path: "shutdown", Doc: "The orderly end.", Config: s.Shutdown},
 		{Path: "server", Doc: "What all listeners share.", Config: s.Server},
 		{Path: "bridge", Doc: "Sessions, messages and commands.", Config: s.Bridge},
 		{Path: "devices", Doc: "Which devices there are.", Config: s.Devices},
@@ -120,5 +124,8 @@ func reference() *config.Manual {
 	for _, name := range slices.Sorted(maps.Keys(protocol.Default)) {
 		sections = append(sections, config.Section{Path: "listeners[]." + name, Doc: "The protocol " + name + ".", Config: protocol.Default[name].Config})
 	}
+	var java socketServerSettings
+	java.SetDefaults()
+	sections = append(sections, config.Section{Path: socketServer, Doc: "The listeners of the Java server SDK: one for each port.", Config: java})
 	return config.Reference(sections...)
 }

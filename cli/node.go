@@ -14,9 +14,7 @@ import (
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/internal/admin"
-	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/server"
-	"github.com/linkspan/linkspan/session"
 )
 
 // node is one running bridge: listeners, bridge, connector, side door. start
@@ -28,6 +26,8 @@ type node struct {
 	admin    *admin.Server
 	adminCfg admin.Config
 	auth     auth.Provider
+	shutdown shutdownSettings
+	warnings []error // what the configuration's author should know, and what keeps nothing from running
 	stats    []admin.Stats
 	draining atomic.Bool
 	started  atomic.Bool
@@ -44,11 +44,14 @@ var (
 // configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
 	settings, settingsErr := decodeSettings(tree)
-	connector, connectorErr := newConnector(tree, settings.Upstream)
+	n := &node{log: log, adminCfg: settings.Admin, shutdown: settings.Shutdown}
+	warn := func(w error) { n.warnings = append(n.warnings, w) }
+	connector, connectorErr := newConnector(tree, settings.Upstream, warn)
 	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
 	checker, authErr := newAuth(settings.Auth, tree, baseDir, log.Named("auth"))
-	listeners, stats, listenersErr := newListeners(tree, settings.Listeners)
-	if err := errors.Join(settingsErr, settings.Admin.Validate(), connectorErr, devicesErr, authErr, listenersErr); err != nil {
+	doors, doorsErr := newDoors(tree, settings, baseDir, warn)
+	listeners, stats, listenersErr := newListeners(tree, doors)
+	if err := errors.Join(settingsErr, settings.Admin.Validate(), settings.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(settings.Bridge, connector, known,
@@ -63,59 +66,13 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
-	n := &node{log: log, bridge: b, server: srv, adminCfg: settings.Admin, stats: stats, auth: checker}
+	n.bridge, n.server, n.stats, n.auth = b, srv, stats, checker
 	for _, room := range []any{srv, b, b.Sessions(), connector, checker} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
 		}
 	}
 	return n, nil
-}
-
-// newListeners makes the server's listeners, each with its protocol, and the
-// counters of these. Their hosts have no uplink yet.
-func newListeners(tree *config.Tree, settings []listenerSettings) ([]server.Listener, []admin.Stats, error) {
-	var (
-		errs  []error
-		stats []admin.Stats
-	)
-	counted := map[string]bool{}
-	listeners := make([]server.Listener, 0, len(settings))
-	for i, l := range settings {
-		section := fmt.Sprintf("listeners.%d", i)
-		plugin, ok := protocol.Default[l.Protocol]
-		if !ok {
-			errs = append(errs, tree.Errorf(section+".protocol", fmt.Sprintf("no protocol %q", l.Protocol),
-				fmt.Sprintf("one of %v", protocol.Default.Names())))
-			continue
-		}
-		pluginConfig, err := tree.DecodeNew(section+"."+l.Protocol, plugin.Config)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		open, err := plugin.New(pluginConfig)
-		if err != nil {
-			errs = append(errs, tree.Errorf(section+"."+l.Protocol, unprefixed(err, "protocol", l.Protocol), ""))
-			continue
-		}
-		if plugin.Stats != nil && !counted[l.Protocol] { // one set of counters for all listeners of a protocol
-			counted[l.Protocol] = true
-			stats = append(stats, plugin.Stats)
-		}
-		name := l.Name
-		if name == "" {
-			name = fmt.Sprintf("%s-%d", l.Protocol, i+1)
-		}
-		listeners = append(listeners, server.Listener{
-			Name: name, Address: l.Address, Protocol: l.Protocol, Open: open, Limits: l.Limits,
-			Host: &protocol.Host{
-				Listener:  name,
-				Heartbeat: []session.Option{session.Heartbeat(l.Heartbeat.Interval, l.Heartbeat.Probes)},
-			},
-		})
-	}
-	return listeners, stats, errors.Join(errs...)
 }
 
 // start begins with the platform and ends with the devices, so that none comes
@@ -158,16 +115,23 @@ func (n *node) ready() error {
 // addr is where a listener really listens.
 func (n *node) addr(listener string) net.Addr { return n.server.Addr(listener) }
 
-// drainTimeout bounds an orderly end.
+// drainTimeout bounds an orderly end that no configuration says anything about.
 const drainTimeout = 15 * time.Second
 
-// close ends the node in order: devices first, then what they said, then the
-// platform.
+// close ends the node in order: balancers hear of it, then no more is taken from
+// devices; when the platform has what they said, and they have their
+// acknowledgements, they are disconnected and logged out.
 func (n *node) close(ctx context.Context) error {
 	n.draining.Store(true)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	ctx = context.WithoutCancel(ctx)
+	if n.shutdown.Pause > 0 {
+		time.Sleep(n.shutdown.Pause)
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.shutdown.Timeout)
 	defer cancel()
-	err := n.server.Close(ctx)
+	err := n.server.Drain(ctx)
+	n.settle(ctx)
+	err = errors.Join(err, n.server.Close(ctx))
 	before := n.bridge.Stats()
 	err = errors.Join(err, n.bridge.Close(ctx), closeAuth(n.auth), n.admin.Close(ctx))
 	after := n.bridge.Stats()
@@ -175,6 +139,22 @@ func (n *node) close(ctx context.Context) error {
 		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))
 	}
 	return err
+}
+
+// settle waits until nothing is on its way to the platform, for half of the time
+// that there is.
+func (n *node) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, n.shutdown.Timeout/2)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for n.bridge.Stats().InFlight > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // errUndelivered is the end of a node whose platform did not take everything in

@@ -71,6 +71,9 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range n.warnings {
+		log.Warn("configuration", zap.NamedError("err", w))
+	}
 	for _, w := range tree.Unused() {
 		log.Warn("configuration", zap.NamedError("err", w))
 	}
@@ -78,12 +81,14 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 		return unlessEnded(ctx, err)
 	}
 	log.Info("linkspan is ready", zap.String("version", Version()))
+	notify(log, "READY=1")
 	<-ctx.Done()
-	log.Info("stopping", zap.Duration("duration", drainTimeout))
+	notify(log, "STOPPING=1")
+	log.Info("stopping", zap.Duration("duration", n.shutdown.Pause+n.shutdown.Timeout))
 	err = n.close(ctx)
 	log.Info("stopped")
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("cli: not everything ended within %s: %w", drainTimeout, err)
+		return fmt.Errorf("cli: not everything ended within %s (shutdown.timeout): %w", n.shutdown.Timeout, err)
 	}
 	return err
 }

@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
@@ -25,7 +25,10 @@ type settings struct {
 	Devices   devices.Config     `conf:"devices" doc:"which devices there are"`
 	Auth      authSettings       `conf:"auth" doc:"local check of devices' own credentials"`
 	Upstream  upstreamSettings   `conf:"upstream" doc:"the platform"`
+	Shutdown  shutdownSettings   `conf:"shutdown" doc:"the orderly end"`
 	Listeners []listenerSettings `conf:"listeners" doc:"where devices connect, and what they speak"`
+
+	SocketServer *socketServerSettings `conf:"socketServer" doc:"the listeners of the Java server SDK; there may be both"`
 }
 
 // upstreamSettings chooses the platform. The section named like the type holds
@@ -34,30 +37,29 @@ type upstreamSettings struct {
 	Type string `conf:"type" doc:"the connector; its settings are the section of the same name beside this key"`
 }
 
-// listenerSettings is one element of listeners. The section named like the
-// protocol holds the protocol's own settings.
-type listenerSettings struct {
-	Name      string            `conf:"name" doc:"names the listener in logs and metrics; default: its protocol and number"`
-	Protocol  string            `conf:"protocol,required" doc:"name of the protocol that devices speak; its settings are the section of the same name beside this key"`
-	Address   string            `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces"`
-	Heartbeat heartbeatSettings `conf:"heartbeat" doc:"when a silent device is taken offline"`
-	Limits    server.Limits     `conf:"limits" doc:"what one listener's connections may do"`
+// shutdownSettings is how a process ends when it is told to.
+type shutdownSettings struct {
+	Pause   time.Duration `conf:"pause" doc:"time between /readyz turning to 503 and the end of accepting, for a load balancer to notice: its interval of health checks times the failures it waits for; 0: none"`
+	Timeout time.Duration `conf:"timeout" doc:"how long the end may take after the pause; what has not ended by then is cut off. A second signal ends the process at once"`
 }
 
-// SetDefaults implements config.Defaulter.
-func (l *listenerSettings) SetDefaults() {
-	*l = listenerSettings{Heartbeat: heartbeatSettings{Interval: time.Minute, Probes: 2}, Limits: server.DefaultLimits()}
-}
-
-type heartbeatSettings struct {
-	Interval time.Duration `conf:"interval" doc:"a heartbeat is lost when nothing was received for so long; 0: none are expected"`
-	Probes   int           `conf:"probes" doc:"heartbeats that may be lost in a row"`
+// validate reports what cannot be.
+func (s shutdownSettings) validate(tree *config.Tree) error {
+	var errs []error
+	if s.Pause < 0 || s.Pause > time.Hour {
+		errs = append(errs, tree.Errorf("shutdown.pause", fmt.Sprintf("is %s, want 0 to 1h", s.Pause), ""))
+	}
+	if s.Timeout < time.Second || s.Timeout > time.Hour {
+		errs = append(errs, tree.Errorf("shutdown.timeout", fmt.Sprintf("is %s, want 1s to 1h", s.Timeout), ""))
+	}
+	return errors.Join(errs...)
 }
 
 func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
 		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"},
+		Shutdown: shutdownSettings{Timeout: 15 * time.Second},
 	}
 }
 
@@ -66,23 +68,16 @@ func decodeSettings(tree *config.Tree) (settings, error) {
 	if err := tree.Decode("", &s); err != nil {
 		return s, err
 	}
-	if len(s.Listeners) == 0 {
-		return s, tree.Errorf("listeners", "there is none, so no device can connect",
+	if len(s.Listeners) == 0 && s.SocketServer == nil {
+		return s, tree.Errorf("listeners", errNoListeners,
 			`listeners = [{ protocol = jt808, address = ":7611" }]`)
 	}
 	return s, nil
 }
 
-// identity is the bridge's own certificate, where the Java SDK has it: at the
-// top of application.conf.
-type identity struct {
-	ProductKey   string      `conf:"productKey" doc:"product of the gateway device that the bridge is at the platform"`
-	DeviceName   string      `conf:"deviceName" doc:"name of the gateway device"`
-	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"secret of the gateway device"`
-}
-
-// newConnector makes the connector that the section upstream names.
-func newConnector(tree *config.Tree, s upstreamSettings) (upstream.Connector, error) {
+// newConnector makes the connector that the section upstream names. warn is
+// called for what does not keep it from working.
+func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upstream.Connector, error) {
 	plugin, ok := upstream.Default[s.Type]
 	if !ok {
 		return nil, tree.Errorf("upstream.type", fmt.Sprintf("no connector %q", s.Type),
@@ -90,11 +85,13 @@ func newConnector(tree *config.Tree, s upstreamSettings) (upstream.Connector, er
 	}
 	defaults := plugin.Config
 	if a, ok := defaults.(aliyun.Config); ok {
-		var id identity
-		if err := tree.Decode("", &id); err != nil {
+		var gateway gatewaySettings
+		if err := tree.Decode("", &gateway); err != nil {
 			return nil, err
 		}
-		a.ProductKey, a.DeviceName, a.DeviceSecret = id.ProductKey, id.DeviceName, id.DeviceSecret
+		if err := gateway.apply(&a, tree, warn); err != nil {
+			return nil, err
+		}
 		defaults = a
 	}
 	section, err := tree.DecodeNew("upstream."+s.Type, defaults)

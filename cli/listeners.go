@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/internal/admin"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/server"
+	"github.com/linkspan/linkspan/session"
+)
+
+// listenerSettings is one element of listeners. The section named like the
+// protocol holds the protocol's own settings.
+type listenerSettings struct {
+	Name      string             `conf:"name" doc:"names the listener in logs and metrics; default: its protocol and number. Of several addresses the second one's listener is NAME-2, and so on"`
+	Protocol  string             `conf:"protocol,required" doc:"name of the protocol that devices speak; its settings are the section of the same name beside this key"`
+	Network   string             `conf:"network" doc:"tcp or udp"`
+	Address   []string           `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces; or a list of such. The host may be an interface (eth1:7611: its IPv4 addresses) or the beginning of an IPv4 address (10.30:7611: those of the machine's addresses that begin so). Limits hold for each address"`
+	Backlog   int                `conf:"backlog" doc:"connections that may wait to be accepted; 0: as many as the system allows (net.core.somaxconn)"`
+	ReusePort bool               `conf:"reusePort" doc:"let other processes that do the same listen on the address too (SO_REUSEPORT): a new linkspan can take over from an old one"`
+	Heartbeat heartbeatSettings  `conf:"heartbeat" doc:"when a silent device is taken offline"`
+	Limits    server.Limits      `conf:"limits" doc:"what one listener's connections may do"`
+	Proxy     server.ProxyConfig `conf:"proxyProtocol" doc:"the devices' addresses, as a load balancer tells them by the PROXY protocol (TCP only)"`
+	UDP       server.UDPConfig   `conf:"udp" doc:"what is particular to network = udp"`
+}
+
+// SetDefaults implements config.Defaulter.
+func (l *listenerSettings) SetDefaults() {
+	*l = listenerSettings{
+		Network:   server.TCP,
+		Heartbeat: heartbeatSettings{Interval: time.Minute, Probes: 2},
+		Limits:    server.DefaultLimits(),
+		Proxy:     server.DefaultProxyConfig(),
+		UDP:       server.DefaultUDPConfig(),
+	}
+}
+
+type heartbeatSettings struct {
+	Interval time.Duration `conf:"interval" doc:"a heartbeat is lost when nothing was received for so long; 0: none are expected"`
+	Probes   int           `conf:"probes" doc:"heartbeats that may be lost in a row"`
+}
+
+// door is where devices connect, from either place of the configuration: all
+// that shares its settings.
+type door struct {
+	listenerSettings
+	section string            // of its settings
+	at      []server.Listener // names and addresses alone
+}
+
+// errNoListeners is put behind the place where listeners should be.
+const errNoListeners = "there is none, so no device can connect"
+
+// newDoors finds where devices connect. The error has every mistake.
+func newDoors(tree *config.Tree, s settings, baseDir string, warn func(error)) ([]door, error) {
+	var (
+		errs  []error
+		doors = make([]door, 0, len(s.Listeners)+1)
+	)
+	for i, l := range s.Listeners {
+		d := door{listenerSettings: l, section: fmt.Sprintf("listeners.%d", i)}
+		if d.Name == "" {
+			d.Name = fmt.Sprintf("%s-%d", d.Protocol, i+1)
+		}
+		for _, given := range l.Address {
+			addresses, err := server.Addresses(given)
+			if err != nil {
+				errs = append(errs, tree.Errorf(d.section+".address", unprefixed(err, "server", ""), `such as ":7611", "10.30.1.5:7611" or "eth1:7611"`))
+			}
+			d.add(d.Name, addresses...)
+		}
+		doors = append(doors, d)
+	}
+	if s.SocketServer != nil {
+		d, err := s.SocketServer.door(tree)
+		errs = append(errs, err)
+		doors = append(doors, d)
+	}
+	return doors, errors.Join(errs...)
+}
+
+// add adds addresses, whose listeners have that name, and -2 and so on behind it
+// from the second one.
+func (d *door) add(name string, addresses ...string) {
+	for _, address := range addresses {
+		unique := name
+		for n := 2; slices.ContainsFunc(d.at, func(l server.Listener) bool { return l.Name == unique }); n++ {
+			unique = fmt.Sprintf("%s-%d", name, n)
+		}
+		d.at = append(d.at, server.Listener{Name: unique, Address: address})
+	}
+}
+
+// newListeners makes the server's listeners, each with its protocol, and the
+// counters of these. Their hosts have no uplink yet.
+func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.Stats, error) {
+	var (
+		errs      []error
+		stats     []admin.Stats
+		listeners []server.Listener
+	)
+	counted := map[string]bool{}
+	for _, d := range doors {
+		plugin, ok := protocol.Default[d.Protocol]
+		if !ok {
+			if d.Protocol != "" { // what is missing was told before
+				errs = append(errs, tree.Errorf(d.section+".protocol", fmt.Sprintf("no protocol %q", d.Protocol),
+					fmt.Sprintf("one of %v", protocol.Default.Names())))
+			}
+			continue
+		}
+		open, err := d.open(tree, plugin)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if plugin.Stats != nil && !counted[d.Protocol] { // one set of counters for all listeners of a protocol
+			counted[d.Protocol] = true
+			stats = append(stats, plugin.Stats)
+		}
+		for _, l := range d.at {
+			l.Network, l.Protocol, l.Open = strings.ToLower(d.Network), d.Protocol, open
+			l.Limits, l.Proxy, l.UDP = d.Limits, d.Proxy, d.UDP
+			l.Backlog, l.ReusePort = d.Backlog, d.ReusePort
+			l.Host = &protocol.Host{
+				Listener:  l.Name,
+				Heartbeat: []session.Option{session.Heartbeat(d.Heartbeat.Interval, d.Heartbeat.Probes)},
+			}
+			listeners = append(listeners, l)
+		}
+	}
+	return listeners, stats, errors.Join(errs...)
+}
+
+// open makes the door's protocol of the settings beside it.
+func (d *door) open(tree *config.Tree, plugin protocol.Plugin) (protocol.Open, error) {
+	section := d.section + "." + d.Protocol
+	pluginConfig, err := tree.DecodeNew(section, plugin.Config)
+	if err != nil {
+		return nil, err
+	}
+	open, err := plugin.New(pluginConfig)
+	if err != nil {
+		return nil, tree.Errorf(section, unprefixed(err, "protocol", d.Protocol), "")
+	}
+	return open, nil
+}
+
+// builtIn says whether a protocol came with linkspan, and not as a plugin.
+func builtIn(p protocol.Plugin) bool {
+	const adapters = "github.com/linkspan/linkspan/adapters/"
+	return p.Config != nil && strings.HasPrefix(reflect.TypeOf(p.Config).PkgPath(), adapters)
+}
