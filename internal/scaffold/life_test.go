@@ -63,20 +63,20 @@ func day(t *testing.T, dir string) {
 	if err = os.WriteFile(filepath.Join(dir, "test.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m = start(t, dir, `listening on ([0-9.:]+)`, "serve", "-c", "test.conf")
+	m = start(t, dir, `listening on (?:\w+ )?([0-9.:]+)`, "serve", "-c", "test.conf")
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", m[1])
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err = conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewReader(conn)
 	hear := func(want string) {
 		t.Helper()
-		if line, err := lines.ReadString('\n'); err != nil || line != want {
-			t.Fatalf("the device heard %q, %v, want %q", line, err, want)
+		if line, end := lines.ReadString('\n'); end != nil || line != want {
+			t.Fatalf("the device heard %q, %v, want %q", line, end, want)
 		}
 	}
 	if _, err = io.WriteString(conn, "HELLO m1 secret\nTEMP 1 21.5\n"); err != nil {
@@ -84,8 +84,8 @@ func day(t *testing.T, dir string) {
 	}
 	hear("OK\n")
 	hear("ACK 1\n")
-	if out, err := program(t, dir, "platform", "device", "demo/pump-1", "--api", api).CombinedOutput(); err != nil || !strings.Contains(string(out), "21.5") {
-		t.Errorf("the platform does not show the temperature: %v\n%s", err, out)
+	if out, wrong := program(t, dir, "platform", "device", "demo/pump-1", "--api", api).CombinedOutput(); wrong != nil || !strings.Contains(string(out), "21.5") {
+		t.Errorf("the platform does not show the temperature: %v\n%s", wrong, out)
 	}
 	type outcome struct {
 		out []byte
@@ -94,8 +94,8 @@ func day(t *testing.T, dir string) {
 	invoked := make(chan outcome, 1)
 	invoke := program(t, dir, "platform", "invoke", "demo/pump-1", "valve", "open=true", "--api", api)
 	go func() { // ends with the command, which is waited for below
-		out, err := invoke.CombinedOutput()
-		invoked <- outcome{out, err}
+		out, wrong := invoke.CombinedOutput()
+		invoked <- outcome{out, wrong}
 	}()
 	line, err := lines.ReadString('\n')
 	var number string
