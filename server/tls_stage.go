@@ -1,0 +1,282 @@
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/protocol"
+)
+
+// tlsStage is the TLS of one connection: the stage that decrypts what arrives, and
+// the socket that encrypts what is sent. It belongs to the connection's loop.
+//
+// crypto/tls wants to block in its handshake, so that one has a goroutine of its
+// own (handshake). Afterwards the loop alone reads and writes, and nothing blocks:
+// what crypto/tls would wait for is a time-out to it, after which a read may be
+// tried again.
+type tlsStage struct {
+	conn     *conn
+	under    socket
+	tls      *tls.Conn  // nil until the client's hello is there
+	shaking  *handshake // nil once the handshake is done
+	in       []byte     // what arrived and crypto/tls has not read; only while the loop reads
+	out      *[]byte    // records of the write under way, nil when there is none
+	notified bool       // close_notify was sent
+}
+
+func newTLSStage(c *conn) *tlsStage {
+	t := &tlsStage{conn: c, under: c.socket}
+	t.shaking = newHandshake(t)
+	return t
+}
+
+// plainSize is how much a loop decrypts before the protocol gets it: as much as it
+// reads from a socket at once.
+const plainSize = 64 << 10
+
+// received implements stage.
+func (t *tlsStage) received(in []byte) {
+	if h := t.shaking; h != nil {
+		if err := h.feed(in); err != nil {
+			t.conn.end(classify(err))
+		}
+		return
+	}
+	t.drain(in)
+}
+
+// drain decrypts in and gives it to the protocol, in as few pieces as may be: what
+// the protocol answers leaves in one write for each.
+func (t *tlsStage) drain(in []byte) {
+	c := t.conn
+	if c.loop.plain == nil {
+		c.loop.plain = make([]byte, plainSize)
+	}
+	plain := c.loop.plain
+	t.in = in
+	defer func() { t.in = nil }()
+	for c.request.Load() == nil {
+		n, err := t.read(plain)
+		if n > 0 && c.request.Load() == nil { // first the data, which may come with an error
+			c.receive(plain[:n])
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case errors.Is(err, io.EOF): // close_notify; ours is sent when the socket is closed
+			c.end(because(CausePeerClosed, nil))
+		default:
+			var known *CloseError
+			if !errors.As(err, &known) {
+				known = because(CauseTLS, err)
+			}
+			c.end(known)
+		}
+	}
+}
+
+// read decrypts until p is full or there is no more. A write that fails inside of
+// it, of an alert say, closes the socket, but not yet the protocol.
+func (t *tlsStage) read(p []byte) (n int, err error) {
+	c := t.conn
+	c.calls++
+	defer func() {
+		c.calls--
+		if r := recover(); r != nil {
+			n, err = 0, because(CausePanic, &protocol.PanicError{Value: r, Stack: debug.Stack()})
+		}
+	}()
+	for n < len(p) && err == nil {
+		var more int
+		more, err = t.tls.Read(p[n:])
+		n += more
+	}
+	return n, err
+}
+
+// shaken ends the handshake, with its goroutine. It runs on the loop, after what
+// the handshake has sent.
+func (t *tlsStage) shaken(err error) {
+	c, h := t.conn, t.shaking
+	t.shaking = nil
+	rest := h.finish()
+	defer func() {
+		if rest != nil {
+			freeBuffer(rest)
+		}
+	}()
+	if c.ended || c.gone || c.request.Load() != nil {
+		return
+	}
+	n := &c.loop.counters[c.listener.index]
+	if err != nil {
+		add(&n.tlsFailed, 1)
+		c.end(classify(err))
+		return
+	}
+	add(&n.tlsDone, 1)
+	if t.tls.ConnectionState().DidResume {
+		add(&n.tlsResumed, 1)
+	}
+	c.begin()
+	if c.request.Load() != nil {
+		return
+	}
+	if rest != nil { // crypto/tls may hold more in any case
+		t.drain(*rest)
+	} else {
+		t.drain(nil)
+	}
+}
+
+// closed implements stage.
+func (t *tlsStage) closed() {
+	if h := t.shaking; h != nil {
+		h.close(nil)
+	}
+}
+
+// write implements socket: one write of the protocol is one of the socket below.
+func (t *tlsStage) write(p []byte) error {
+	out := newBuffer(len(p) + 64)
+	t.out = out
+	_, err := t.tls.Write(p)
+	out, t.out = t.out, nil
+	defer func() { freeBuffer(out) }()
+	if err != nil { // only after an error that ends the connection
+		t.conn.end(because(CauseTLS, err))
+		t.under.close()
+		return err
+	}
+	add(&t.conn.loop.counters[t.conn.listener.index].bytesOut, uint64(len(*out)-len(p))) //nolint:gosec // records are longer than what is in them
+	return t.under.write(*out)
+}
+
+// outbound implements socket.
+func (t *tlsStage) outbound() int { return t.under.outbound() }
+
+// closeWrite implements socket.
+func (t *tlsStage) closeWrite() bool {
+	t.notify()
+	return !t.conn.gone && t.under.closeWrite()
+}
+
+// close implements socket.
+func (t *tlsStage) close() {
+	t.notify()
+	if !t.conn.gone {
+		t.under.close()
+	}
+}
+
+// notify sends close_notify (RFC 8446, 6.1), once, unless an alert was sent before.
+func (t *tlsStage) notify() {
+	if t.shaking == nil && !t.notified {
+		t.notified = true
+		_ = t.tls.CloseWrite() // the socket is closed in any case
+	}
+}
+
+// TLS implements protocol.Secured.
+func (c *conn) TLS() *tls.ConnectionState {
+	t, ok := c.stage.(*tlsStage)
+	if !ok || t.shaking != nil {
+		return nil
+	}
+	state := t.tls.ConnectionState()
+	return &state
+}
+
+// Vouch implements protocol.Voucher: the identity has to be the one in the device's
+// certificate where the listener wants that.
+func (c *conn) Vouch(identity string) error {
+	if c.listener.TLS == nil || c.listener.TLS.cfg.Identity == "" {
+		return nil
+	}
+	name, err := protocol.CertificateName(c.TLS(), c.listener.TLS.cfg.Identity)
+	if err != nil {
+		return fmt.Errorf("%w: %w", auth.ErrDenied, err)
+	}
+	if name != identity {
+		return fmt.Errorf("%w: its certificate is of %.100q, and it logs in as %.100q", auth.ErrDenied, name, identity)
+	}
+	return nil
+}
+
+// wire is the connection that crypto/tls sees: the handshake's goroutine while
+// there is a handshake, the loop afterwards.
+type wire tlsStage
+
+// Read implements net.Conn.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.shaking != nil {
+		return w.shaking.read(p)
+	}
+	if len(w.in) == 0 {
+		return 0, os.ErrDeadlineExceeded // what crypto/tls has read so far it keeps, as it does for expired deadlines
+	}
+	n := copy(p, w.in)
+	w.in = w.in[n:]
+	return n, nil
+}
+
+// Write implements net.Conn. It takes everything: for crypto/tls an error of a
+// write is for ever.
+func (w *wire) Write(p []byte) (int, error) {
+	t := (*tlsStage)(w)
+	switch {
+	case t.shaking != nil:
+		sent := append([]byte(nil), p...) // crypto/tls uses p again
+		t.conn.loop.do(t.conn, func() { t.pass(sent) })
+	case t.out != nil:
+		t.out = appendBuffer(t.out, p)
+	default:
+		t.pass(p)
+	}
+	return len(p), nil
+}
+
+// pass sends what is not of a write of the protocol: the handshake, alerts and key
+// updates.
+func (t *tlsStage) pass(p []byte) {
+	c := t.conn
+	if c.gone {
+		return
+	}
+	n := &c.loop.counters[c.listener.index]
+	add(&n.writes, 1)
+	add(&n.bytesOut, uint64(len(p)))
+	c.wrote = true
+	if t.under.write(p) != nil {
+		return // the connection knows
+	}
+	if out := t.under.outbound(); out > c.listener.limits.MaxOutbound {
+		c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
+	}
+}
+
+// Close implements net.Conn. It is never called: the socket is closed by the loop.
+func (*wire) Close() error { return nil }
+
+// LocalAddr implements net.Conn.
+func (*wire) LocalAddr() net.Addr { return nil }
+
+// RemoteAddr implements net.Conn.
+func (w *wire) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(w.conn.remote) }
+
+// SetDeadline implements net.Conn. There are none: the loop keeps the time.
+func (*wire) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.Conn.
+func (*wire) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.Conn.
+func (*wire) SetWriteDeadline(time.Time) error { return nil }
