@@ -33,6 +33,7 @@ type Bridge struct {
 	listener session.Listener
 	auth     auth.Provider
 	slow     bool
+	revision atomic.Uint64 // of what devices says; see Revoke
 	downlink DownlinkHandler
 	logger   *zap.Logger
 

@@ -74,7 +74,7 @@ func Example() {
 	// <nil>
 	// publication /user/update: hello
 	// <nil>
-	// bridge: publish for "13900000000": bridge: unknown device
+	// bridge: publish for "13900000000": auth: unknown device
 	// wake up
 	// logout a1b2c3/truck-7
 	// <nil>

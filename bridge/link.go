@@ -111,17 +111,18 @@ func (l *link) check() {
 
 // admit finds out who the device is at its platform.
 func (l *link) admit() {
+	revision := l.b.revision.Load()
 	device, err := l.b.devices.Identity(l.s.Identity())
 	if err != nil {
 		l.end(ending{cause: fmt.Errorf("bridge: identity of %q: %w", l.s.Identity(), err)})
 		return
 	}
-	l.enter(device)
+	l.enter(device, revision)
 }
 
 // enter puts the session into the table and logs it in, after the session that
-// it takes over.
-func (l *link) enter(device auth.Identity) {
+// it takes over. revision is that of before the look-up of device.
+func (l *link) enter(device auth.Identity, revision uint64) {
 	l.mu.Lock()
 	if l.at() == over {
 		l.mu.Unlock()
@@ -138,6 +139,9 @@ func (l *link) enter(device auth.Identity) {
 	if l.b.ready() != nil { // Close may have looked for sessions before this one was there
 		l.end(ending{cause: ErrClosed, logout: true})
 	}
+	if l.b.revision.Load() != revision { // Revoke may have looked for the session before it was there
+		l.confirm(device)
+	}
 	var prior upstream.Device
 	if o := l.b.bound(old); o != nil {
 		r := o.end(ending{cause: session.ErrTakenOver, next: func() { l.login(device, nil) }})
@@ -150,6 +154,16 @@ func (l *link) enter(device auth.Identity) {
 		old.CloseChannel(session.ErrTakenOver)
 	}
 	l.login(device, prior)
+}
+
+// confirm ends the session if its identity is not the device's any more.
+func (l *link) confirm(device auth.Identity) {
+	now, err := l.b.devices.Identity(l.s.Identity())
+	if err == nil && now == device {
+		return
+	}
+	l.end(ending{cause: session.ErrRevoked, logout: true})
+	l.s.CloseChannel(session.ErrRevoked)
 }
 
 // login calls Login, and then logs out prior, the device of the session that

@@ -91,6 +91,10 @@ var (
 	// ErrHeartbeatTimeout is the cause of a session whose device was not heard
 	// for more heartbeats in a row than it may lose.
 	ErrHeartbeatTimeout = errors.New("session: heartbeats stopped")
+	// ErrRevoked is the cause of a session whose device was removed from the
+	// devices that the bridge knows, or was given another identity there. Its
+	// channel is closed; a device that is still known may come back at once.
+	ErrRevoked = errors.New("session: the device's identity has changed or was removed")
 	// ErrReused is returned for a session that was opened before: make a new one.
 	ErrReused = errors.New("session: was opened before; a session is one time online")
 	// ErrFull is returned when there are as many sessions as there may be.

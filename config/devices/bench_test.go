@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
-
-	"github.com/linkspan/linkspan/config/hocon"
 )
 
 // fleet writes a devices file with n entries and returns its path.
@@ -69,12 +67,10 @@ func BenchmarkHeld(b *testing.B) {
 }
 
 func BenchmarkIdentity(b *testing.B) {
-	t, _, err := load(fleet(b, 100_000), hocon.Limits{Bytes: 1 << 30})
+	f, err := OpenFile(fleet(b, 100_000), 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	f := &File{}
-	f.table.Store(t)
 	names := make([]string, 1024)
 	for i := range names {
 		names[i] = fmt.Sprintf("4600%011d", i*97)

@@ -3,53 +3,51 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
-
-	"github.com/linkspan/linkspan/auth"
-	"github.com/linkspan/linkspan/config/hocon"
+	"time"
 )
 
-// Policies for devices that are not in the file.
+// Policies for devices that no source knows.
 const (
-	PolicyReject   = "reject"   // they are unknown
-	PolicyTemplate = "template" // they get an identity made of their name
+	PolicyReject    = "reject"     // they are unknown
+	PolicyTemplate  = "template"   // they get an identity made of their name
+	PolicyFirstFree = "first-free" // they get an unused certificate of a pool, for ever
 )
 
 // Config is the devices section.
 type Config struct {
-	File     string   `conf:"file" doc:"the devices file: .conf, .json or .properties; empty: none"`
-	Unknown  string   `conf:"unknown" doc:"what becomes of a device that is not in the file: reject, or template"`
-	Template Template `conf:"template" doc:"the identity of devices that are not in the file, if unknown = template"`
-	MaxFile  int64    `conf:"maxFile,bytes" doc:"the file, with what it includes, must not be larger"`
+	File     string        `conf:"file" doc:"the devices: a .conf, .json, .properties or .csv file, or a directory of these; empty: none"`
+	Watch    time.Duration `conf:"watch" doc:"how often to look whether files of this section have changed; 0: never. SIGHUP reads them at once"`
+	MaxFile  int64         `conf:"maxFile,bytes" doc:"the file, with what it includes, or all files of the directory, must not be larger"`
+	HTTP     HTTPConfig    `conf:"http" doc:"a server that is asked for devices that are not in the file"`
+	Unknown  string        `conf:"unknown" doc:"what becomes of a device that is neither in the file nor known to the server: reject, template, or first-free"`
+	Template Template      `conf:"template" doc:"the identity of unknown devices, if unknown = template"`
+	Pool     string        `conf:"pool" doc:"file or directory of certificates for unknown devices, if unknown = first-free"`
+	Bindings string        `conf:"bindings" doc:"file that says which device has got which certificate of the pool; linkspan writes it"`
+	BindRate int           `conf:"bindRate" doc:"certificates of the pool that may be given out in a minute; 0: no limit"`
 }
 
-// Template makes identities of names.
-type Template struct {
-	ProductKey   string      `conf:"productKey" doc:"product of the unknown devices"`
-	DeviceName   string      `conf:"deviceName" doc:"their device name; ${identity} stands for the name the device gave, and needs double quotes around all"`
-	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"their common secret; empty where the platform needs none"`
-}
-
-// placeholder stands for the device's name in [Template].DeviceName.
-const placeholder = "${identity}"
+const defaultMaxFile = 1 << 30
 
 // DefaultConfig is devices.conf beside the process, and no unknown devices.
 func DefaultConfig() Config {
 	return Config{
-		File: "devices.conf", Unknown: PolicyReject, MaxFile: 1 << 30,
-		Template: Template{DeviceName: placeholder},
+		File: "devices.conf", Watch: 5 * time.Second, MaxFile: defaultMaxFile, HTTP: DefaultHTTPConfig(),
+		Unknown: PolicyReject, Template: Template{DeviceName: placeholder},
+		Bindings: "bindings.conf", BindRate: 6000,
 	}
 }
 
-func (c Config) validate() error {
+func (c Config) validate(extra bool) error {
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("devices: "+format, args...))
 	}
 	switch c.Unknown {
 	case PolicyReject, "":
-		if c.File == "" {
-			bad("file is empty and unknown devices are rejected: no device could come online; set file, or unknown = template")
+		if c.File == "" && c.HTTP.URL == "" && !extra {
+			bad("file is empty and unknown devices are rejected: no device could come online; set file, http.url or unknown")
 		}
 	case PolicyTemplate:
 		if strings.Count(c.Template.DeviceName, placeholder) != 1 {
@@ -58,70 +56,37 @@ func (c Config) validate() error {
 		if problem := checkName("template.productKey", c.Template.ProductKey); problem != "" {
 			bad("%s", problem)
 		}
+	case PolicyFirstFree:
+		if c.Pool == "" {
+			bad("unknown is %s, but there is no pool of certificates; set pool", PolicyFirstFree)
+		}
+		if c.Bindings == "" {
+			bad("unknown is %s, but bindings is empty; name the file that remembers who got which certificate", PolicyFirstFree)
+		} else if formatOf(c.Bindings) != "hocon" {
+			bad("bindings %q must be named .conf", c.Bindings)
+		}
 	default:
-		bad("unknown is %q; it must be %s or %s", c.Unknown, PolicyReject, PolicyTemplate)
+		bad("unknown is %q; it must be %s, %s or %s", c.Unknown, PolicyReject, PolicyTemplate, PolicyFirstFree)
 	}
-	if c.File != "" && hocon.FormatOf(c.File) == "" {
-		bad("file %q has an unknown format; name it .conf, .json or .properties", c.File)
+	if c.Pool != "" && c.Unknown != PolicyFirstFree {
+		bad("pool has no effect unless unknown = %s", PolicyFirstFree)
+	}
+	for _, f := range [][2]string{{"file", c.File}, {"pool", c.Pool}} {
+		if f[1] == "" || formatOf(f[1]) != "" {
+			continue
+		}
+		if info, err := os.Stat(f[1]); err != nil || !info.IsDir() {
+			bad("%s %q has an unknown format and is no directory; name it .conf, .json, .properties or .csv", f[0], f[1])
+		}
+	}
+	if c.Watch != 0 && c.Watch < 100*time.Millisecond {
+		bad("watch is %s, want at least 100ms, or 0 for never", c.Watch)
+	}
+	if c.BindRate < 0 {
+		bad("bindRate is %d, want 0 or more", c.BindRate)
+	}
+	if c.HTTP.URL != "" {
+		errs = append(errs, c.HTTP.validate()...)
 	}
 	return errors.Join(errs...)
-}
-
-func (c Config) limits() hocon.Limits {
-	l := hocon.Limits{Bytes: c.MaxFile}
-	if l.Bytes <= 0 {
-		l.Bytes = 1 << 30
-	}
-	return l
-}
-
-func (c Config) source() string {
-	if c.File == "" {
-		return "any file"
-	}
-	return c.File
-}
-
-// maxDeviceName is the longest device name that a template makes.
-const maxDeviceName = 64
-
-// identity makes the identity of an unknown device. Its name comes from the
-// network and becomes part of topics, so only harmless characters pass.
-func (t Template) identity(name string) (auth.Identity, error) {
-	device := strings.Replace(t.DeviceName, placeholder, name, 1)
-	if name == "" || len(device) > maxDeviceName || strings.ContainsFunc(name, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_@.:", r)
-	}) {
-		return auth.Identity{}, fmt.Errorf("devices: %.64q cannot be made a device name (at most %d of A-Z a-z 0-9 - _ @ . :); add the device to the file: %w", name, maxDeviceName, ErrUnknown)
-	}
-	return auth.Identity{ProductKey: t.ProductKey, DeviceName: device, DeviceSecret: t.DeviceSecret}, nil
-}
-
-// name is the name of which identity makes id.
-func (t Template) name(id auth.Identity) (string, bool) {
-	before, after, _ := strings.Cut(t.DeviceName, placeholder)
-	name, ok := strings.CutPrefix(id.DeviceName, before)
-	if !ok || id.ProductKey != t.ProductKey {
-		return "", false
-	}
-	if name, ok = strings.CutSuffix(name, after); !ok {
-		return "", false
-	}
-	made, err := t.identity(name)
-	return name, err == nil && made.DeviceName == id.DeviceName
-}
-
-// checkName tells what is wrong with a product key or device name, which
-// becomes part of topics.
-func checkName(what, s string) string {
-	switch {
-	case s == "":
-		return what + " is missing or empty"
-	case len(s) > 255:
-		return what + " is longer than 255 bytes"
-	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("/+#", r) }):
-		return fmt.Sprintf("%s %q holds a blank, a control character, / + or #", what, s)
-	default:
-		return ""
-	}
 }

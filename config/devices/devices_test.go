@@ -24,7 +24,7 @@ func write(t *testing.T, path, text string) {
 }
 
 // open opens a devices file with that text.
-func open(t *testing.T, name, text string) (f *File, path string) {
+func open(t *testing.T, name, text string) (f *Catalog, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), name)
 	write(t, path, text)

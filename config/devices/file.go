@@ -1,7 +1,6 @@
 package devices
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -11,157 +10,124 @@ import (
 	"github.com/linkspan/linkspan/config"
 )
 
-// ErrUnknown says that a name belongs to no device. Add the device to the file
-// and reload it, or set a template for unknown devices.
-var ErrUnknown = errors.New("devices: unknown device")
-
-// File is a devices file in memory. All methods may be called from several
-// goroutines; look-ups take no lock.
+// File is a [Source]: the devices of a file, or of a directory of files, in
+// memory. All methods may be called from several goroutines; look-ups take no
+// lock and allocate nothing.
 type File struct {
-	cfg   Config
-	table atomic.Pointer[table]
+	path  string
+	max   int64
+	pool  bool                   // of certificates, whose entries need no name
+	state atomic.Pointer[loaded] // what is in use
 
-	reload sync.Mutex // held while a file is read; Mistakes waits for it
-	bad    config.Errors
+	reload sync.Mutex // held while the file is read and swapped in
 }
 
-// Open reads the file of cfg. An error means that there is nothing to go on
-// with: the settings are wrong, or the file cannot be read. Mistakes in entries
-// are no error, see [File.Mistakes].
-func Open(cfg Config) (*File, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	f := &File{cfg: cfg}
-	f.table.Store(newTable())
-	if cfg.File == "" {
-		return f, nil
-	}
-	t, bad, err := load(cfg.File, cfg.limits())
-	if err != nil {
-		return nil, err
-	}
-	f.table.Store(t)
-	f.bad = bad
-	return f, nil
+// OpenFile reads path: a .conf, .json, .properties or .csv file, or a directory
+// of these. Together they must not be larger than maxBytes; 0: 1 GiB. An error
+// means that it cannot be read. Mistakes in entries are no error, see
+// [File.Mistakes].
+func OpenFile(path string, maxBytes int64) (*File, error) {
+	f := newFile(path, maxBytes, false)
+	_, err := f.Reload()
+	return f, err
 }
 
-// Identity is the platform's identity of the device that calls itself name. The
-// error wraps [ErrUnknown] when there is none.
+func newFile(path string, maxBytes int64, pool bool) *File {
+	if maxBytes <= 0 {
+		maxBytes = defaultMaxFile
+	}
+	f := &File{path: path, max: maxBytes, pool: pool}
+	f.publish(&loaded{table: newTable(nil)})
+	return f
+}
+
+// table is what is in use.
+func (f *File) table() *table { return f.state.Load().table }
+
+// Identity implements [Source].
 func (f *File) Identity(name string) (auth.Identity, error) {
-	t := f.table.Load()
+	t := f.table()
 	if i, ok := t.findName(name); ok {
 		return t.identity(i), nil
 	}
-	if f.cfg.Unknown == PolicyTemplate {
-		return f.cfg.Template.identity(name)
-	}
-	return auth.Identity{}, fmt.Errorf("devices: %.64q is not in %s: %w", name, f.cfg.source(), ErrUnknown)
+	return auth.Identity{}, fmt.Errorf("devices: %.64q is not in %s: %w", name, f.path, ErrUnknown)
 }
 
-// Name is the name of the device with that product key and device name; the
-// secret does not matter. ok is false when no device has them.
+// Name implements [Source].
 func (f *File) Name(id auth.Identity) (name string, ok bool) {
-	t := f.table.Load()
-	if i, found := t.findIdentity(id.ProductKey, id.DeviceName); found {
-		return t.name(i), true
-	}
-	if f.cfg.Unknown == PolicyTemplate {
-		name, ok = f.cfg.Template.name(id)
-		if _, taken := t.findName(name); taken {
-			return "", false // the file gives that name another identity
-		}
-	}
-	return name, ok
+	return f.table().nameOf(id)
 }
 
-// Len is the number of devices in the file.
-func (f *File) Len() int { return f.table.Load().live }
+func (t *table) nameOf(id auth.Identity) (name string, ok bool) {
+	i, found := t.findIdentity(id.ProductKey, id.DeviceName)
+	if !found {
+		return "", false
+	}
+	return t.name(i), true
+}
 
-// All are the devices of the file as it was when the iteration began, in its
-// order.
-func (f *File) All() iter.Seq2[string, auth.Identity] {
-	t := f.table.Load()
+// Len implements [Source].
+func (f *File) Len() int { return f.table().live }
+
+// All are the devices as they were when the iteration began, in the order of
+// the file.
+func (f *File) All() iter.Seq2[string, auth.Identity] { return f.table().all() }
+
+func (t *table) all() iter.Seq2[string, auth.Identity] {
 	return func(yield func(string, auth.Identity) bool) {
-		for i := range t.records {
-			if t.records[i].dead {
-				continue
-			}
-			if !yield(t.name(i), t.identity(i)) {
+		for i := range t.count {
+			if !t.at(i).dead && !yield(t.name(i), t.identity(i)) {
 				return
 			}
 		}
 	}
 }
 
-// Mistakes are those of the last reading of the file, in its order. A device
-// whose entry has one is not known, unless the mistake says otherwise.
-func (f *File) Mistakes() config.Errors {
-	f.reload.Lock()
-	defer f.reload.Unlock()
-	return f.bad
+// Where is the file and line of the device's entry; ok is false when it has
+// none.
+func (f *File) Where(name string) (file string, line int, ok bool) {
+	t := f.table()
+	i, ok := t.findName(name)
+	if !ok {
+		return "", 0, false
+	}
+	return t.fileOf(i), t.lineOf(i), true
 }
 
-// Changes are what a reload has changed: names of devices.
-type Changes struct {
-	Added   []string
-	Changed []string // with another identity or secret
-	Removed []string
-	// Kept are no longer in the file but stay, since the file has mistakes and
-	// may only seem to lack them. They go with the first reload without one.
-	Kept     []string
-	Mistakes config.Errors
-}
+// Mistakes are those of the last reading, in the order of the file. A device
+// whose entry has one is not known, unless the mistake says otherwise.
+func (f *File) Mistakes() config.Errors { return f.state.Load().bad }
 
 // Reload reads the file again and swaps it in at once. On an error, which means
-// that the file cannot be read, everything stays as it was.
+// that the file cannot be read, or was written meanwhile ([ErrChanging]),
+// everything stays as it was.
 func (f *File) Reload() (Changes, error) {
 	f.reload.Lock()
 	defer f.reload.Unlock()
-	if f.cfg.File == "" {
-		return Changes{}, nil
-	}
-	next, bad, err := load(f.cfg.File, f.cfg.limits())
+	next, c, err := f.next()
 	if err != nil {
 		return Changes{}, err
 	}
-	c := compare(f.table.Load(), next, len(bad) > 0)
-	c.Mistakes = bad
-	f.bad = bad
-	f.table.Store(next)
+	f.publish(next)
 	return c, nil
 }
 
-// compare tells what next changes. With keep it takes over what next lacks.
-func compare(old, next *table, keep bool) (c Changes) {
-	for i := range next.records {
-		if next.records[i].dead {
-			continue
-		}
-		name := next.name(i)
-		j, ok := old.findName(name)
-		switch {
-		case !ok:
-			c.Added = append(c.Added, name)
-		case old.identity(j) != next.identity(i):
-			c.Changed = append(c.Changed, name)
-		}
+// next reads the file, without using it yet. f.reload is held, so that nothing
+// else is published before it.
+func (f *File) next() (*loaded, Changes, error) {
+	old := f.table()
+	l, err := load(f.path, f.max, f.pool, old)
+	if err != nil {
+		return nil, Changes{}, err
 	}
-	for i := range old.records {
-		if old.records[i].dead {
-			continue
-		}
-		name := old.name(i)
-		if _, ok := next.findName(name); ok {
-			continue
-		}
-		id := old.identity(i)
-		if _, taken := next.findIdentity(id.ProductKey, id.DeviceName); keep && !taken {
-			next.put(name, id, old.records[i].line, old.fileOf(i))
-			c.Kept = append(c.Kept, name)
-			continue
-		}
-		c.Removed = append(c.Removed, name)
-	}
-	return c
+	c := compare(old, l.table, len(l.bad) > 0)
+	l.table.settle()
+	c.Mistakes = l.bad
+	return l, c, nil
 }
+
+// publish makes l what is in use.
+func (f *File) publish(l *loaded) { f.state.Store(l) }
+
+// looked is what the files looked like when they were read last.
+func (f *File) looked() stamps { return f.state.Load().files }

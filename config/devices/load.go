@@ -3,7 +3,11 @@ package devices
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
@@ -23,55 +27,100 @@ var entryKeys = [3]string{keyProduct, keyDevice, keySecret}
 // counted in the last.
 const maxMistakes = 1000
 
-// loader builds a table of one file.
-type loader struct {
-	table   *table
-	bad     config.Errors
-	unsaid  int // mistakes beyond maxMistakes
-	partial map[string]*partialEntry
-	order   []string // of partial
-	scalars []scalarEntry
+// ErrChanging says that a file was written while it was read, so that what was
+// read may be half of it. Nothing of it is used; load it again.
+var ErrChanging = errors.New("devices: changed while it was read")
+
+// loaded is what one reading of a path gave.
+type loaded struct {
+	table *table
+	bad   config.Errors
+	files stamps // everything that was read or looked for
 }
 
-// partialEntry gathers an entry that is written name.key = value.
-type partialEntry struct {
-	pos    hocon.Position
-	values [3]*hocon.Value
-}
-
-type scalarEntry struct {
-	key string
-	pos hocon.Position
-}
-
-// load reads a devices file. The error is for a file that cannot be read as a
-// whole.
-func load(path string, limits hocon.Limits) (*table, config.Errors, error) {
-	l := &loader{table: newTable(), partial: map[string]*partialEntry{}}
-	referenced := map[string]bool{}
-	err := hocon.ScanFile(path, hocon.ScanOptions{
-		Options: hocon.Options{Limits: limits}, Flat: true, MaxBad: maxMistakes, Referenced: referenced,
-		Bad: func(e *hocon.Error) { l.report(e.Pos, "", e.Problem, e.Hint) },
-	}, l.entry)
-	switch {
-	case errors.Is(err, hocon.ErrTooManyMistakes):
-		return nil, nil, fmt.Errorf("devices: %s: %w; the first is: %w", path, err, l.bad[0])
-	case err != nil:
-		return nil, nil, fmt.Errorf("devices: %w", err)
+// load reads the devices of path: a file, or a directory of files; with pool,
+// certificates that need no name. The table is to take the place of prev, which
+// may be nil, and has to be settled. The error is for a path that cannot be read
+// as a whole.
+func load(path string, maxBytes int64, pool bool, prev *table) (*loaded, error) {
+	l := &loader{path: path, pool: pool, table: newTable(prev)}
+	if err := l.read(maxBytes); err != nil {
+		return nil, err
 	}
-	for _, s := range l.scalars {
-		if !referenced[s.key] {
-			l.report(s.pos, s.key, "is a single value", "write name { productKey = ..., deviceName = ..., deviceSecret = ... }")
-		}
-	}
-	for _, name := range l.order {
-		e := l.partial[name]
-		l.add(name, e.pos, e.values)
+	if changed := l.files.changed(); changed != "" {
+		return nil, fmt.Errorf("%w: %s; reload when it is whole", ErrChanging, changed)
 	}
 	if l.unsaid > 0 {
 		l.bad = append(l.bad, &config.Error{File: path, Problem: fmt.Sprintf("has %d more mistakes", l.unsaid), Hint: "correct these first"})
 	}
-	return l.table, l.bad, nil
+	return &loaded{table: l.table, bad: l.bad, files: l.files}, nil
+}
+
+// loader builds a table.
+type loader struct {
+	path   string
+	pool   bool
+	table  *table
+	bad    config.Errors
+	unsaid int // mistakes beyond maxMistakes
+	files  stamps
+}
+
+func (l *loader) read(maxBytes int64) error {
+	info, err := os.Stat(l.path)
+	if err == nil && info.IsDir() {
+		return l.directory(maxBytes)
+	}
+	return l.file(l.path, maxBytes)
+}
+
+// directory reads all devices files of a directory, in the order of their
+// names. Names that begin with a period are not read: editors and Kubernetes
+// keep their own there.
+func (l *loader) directory(maxBytes int64) error {
+	l.files.add(l.path)
+	entries, err := os.ReadDir(l.path)
+	if err != nil {
+		return fmt.Errorf("devices: %w", err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(l.path, e.Name())
+		info, err := os.Stat(name) // follows links
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() || strings.HasPrefix(e.Name(), ".") || formatOf(name) == "" {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("devices: %w", err)
+		}
+		if maxBytes -= info.Size(); maxBytes < 0 {
+			return fmt.Errorf("devices: the files of %s are larger than maxFile; raise it: %w", l.path, errTooLarge)
+		}
+		if err := l.file(name, info.Size()+maxBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errTooLarge says that files are larger than maxFile allows.
+var errTooLarge = errors.New("too large")
+
+func (l *loader) file(name string, maxBytes int64) error {
+	if formatOf(name) == formatCSV {
+		return l.csv(name, maxBytes)
+	}
+	h := hoconLoader{loader: l, partial: map[string]*partialEntry{}}
+	return h.file(name, maxBytes)
+}
+
+const formatCSV = "csv"
+
+// formatOf is the format that the extension of name tells; empty: none of ours.
+func formatOf(name string) string {
+	if strings.EqualFold(filepath.Ext(name), ".csv") {
+		return formatCSV
+	}
+	return hocon.FormatOf(name)
 }
 
 func (l *loader) report(pos hocon.Position, key, problem, hint string) {
@@ -82,112 +131,47 @@ func (l *loader) report(pos hocon.Position, key, problem, hint string) {
 	l.bad = append(l.bad, &config.Error{File: pos.File, Line: pos.Line, Column: pos.Column, Key: strings.Clone(key), Problem: problem, Hint: hint})
 }
 
-// entry takes one field of the file.
-func (l *loader) entry(e hocon.Entry) error {
-	last := e.Path[len(e.Path)-1]
-	switch {
-	case e.Value.Kind() == hocon.Object && len(e.Path) == 1:
-		l.object(last, e)
-	case e.Value.Kind() == hocon.Object:
-		joined := strings.Join(e.Path, ".")
-		l.report(e.Pos, hocon.FormatPath(e.Path), "an unquoted period divides the device's name", fmt.Sprintf("write %q { ... }", joined))
-	case len(e.Path) == 1:
-		if e.Value.Kind() != hocon.Null && len(l.scalars) < maxMistakes {
-			l.scalars = append(l.scalars, scalarEntry{last, e.Pos})
-		}
-	default:
-		l.part(e)
-	}
-	return nil
-}
-
-// object takes name { ... }.
-func (l *loader) object(name string, e hocon.Entry) {
-	var values [3]*hocon.Value
-	for _, f := range e.Value.Fields() {
-		if i := keyNumber(f.Key); i >= 0 {
-			values[i] = f.Value
-			continue
-		}
-		hint := "an entry has " + strings.Join(entryKeys[:], ", ")
-		if like := config.Nearest(f.Key, entryKeys[:]); like != "" {
-			hint = "did you mean " + like + "?"
-		}
-		l.report(f.Pos(), hocon.FormatPath([]string{name, f.Key}), "is not a known key", hint)
-	}
-	l.add(name, e.Pos, values)
-}
-
-func keyNumber(key string) int {
-	for i, k := range entryKeys {
-		if k == key {
-			return i
-		}
-	}
-	return -1
-}
-
-// part takes name.key = value.
-func (l *loader) part(e hocon.Entry) {
-	last := len(e.Path) - 1
-	i := keyNumber(e.Path[last])
-	if i < 0 {
-		hint := "an entry has " + strings.Join(entryKeys[:], ", ")
-		if like := config.Nearest(e.Path[last], entryKeys[:]); like != "" {
-			hint = "did you mean " + like + "?"
-		}
-		l.report(e.Pos, hocon.FormatPath(e.Path), "is not a known key", hint)
-		return
-	}
-	name := strings.Join(e.Path[:last], ".")
-	p := l.partial[name]
-	if p == nil {
-		p = &partialEntry{pos: e.Pos}
-		l.partial[name] = p
-		l.order = append(l.order, name)
-	}
-	p.values[i] = e.Value
-}
-
-// add checks an entry and puts it into the table.
-func (l *loader) add(name string, pos hocon.Position, values [3]*hocon.Value) {
-	var texts [3]string
-	key := hocon.FormatPath([]string{name})
-	for i, v := range values {
-		switch v.Kind() {
-		case hocon.Null:
-		case hocon.Array, hocon.Object:
-			l.report(v.Pos(), key+"."+entryKeys[i], "is "+v.Kind().String()+", want a text", "")
-			return
-		default:
-			texts[i] = v.Text() //nolint:gosec // there are three of both
-		}
-	}
-	id := auth.Identity{ProductKey: texts[0], DeviceName: texts[1], DeviceSecret: auth.Secret(texts[2])}
-	problems := []string{checkName(keyProduct, id.ProductKey), checkName(keyDevice, id.DeviceName)}
-	if name == "" || len(name) > maxText {
-		problems = append(problems, fmt.Sprintf("the device's own name must have 1 to %d bytes", maxText))
-	}
-	if len(texts[2]) > maxText { //nolint:gosec // there are three
-		problems = append(problems, fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText))
+// add checks an entry and puts it into the table. texts are those of entryKeys.
+func (l *loader) add(name string, pos hocon.Position, texts [3]string) {
+	e := entry{
+		name: name, line: int32(min(pos.Line, 1<<31-1)), file: pos.File, //nolint:gosec // just bounded
+		id: auth.Identity{ProductKey: texts[0], DeviceName: texts[1], DeviceSecret: auth.Secret(texts[2])},
 	}
 	ok := true
-	for _, p := range problems {
-		if p != "" {
-			l.report(pos, key, p, "")
+	for _, problem := range checkEntry(name, e.id) {
+		if problem != "" {
+			l.report(pos, keyOf(name), problem, "")
 			ok = false
 		}
 	}
 	if !ok {
 		return
 	}
-	if old, twice := l.table.findName(name); twice {
-		l.report(pos, key, fmt.Sprintf("stands twice, first at %s:%d; this one counts", l.table.fileOf(old), l.table.records[old].line), "remove one")
+	t := l.table
+	k := t.keysOf(&e)
+	old, twice := t.findNameHash(k.nameHash, name)
+	if twice {
+		l.report(pos, keyOf(name), fmt.Sprintf("stands twice, first at %s:%d; this one counts", t.fileOf(old), t.lineOf(old)), "remove one")
 	}
-	if old, taken := l.table.findIdentity(id.ProductKey, id.DeviceName); taken && l.table.name(old) != name {
-		l.report(pos, key, fmt.Sprintf("%s is already %s at %s:%d; this one is left out", id, l.table.name(old), l.table.fileOf(old), l.table.records[old].line),
+	if other, taken := t.findIDHash(k.idHash, k.product, e.id.DeviceName); taken && t.name(other) != name {
+		l.report(pos, keyOf(name), fmt.Sprintf("%s is already %s at %s:%d; this one is left out", e.id, t.name(other), t.fileOf(other), t.lineOf(other)),
 			"two devices with one identity would push each other offline")
 		return
 	}
-	l.table.put(name, id, int32(min(pos.Line, 1<<31-1)), pos.File) //nolint:gosec // just bounded
+	t.add(&e, k, old, twice)
+}
+
+func keyOf(name string) string { return hocon.FormatPath([]string{name}) }
+
+// checkEntry tells what is wrong with an entry; empty texts say nothing.
+func checkEntry(name string, id auth.Identity) (problems [4]string) {
+	problems[0] = checkName(keyProduct, id.ProductKey)
+	problems[1] = checkName(keyDevice, id.DeviceName)
+	if name == "" || len(name) > maxText || !utf8.ValidString(name) {
+		problems[2] = fmt.Sprintf("the device's own name must be UTF-8 of 1 to %d bytes", maxText)
+	}
+	if len(id.DeviceSecret) > maxText {
+		problems[3] = fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText)
+	}
+	return problems
 }

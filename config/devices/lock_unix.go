@@ -1,0 +1,18 @@
+//go:build unix
+
+package devices
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock keeps other processes that use the same file waiting until it is closed.
+func lock(f *os.File) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR { //nolint:errorlint,gosec // it is exactly that error; descriptors are small
+			return os.NewSyscallError("flock", err)
+		}
+	}
+}
