@@ -34,7 +34,7 @@ func ParseFile(name string, opts Options) (*Document, error) {
 
 func read(name string, r io.Reader, opts Options) (*Document, error) {
 	d := &Document{root: newObject(place{file: &name, line: 1, column: 1}), opts: opts}
-	p := &parser{session: newSession(opts), name: name, including: []string{identityOf(name)}}
+	p := &parser{session: newSession(opts, name), name: name, including: []string{identityOf(name)}}
 	if err := p.read(r, d.root); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (d *Document) Set(path []string, text, source string) error {
 	}
 	val := &node{kind: nodeString, at: place{file: &source}, text: text}
 	if text != "" && (text[0] == '[' || text[0] == '{' || text[0] == '"') {
-		p := &parser{session: newSession(Options{Limits: d.opts.Limits, NoIncludes: true}), lex: newLexer(source, []byte(text)), name: source}
+		p := &parser{session: newSession(Options{Limits: d.opts.Limits, NoIncludes: true}, source), lex: newLexer(source, []byte(text)), name: source}
 		err := p.advance()
 		if err == nil {
 			val, err = p.value(path)

@@ -244,7 +244,7 @@ func TestUnits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		"5s": 5 * time.Second, "10 seconds": 10 * time.Second, "1500": 1500 * time.Millisecond, "1.5h": 90 * time.Minute, " 0.5 s ": 500 * time.Millisecond,
-		"100us": 100 * time.Microsecond, "7 days": 168 * time.Hour, "-1m": -time.Minute, "4878955355435272204ns": 4878955355435272204, "1 nano": 1,
+		"100us": 100 * time.Microsecond, "7 days": 168 * time.Hour, "-1m": -time.Minute, "4878955355435272204ns": 4878955355435272204, "1 nano": 1, "1e3s": 1000 * time.Second, "+5s": 5 * time.Second, "-.5s": -500 * time.Millisecond, "2 milli": 2 * time.Millisecond,
 	} {
 		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("ParseDuration(%q) = %v, %v, want %v", text, got, err, want)
@@ -257,7 +257,7 @@ func TestUnits(t *testing.T) {
 			t.Errorf("ParseSize(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "s", "5 parsecs", "1h30m", "1e3s", "--5s", "1/2s", "0x10s", "9223372036854775808ns", "300 years", strings.Repeat("9", 1000) + "s"} {
+	for _, text := range []string{"", "s", "5 parsecs", "1h30m", "1e99s", "1e3e3s", "--5s", "1/2s", "0x10s", "9223372036854775808ns", "300 years", strings.Repeat("9", 1000) + "s"} {
 		if got, err := ParseDuration(text); !errors.Is(err, ErrUnit) {
 			t.Errorf("ParseDuration(%q) = %v, %v, want ErrUnit", text, got, err)
 		}

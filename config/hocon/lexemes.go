@@ -29,6 +29,9 @@ func (l *lexer) scan() (t token, end int, err error) {
 	case c == '"':
 		return l.scanQuoted(i)
 	case c == '#', c == '/' && l.is(i+1, '/'):
+		if l.json {
+			return token{}, i, l.placeOf(i).errorf(jsonHint, "JSON has no comments")
+		}
 		return token{kind: tokComment}, l.lineEnd(i), nil
 	case c == '$' && l.is(i+1, '{'):
 		return l.scanSubst(i)

@@ -23,6 +23,7 @@ type lexer struct {
 	failed bool        // src could not be filled
 	read   int64       // bytes taken from r
 	max    int64       // bytes r may give
+	json   bool        // neither comments nor triple quotes
 	names  [256]string // texts that came lately, see intern
 }
 

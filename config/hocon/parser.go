@@ -17,19 +17,22 @@ type parser struct {
 	inArray   int
 	including []string // the files that are being read, outermost first
 	name      string   // of the file, for includes beside it
+	json      bool     // the file must be JSON, strictly
+	loose     bool     // see includeFile
 	scan      *scan    // takes the fields of the root as they come; nil: they are gathered
 }
 
 // session is what all files of one document share.
 type session struct {
-	opts     Options
-	limits   Limits
-	bytes    int64
-	includes int
+	opts      Options
+	limits    Limits
+	outermost string // the file that begins the document
+	bytes     int64
+	includes  int
 }
 
-func newSession(opts Options) *session {
-	return &session{opts: opts, limits: opts.Limits.withDefaults()}
+func newSession(opts Options, outermost string) *session {
+	return &session{opts: opts, limits: opts.Limits.withDefaults(), outermost: outermost}
 }
 
 func (p *parser) advance() (err error) {
@@ -90,6 +93,9 @@ func (p *parser) parseRoot(root *node) error {
 		}
 		return nil
 	default:
+		if p.json {
+			return p.unlikeJSON("'{'")
+		}
 		return p.fields(root, tokEOF)
 	}
 }
@@ -135,6 +141,9 @@ func (p *parser) fields(o *node, end tokenKind) error {
 // separator goes over what stands between elements: newlines, one comma, or
 // nothing before the end.
 func (p *parser) separator(end tokenKind) error {
+	if p.json {
+		return p.jsonSeparator(end)
+	}
 	if err := p.skipBlank(); err != nil {
 		return err
 	}
@@ -177,6 +186,9 @@ func (p *parser) unexpected(want string) error {
 
 // field parses an include, or a key with its value.
 func (p *parser) field(o *node) error {
+	if p.json {
+		return p.jsonField(o)
+	}
 	if p.tok.kind == tokUnquoted && p.tok.text == "include" {
 		return p.include(o)
 	}

@@ -5,6 +5,9 @@ import "fmt"
 // value parses the pieces of a value up to the end of its line, a comma or a
 // closing bracket.
 func (p *parser) value(path []string) (*node, error) {
+	if p.json {
+		return p.jsonValue()
+	}
 	var first *node
 	var pieces []*node // all of them, once there are two
 	var blank token

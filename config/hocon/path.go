@@ -29,7 +29,7 @@ func (b *pathBuilder) unquoted(s string) {
 	b.any = true
 	for {
 		before, after, found := strings.Cut(s, ".")
-		if strings.TrimFunc(before, isSpace) != "" {
+		if before != "" {
 			b.filled = true
 		}
 		b.part.WriteString(before)

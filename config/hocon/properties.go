@@ -8,7 +8,7 @@ import (
 )
 
 // properties parses a Java properties file (java.util.Properties.load) into
-// root: keys split at periods, all values strings. Where a key has both a value
+// root: keys split at periods, all values strings, unless p.loose. Where a key has both a value
 // and keys beneath it, those beneath win.
 func (p *parser) properties(root *node) error {
 	text, err := p.lex.all()
@@ -26,6 +26,9 @@ func (p *parser) properties(root *node) error {
 			return at.errorf("", "the key has more than %d parts", p.limits.Depth)
 		}
 		val := &node{kind: nodeString, at: at, text: s.value}
+		if p.loose {
+			val.kind = looseKind(s.value)
+		}
 		if p.scan != nil {
 			if err := p.scan.take(path, at, val); err != nil {
 				return err
@@ -38,6 +41,19 @@ func (p *parser) properties(root *node) error {
 		root.setPath(path, at, val)
 	}
 	return nil
+}
+
+// looseKind is what a property's value is when the reference implementation
+// takes the file for HOCON: a number or a boolean, if it looks like one.
+func looseKind(text string) nodeKind {
+	if kind := literalKind(text); kind == nodeBool {
+		return kind
+	}
+	l := newLexer("", []byte(text))
+	if t, err := l.next(); err == nil && t.kind == tokNumber && len(t.text) == len(text) {
+		return nodeNumber
+	}
+	return nodeString
 }
 
 // descend is the node at path, nil if there is none.

@@ -9,7 +9,7 @@ import (
 
 // scanQuoted takes "..." with JSON's escapes, or """...""" without any.
 func (l *lexer) scanQuoted(i int) (token, int, error) {
-	if l.is(i+1, '"') && l.is(i+2, '"') {
+	if !l.json && l.is(i+1, '"') && l.is(i+2, '"') {
 		return l.scanTriple(i)
 	}
 	j := i + 1

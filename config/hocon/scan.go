@@ -74,7 +74,7 @@ func scanOnce(name string, opts Options, s *scan) error {
 		return &Error{Pos: Position{File: name}, Problem: "cannot open the file: " + err.Error(), Err: err}
 	}
 	defer r.Close()
-	p := &parser{session: newSession(opts), name: name, including: []string{identityOf(name)}, scan: s}
+	p := &parser{session: newSession(opts, name), name: name, including: []string{identityOf(name)}, scan: s}
 	err = p.read(r, newObject(place{file: &name}))
 	var own *eachError
 	if errors.As(err, &own) {
