@@ -117,7 +117,7 @@ func (s *Successes) Add(k Key) {
 	now := s.now().Sub(s.began)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.young) >= (s.cfg.Entries+1)/2 {
+	if len(s.young) >= max(1, s.cfg.Entries/2) {
 		s.old, s.young = s.young, make(map[Key]time.Duration)
 	}
 	delete(s.old, k)
