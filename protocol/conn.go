@@ -24,6 +24,10 @@ var ErrOffline = errors.New("protocol: device is not online")
 // under way.
 var ErrBusy = errors.New("protocol: a login is under way")
 
+// ErrTooLong is returned by [Conn.Send] when the message does not fit into a
+// datagram. Nothing was sent, and the connection stays as it is.
+var ErrTooLong = errors.New("protocol: message does not fit into a datagram")
+
 // ErrNoEncoder is returned by [Conn.Send] of a protocol that has no encoder.
 var ErrNoEncoder = errors.New("protocol: the protocol has no encoder")
 
@@ -43,6 +47,7 @@ type Conn[M any] struct {
 	attaching int32              // logins of further devices under way
 	rest      int32              // how many bytes the decoder found incomplete, 0 when it did not
 	waiting   bool               // for a login of its own device; nothing is decoded meanwhile
+	datagrams bool               // the peer sends datagrams; see Datagrams
 	closed    bool               // Closed was called
 	ending    atomic.Bool        // Close was called; nothing more is decoded
 }
@@ -57,7 +62,8 @@ const (
 )
 
 // Send encodes msg for the device. All that is sent in one callback of the loop
-// leaves in one write when the callback ends.
+// leaves in one write when the callback ends; over datagrams each message leaves
+// at once, in a datagram of its own.
 func (c *Conn[M]) Send(msg M) error {
 	if c.protocol.Encoder == nil {
 		return ErrNoEncoder
@@ -73,7 +79,7 @@ func (c *Conn[M]) Send(msg M) error {
 		return fmt.Errorf("protocol: encode: %w", err)
 	}
 	*c.out = out
-	if len(out) >= flushAt {
+	if len(out) >= flushAt || c.datagrams {
 		return c.flush()
 	}
 	return nil

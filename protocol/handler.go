@@ -73,6 +73,9 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 		}
 		if decoding { // nobody knows how long the frame is: give up its first byte
 			*n = start + 1
+			if c.datagrams {
+				*n = len(in)
+			}
 			c.decoder = c.protocol.Decoder()
 		}
 		err = c.transport.Fault(newPanicError(r), in[start:*n])
@@ -86,6 +89,12 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 			return false, badDecoder(used, len(in)-start, err)
 		}
 		*n += used // before Received, so that a panic there costs this frame and no other
+		if c.datagrams && err != nil {
+			if more, cause := c.skipDatagram(err, in, start, n, *messages); !more {
+				return false, cause
+			}
+			continue
+		}
 		if err == codec.ErrIncomplete {
 			c.rest = int32(len(in) - *n) //nolint:gosec // servers bound what they hold far below
 			return false, nil
@@ -118,6 +127,31 @@ func (c *Conn[M]) skip(err error, frame []byte) error {
 		return fmt.Errorf("%w: %w", ErrUnsynchronised, err)
 	}
 	return nil
+}
+
+// ErrCutShort is the fault of a datagram that ends inside a message.
+var ErrCutShort = errors.New("protocol: the datagram ends inside a message")
+
+// skipDatagram counts a damaged frame, in[start:*n], and says whether there may
+// be more behind it in the datagram. What no decoder can follow ends with the
+// datagram, and the decoder for the next one is a new one.
+func (c *Conn[M]) skipDatagram(err error, in []byte, start int, n *int, messages int) (more bool, cause error) {
+	var fatal *codec.FatalError
+	incomplete := err == codec.ErrIncomplete
+	if !incomplete && !errors.As(err, &fatal) {
+		cause = c.transport.Fault(err, in[start:*n])
+		return cause == nil, cause
+	}
+	padding := *n == len(in) && messages > 0
+	*n = len(in)
+	c.decoder = c.protocol.Decoder()
+	if incomplete {
+		if padding {
+			return false, nil
+		}
+		err = ErrCutShort
+	}
+	return false, c.transport.Fault(err, in[start:])
 }
 
 // ErrUnsynchronised closes a connection whose decoder gave the stream up with a

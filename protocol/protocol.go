@@ -86,6 +86,16 @@ type Transport interface {
 	Fault(err error, frame []byte) error
 }
 
+// Datagrams is implemented by transports whose peers may send datagrams, which
+// have bounds of their own, instead of a stream of bytes. When it says so,
+// Handler.Data gets one datagram at a time, or what it left of one, and each
+// message is written by itself: what is left incomplete at a datagram's end is a
+// fault, and never goes together with the next datagram.
+type Datagrams interface {
+	// Datagrams says whether the peer sends datagrams. It is asked once.
+	Datagrams() bool
+}
+
 // Uplink is what a connection needs of whoever leads to the platform. Its
 // methods do not block and may be called from any goroutine; done, if not nil,
 // is called once, from any goroutine, perhaps before the method returns.

@@ -44,7 +44,11 @@ func Define[M, C any](name string, defaults C, build func(C) (Protocol[M], error
 			return nil, fmt.Errorf("protocol: %s: %w", name, err)
 		}
 		return func(t Transport, h *Host) Handler {
-			return handler[M]{&Conn[M]{transport: t, host: h, protocol: &p, decoder: p.Decoder(), adapter: p.Adapter()}}
+			d, ok := t.(Datagrams)
+			return handler[M]{&Conn[M]{
+				transport: t, host: h, protocol: &p, decoder: p.Decoder(), adapter: p.Adapter(),
+				datagrams: ok && d.Datagrams(),
+			}}
 		}, nil
 	}}
 }

@@ -35,6 +35,7 @@ import (
 //	connections        refused: as many connections as Limits.MaxConnections or Config.MaxConnections
 //	address            refused, or ended when its PROXY header names the address: as many connections of one address as Limits.MaxPerAddress
 //	proxy              refused or ended: no PROXY header that could be believed; see err
+//	evicted            UDP: a peer whose device was never online made room for a new one; a flood of forged addresses, or Limits.MaxConnections is too low
 //	files              refused: the process has no file descriptors left; raise its limit (ulimit -n)
 type Cause uint8 //nolint:errname // an enum that is also an error
 
@@ -65,6 +66,7 @@ const (
 	CauseAddress                         // refused: too many connections of the address
 	CauseFiles                           // refused: no file descriptors left
 	CauseProxy                           // no PROXY header that could be believed
+	CauseEvicted                         // a UDP peer that made room for a new one
 	causes                               // how many there are
 )
 
@@ -91,6 +93,7 @@ var causeTexts = [causes]string{
 	CauseAddress:        "address",
 	CauseFiles:          "files",
 	CauseProxy:          "proxy",
+	CauseEvicted:        "evicted",
 }
 
 // String is the cause's text in logs and metrics.

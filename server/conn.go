@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -56,9 +57,14 @@ type flags struct {
 }
 
 func newConn(l *listener, remote netip.AddrPort) *conn {
-	c := &conn{listener: l, remote: remote, index: noConnection}
-	c.timer.Value = c
+	c := &conn{}
+	c.init(l, remote)
 	return c
+}
+
+func (c *conn) init(l *listener, remote netip.AddrPort) {
+	c.listener, c.remote, c.index = l, remote, noConnection
+	c.timer.Value = c
 }
 
 // Write implements protocol.Peer.
@@ -67,10 +73,13 @@ func (c *conn) Write(p []byte) error {
 		return net.ErrClosed
 	}
 	c.wrote = true
-	n := &c.loop.counters[c.listener.index]
-	add(&n.writes, 1)
-	add(&n.bytesOut, uint64(len(p)))
+	if !c.listener.datagrams { // peers count what leaves
+		c.countWrite(p)
+	}
 	if err := c.socket.write(p); err != nil {
+		if errors.Is(err, errDropped) {
+			return nil
+		}
 		return err
 	}
 	if out := c.socket.outbound(); out > c.listener.limits.MaxOutbound {
@@ -78,6 +87,13 @@ func (c *conn) Write(p []byte) error {
 		return c.request.Load()
 	}
 	return nil
+}
+
+// countWrite counts what is written to the socket.
+func (c *conn) countWrite(p []byte) {
+	n := &c.loop.counters[c.listener.index]
+	add(&n.writes, 1)
+	add(&n.bytesOut, uint64(len(p)))
 }
 
 // Close implements protocol.Peer.

@@ -12,7 +12,11 @@ import (
 // offer gives the handler what is held once more, after a task.
 func (c *conn) offer() {
 	if !c.ended && c.request.Load() == nil && c.pending != nil && !c.loop.draining {
-		c.receive(nil)
+		if c.listener.datagrams {
+			c.offerDatagrams()
+		} else {
+			c.receive(nil)
+		}
 	}
 	c.settle()
 }
@@ -20,6 +24,10 @@ func (c *conn) offer() {
 // receive gives the handler what has arrived, behind what is held, and holds
 // what it leaves.
 func (c *conn) receive(in []byte) {
+	if c.listener.datagrams {
+		c.receiveDatagram(in)
+		return
+	}
 	fresh, held := len(in), 0
 	if c.pending != nil {
 		held = len(*c.pending)

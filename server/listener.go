@@ -27,10 +27,13 @@ type listener struct {
 	limits Limits
 	proxy  *proxy // nil: no header is expected
 
-	socket   net.Listener // set by Start
-	open     atomic.Int64
-	accepted atomic.Uint64
-	refused  [causes]atomic.Uint64
+	datagrams bool         // the listener's network is UDP
+	socket    net.Listener // set by Start; nil for UDP
+	sockets   []*udpSocket // set by Start; nil for TCP
+	local     net.Addr     // set by Start
+	open      atomic.Int64
+	accepted  atomic.Uint64
+	refused   [causes]atomic.Uint64
 }
 
 // listen opens the socket.
@@ -50,7 +53,7 @@ func (l *listener) listen(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		l.socket = socket
+		l.socket, l.local = socket, socket.Addr()
 		return nil
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -176,11 +179,25 @@ func (s *Server) free(c *conn) {
 		s.addresses.give(c.listener.index, c.remote.Addr())
 	}
 	c.listener.open.Add(-1)
+	if c.listener.datagrams {
+		s.peers.Add(-1)
+		s.noteEmpty()
+		return
+	}
 	s.release()
 }
 
 func (s *Server) release() {
-	if s.open.Add(-1) == 0 {
+	s.open.Add(-1)
+	s.noteEmpty()
+}
+
+// present is how many connections there are, UDP peers among them.
+func (s *Server) present() int64 { return s.open.Load() + s.peers.Load() }
+
+// noteEmpty tells shutdown when there are none.
+func (s *Server) noteEmpty() {
+	if s.present() == 0 {
 		select {
 		case s.empty <- struct{}{}:
 		default:

@@ -16,7 +16,7 @@ import (
 // what mu guards belongs to the loop's goroutine.
 type loop struct {
 	server *Server
-	events gnet.EventLoop
+	events executor
 
 	now      time.Time // when the present callback began
 	ms       int64     // the same, in milliseconds since the server was made
@@ -64,7 +64,13 @@ const (
 	noConnection = -1
 )
 
-func newLoop(s *Server, events gnet.EventLoop) *loop {
+// executor runs functions on a loop's goroutine: gnet's event loop, or one of
+// our own for UDP. Execute may be called from any goroutine.
+type executor interface {
+	Execute(ctx context.Context, task gnet.Runnable) error
+}
+
+func newLoop(s *Server, events executor) *loop {
 	l := &loop{
 		server:   s,
 		events:   events,

@@ -28,13 +28,16 @@ type Server struct {
 	engine         *gnet.Client // gnet's name for an engine that does not listen itself
 	made           time.Time
 
-	open      atomic.Int64 // connections whose sockets are open, and those about to be
+	open      atomic.Int64 // TCP connections whose sockets are open, and those about to be
+	peers     atomic.Int64 // UDP peers
+	udp       []*udpLoop   // set by Start
 	pending   atomic.Int64 // undecoded bytes of all connections
 	addresses addresses
 	stacks    *stacks
 	endLog    *limitedLog
 	faultLog  *limitedLog
 	refuseLog *limitedLog
+	dropLog   *limitedLog
 
 	accepting sync.WaitGroup // goroutines of accept
 	closing   chan struct{}  // closed when Close begins
@@ -76,6 +79,7 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		endLog:    newLimitedLog(100, 1000),
 		faultLog:  newLimitedLog(10, 100),
 		refuseLog: newLimitedLog(1, 10),
+		dropLog:   newLimitedLog(1, 10),
 		closing:   make(chan struct{}),
 		empty:     make(chan struct{}, 1),
 		closed:    make(chan struct{}),
@@ -99,7 +103,7 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("listener %q: %w", given.Name, err))
 		}
-		s.listeners = append(s.listeners, &listener{Listener: given, index: i, limits: given.Limits, proxy: proxy})
+		s.listeners = append(s.listeners, &listener{Listener: given, index: i, limits: given.Limits, proxy: proxy, datagrams: given.isUDP()})
 	}
 	if len(listeners) == 0 {
 		errs = append(errs, errors.New("no listeners"))
@@ -152,7 +156,15 @@ func (s *Server) Start(ctx context.Context) error {
 	s.started = true
 	var errs []error
 	for _, l := range s.listeners {
+		if l.datagrams {
+			continue
+		}
 		if err := l.listen(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 0 {
+		if err := s.listenUDP(ctx); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -162,6 +174,7 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
+		s.closeUDP()
 		for _, l := range s.listeners {
 			if l.socket != nil {
 				_ = l.socket.Close() // nothing to lose
@@ -172,12 +185,15 @@ func (s *Server) Start(ctx context.Context) error {
 		close(s.closed)
 		return fmt.Errorf("server: start: %w", err)
 	}
+	s.runUDP()
 	for _, l := range s.listeners {
-		s.accepting.Add(acceptors)
-		for range acceptors {
-			go s.accept(l) // ends when the socket is closed; Close waits
+		if !l.datagrams {
+			s.accepting.Add(acceptors)
+			for range acceptors {
+				go s.accept(l) // ends when the socket is closed; Close waits
+			}
 		}
-		s.log.Info("listening on "+l.socket.Addr().String(), zap.String("listener", l.Name), zap.String("protocol", l.Protocol))
+		s.log.Info("listening on "+l.Network+" "+l.local.String(), zap.String("listener", l.Name), zap.String("protocol", l.Protocol))
 	}
 	return nil
 }
@@ -188,8 +204,8 @@ func (s *Server) Addr(name string) net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.listeners {
-		if l.Name == name && l.socket != nil {
-			return l.socket.Addr()
+		if l.Name == name {
+			return l.local
 		}
 	}
 	return nil
@@ -242,13 +258,13 @@ func (s *Server) shutdown(ctx context.Context) {
 	for _, l := range s.allLoops() {
 		l.do(nil, l.endAll) //nolint:contextcheck // a loop has no context
 	}
-	for s.open.Load() > 0 && ctx.Err() == nil {
+	for s.present() > 0 && ctx.Err() == nil {
 		select {
 		case <-s.empty:
 		case <-ctx.Done():
 		}
 	}
-	if left := s.open.Load(); left > 0 {
+	if left := s.present(); left > 0 {
 		s.err = fmt.Errorf("server: close: %d connections were cut off: %w", left, ctx.Err())
 	}
 	<-accepted // with the loops alive, for they answer each acceptor
@@ -259,6 +275,7 @@ func (s *Server) shutdown(ctx context.Context) {
 	if err := s.engine.Stop(); err != nil && s.err == nil {
 		s.err = fmt.Errorf("server: close: %w", err)
 	}
+	s.stopUDP()
 	for _, l := range loops {
 		l.drain()
 	}

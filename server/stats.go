@@ -27,6 +27,7 @@ type ListenerStats struct {
 	Reads         uint64            `metric:"linkspan_server_reads_total" doc:"reads from sockets"`
 	Writes        uint64            `metric:"linkspan_server_writes_total" doc:"writes to sockets"`
 	Faults        map[string]uint64 `metric:"linkspan_server_faults_total" label:"cause" doc:"frames lost, by cause: damaged, panic"`
+	Dropped       map[string]uint64 `metric:"linkspan_server_dropped_datagrams_total" label:"cause" doc:"UDP datagrams dropped in either direction, by cause: oversize, amplification, would block, unreachable, pending, bytes rate, messages rate, receive buffer"`
 }
 
 // counters is what one loop counts for one listener. Only the loop writes it.
@@ -39,6 +40,7 @@ type counters struct {
 	writes   atomic.Uint64
 	damaged  atomic.Uint64
 	panics   atomic.Uint64
+	dropped  [drops]atomic.Uint64
 }
 
 // add adds to a counter that only the caller's goroutine writes, which is
@@ -68,6 +70,7 @@ func (l *listener) stats(loops []*loop) ListenerStats {
 		Refused:     map[string]uint64{},
 		Closed:      map[string]uint64{},
 		Faults:      map[string]uint64{},
+		Dropped:     l.flooded(),
 	}
 	for cause := Cause(1); cause < causes; cause++ {
 		if n := l.refused[cause].Load(); n > 0 {
@@ -83,6 +86,11 @@ func (l *listener) stats(loops []*loop) ListenerStats {
 		stats.Writes += n.writes.Load()
 		stats.Faults["damaged"] += n.damaged.Load()
 		stats.Faults["panic"] += n.panics.Load()
+		for why := range drops {
+			if dropped := n.dropped[why].Load(); dropped > 0 {
+				stats.Dropped[dropTexts[why]] += dropped
+			}
+		}
 		for cause := Cause(1); cause < causes; cause++ {
 			if closed := n.closed[cause].Load(); closed > 0 {
 				stats.Closed[cause.String()] += closed
