@@ -65,10 +65,8 @@ func check(tree *config.Tree, baseDir string, warn func(error)) error {
 	for _, w := range n.warnings {
 		warn(w)
 	}
-	if known, ok := n.bridge.Devices().(knownDevices); ok {
-		for _, m := range known.Mistakes() {
-			warn(m)
-		}
+	for _, m := range n.devices.Mistakes() {
+		warn(m)
 	}
 	for _, w := range tree.Unused() {
 		warn(w)

@@ -8,43 +8,41 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
 )
 
-// knownDevices is a device source in the bridge's words.
-type knownDevices struct{ *devices.File }
-
-// Identity implements bridge.Devices.
-func (d knownDevices) Identity(name string) (auth.Identity, error) {
-	id, err := d.File.Identity(name)
-	if errors.Is(err, devices.ErrUnknown) {
-		err = fmt.Errorf("%w: %w", bridge.ErrUnknownDevice, err)
+// newDevices opens the sources of devices. Relative paths are beside the file
+// that the configuration came from. Entries that are wrong cost no other: they
+// are logged.
+func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.Logger) (*devices.Catalog, error) {
+	for _, path := range []*string{&cfg.File, &cfg.Pool, &cfg.Bindings} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(baseDir, *path)
+		}
 	}
-	return id, err
-}
-
-// newDevices opens the devices file. A relative path is beside the file that
-// the configuration came from. Entries that are wrong cost no other: they are
-// logged.
-func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.Logger) (knownDevices, error) {
-	if cfg.File != "" && !filepath.IsAbs(cfg.File) {
-		cfg.File = filepath.Join(baseDir, cfg.File)
-	}
-	if cfg.Unknown == devices.PolicyTemplate && !tree.Has("devices.file") {
+	elsewhere := cfg.Unknown != devices.PolicyReject || cfg.HTTP.URL != ""
+	if elsewhere && !tree.Has("devices.file") {
 		if _, err := os.Stat(cfg.File); errors.Is(err, os.ErrNotExist) {
 			cfg.File = "" // nobody asked for a file, and none is needed
 		}
 	}
-	file, err := devices.Open(cfg)
+	known, err := devices.Open(cfg)
 	if err != nil {
-		return knownDevices{}, fmt.Errorf("cli: section devices: %w", err)
+		return nil, fmt.Errorf("cli: section devices: %w", err)
 	}
-	for _, m := range file.Mistakes() {
+	for _, m := range known.Mistakes() {
 		log.Error("devices file", zap.NamedError("err", m))
 	}
-	log.Info("devices loaded", zap.Int("count", file.Len()), zap.String("path", cfg.File))
-	return knownDevices{file}, nil
+	log.Info("devices loaded", zap.Int("count", known.Len()), zap.String("path", cfg.File))
+	return known, nil
+}
+
+// devicesOption tells the bridge how to look devices up.
+func devicesOption(known *devices.Catalog) bridge.Option {
+	if known.Waits() {
+		return bridge.WithSlowDevices()
+	}
+	return func(*bridge.Bridge) {}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/internal/admin"
 	"github.com/linkspan/linkspan/server"
 )
@@ -26,6 +27,8 @@ type node struct {
 	admin    *admin.Server
 	adminCfg admin.Config
 	auth     auth.Provider
+	devices  *devices.Catalog
+	reload   *reloader // of devices
 	shutdown shutdownSettings
 	warnings []error // what the configuration's author should know, and what keeps nothing from running
 	stats    []admin.Stats
@@ -55,7 +58,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		return nil, err
 	}
 	b, err := bridge.New(settings.Bridge, connector, known,
-		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker))
+		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker), devicesOption(known))
 	if err != nil {
 		return nil, fmt.Errorf("cli: section bridge: %w", err)
 	}
@@ -66,8 +69,9 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	if err != nil {
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
-	n.bridge, n.server, n.stats, n.auth = b, srv, stats, checker
-	for _, room := range []any{srv, b, b.Sessions(), connector, checker} {
+	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
+	n.reload = &reloader{devices: known, bridge: b, log: log.Named("devices")}
+	for _, room := range []any{srv, b, b.Sessions(), connector, checker, known} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
 		}
@@ -89,6 +93,7 @@ func (n *node) start(ctx context.Context) error {
 		end := context.WithoutCancel(ctx)
 		return errors.Join(err, n.bridge.Close(end), n.admin.Close(end))
 	}
+	n.reload.start(ctx)
 	n.started.Store(true)
 	return nil
 }
@@ -123,6 +128,7 @@ const drainTimeout = 15 * time.Second
 // acknowledgements, they are disconnected and logged out.
 func (n *node) close(ctx context.Context) error {
 	n.draining.Store(true)
+	n.reload.stop()
 	ctx = context.WithoutCancel(ctx)
 	if n.shutdown.Pause > 0 {
 		time.Sleep(n.shutdown.Pause)
@@ -133,7 +139,7 @@ func (n *node) close(ctx context.Context) error {
 	n.settle(ctx)
 	err = errors.Join(err, n.server.Close(ctx))
 	before := n.bridge.Stats()
-	err = errors.Join(err, n.bridge.Close(ctx), closeAuth(n.auth), n.admin.Close(ctx))
+	err = errors.Join(err, n.bridge.Close(ctx), closeAuth(n.auth), n.devices.Close(), n.admin.Close(ctx))
 	after := n.bridge.Stats()
 	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 { //nolint:gosec // not negative
 		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -42,7 +44,8 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Bridge devices to their platform until told to stop",
 		Long: "Bridges devices to their platform, as application.conf says, until it gets SIGINT or SIGTERM; then it\n" +
-			"stops taking connections, finishes what is under way, logs the devices out and ends.",
+			"stops taking connections, finishes what is under way, logs the devices out and ends. SIGHUP makes it\n" +
+			"read the devices files again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tree, err := flags.load()
@@ -77,6 +80,10 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	for _, w := range tree.Unused() {
 		log.Warn("configuration", zap.NamedError("err", w))
 	}
+	hangup := make(chan os.Signal, 1) // while one waits, another would do the same
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	n.reload.signals = hangup
 	if err = n.start(ctx); err != nil {
 		return unlessEnded(ctx, err)
 	}
