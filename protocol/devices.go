@@ -22,7 +22,8 @@ var ErrTooManyAttached = errors.New("protocol: too many devices behind one conne
 // before done has run. A session that the connection had is ended first. When
 // the device could not go online nothing but done happens: the adapter decides
 // whether to close. When the connection closes first, done does not run. opts
-// overrule the listener's.
+// overrule the listener's. A transport that knows who the peer is ([Voucher]) may
+// refuse the identity before the platform is asked.
 //
 // While another login is under way done gets [ErrBusy], and [ErrClosed] when the
 // connection has closed: both at once, before Online returns.
@@ -39,6 +40,16 @@ func (c *Conn[M]) Online(identity string, credentials []string, done func(error)
 		return
 	}
 	c.Offline(ErrRelogin)
+	if err := c.vouch(identity); err != nil {
+		c.waiting = true
+		c.complete(func(err error) {
+			if !c.closed {
+				c.waiting = false
+				done(err)
+			}
+		}, err)
+		return
+	}
 	c.login(&endpoint[M]{conn: c}, identity, credentials, opts, func(s *session.Session, err error) {
 		c.waiting = false
 		if err == nil {

@@ -19,6 +19,7 @@ import (
 //	protocol           the adapter ended it, for a reason of its own, such as a refused login; see err
 //	taken over         a newer connection of the same device; devices with the same identity, if often
 //	heartbeats         the device's session saw no heartbeat in time; the heartbeat interval, or a bad network
+//	revoked            the device was removed, or has another identity now; nothing, it was the operator
 //	shutdown           the server is closing; nothing
 //	panic              a codec or adapter panicked too often; report the stack in the log
 //	decoder            a decoder broke its contract; report it
@@ -35,6 +36,8 @@ import (
 //	connections        refused: as many connections as Limits.MaxConnections or Config.MaxConnections
 //	address            refused, or ended when its PROXY header names the address: as many connections of one address as Limits.MaxPerAddress
 //	proxy              refused or ended: no PROXY header that could be believed; see err
+//	tls                the TLS handshake failed, or what came behind it was damaged; see err: no TLS, no certificate that is valid, no version or cipher suite in common
+//	handshake          no PROXY header, or no finished TLS handshake, within Limits.Handshake; or its handshake gave way to others (Config.MaxHandshakes)
 //	evicted            UDP: a peer whose device was never online made room for a new one; a flood of forged addresses, or Limits.MaxConnections is too low
 //	files              refused: the process has no file descriptors left; raise its limit (ulimit -n)
 type Cause uint8 //nolint:errname // an enum that is also an error
@@ -49,6 +52,7 @@ const (
 	CauseProtocol                        // the adapter ended it
 	CauseTakenOver                       // a newer session of the device
 	CauseHeartbeats                      // the session's heartbeats stopped
+	CauseRevoked                         // the device's identity changed or was removed
 	CauseShutdown                        // the server is closing
 	CausePanic                           // too many panics
 	CauseDecoder                         // the decoder broke its contract
@@ -67,6 +71,8 @@ const (
 	CauseFiles                           // refused: no file descriptors left
 	CauseProxy                           // no PROXY header that could be believed
 	CauseEvicted                         // a UDP peer that made room for a new one
+	CauseTLS                             // TLS failed
+	CauseHandshake                       // no handshake in time
 	causes                               // how many there are
 )
 
@@ -76,6 +82,7 @@ var causeTexts = [causes]string{
 	CauseProtocol:       "protocol",
 	CauseTakenOver:      "taken over",
 	CauseHeartbeats:     "heartbeats",
+	CauseRevoked:        "revoked",
 	CauseShutdown:       "shutdown",
 	CausePanic:          "panic",
 	CauseDecoder:        "decoder",
@@ -94,6 +101,8 @@ var causeTexts = [causes]string{
 	CauseFiles:          "files",
 	CauseProxy:          "proxy",
 	CauseEvicted:        "evicted",
+	CauseTLS:            "tls",
+	CauseHandshake:      "handshake",
 }
 
 // String is the cause's text in logs and metrics.
@@ -110,12 +119,12 @@ func (c Cause) Error() string { return "server: connection ended: " + c.String()
 // normal says whether connections of healthy devices end with that cause: their
 // end is logged at debug level.
 func (c Cause) normal() bool {
-	return c == CausePeerClosed || c == CausePeerReset || c == CauseShutdown || c == CauseTakenOver
+	return c == CausePeerClosed || c == CausePeerReset || c == CauseShutdown || c == CauseTakenOver || c == CauseRevoked || c == CauseTLS
 }
 
 // orderly says whether the device may be given time to read the last bytes.
 func (c Cause) orderly() bool {
-	return c == CauseProtocol || c == CauseShutdown || c == CauseTakenOver
+	return c == CauseProtocol || c == CauseShutdown || c == CauseTakenOver || c == CauseRevoked || c == CauseTLS
 }
 
 // CloseError is why a connection ended, with what is known about it. It is also
@@ -160,6 +169,8 @@ func classify(err error) *CloseError {
 		cause = CauseTakenOver
 	case errors.Is(err, session.ErrHeartbeatTimeout):
 		cause = CauseHeartbeats
+	case errors.Is(err, session.ErrRevoked):
+		cause = CauseRevoked
 	case errors.Is(err, protocol.ErrBadDecoder):
 		cause = CauseDecoder
 	case errors.As(err, &panicked):

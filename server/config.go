@@ -15,10 +15,12 @@ type Config struct {
 	Loops          int `conf:"loops" doc:"event loops that connections are spread over; 0: one per CPU"`
 	MaxConnections int `conf:"maxConnections" doc:"TCP connections of all listeners; 0: as many as the process's limit of open files allows, less a reserve"`
 	MaxPending     int `conf:"maxPending,bytes" doc:"undecoded bytes held for all connections together; above, connections that hold more than their equal share end as they receive more"`
+	MaxHandshakes  int `conf:"maxHandshakes" doc:"TLS handshakes under way at once, which have a goroutine each; more wait, and those that wait for their devices longest give way; 0: the default"`
+	HandshakeCPUs  int `conf:"handshakeCpus" doc:"CPUs that TLS handshakes may use at once; 0: half of them, at least one"`
 }
 
 // DefaultConfig is the configuration of someone who wrote nothing.
-func DefaultConfig() Config { return Config{MaxPending: 256 << 20} }
+func DefaultConfig() Config { return Config{MaxPending: 256 << 20, MaxHandshakes: 1024} }
 
 // Limits is what one listener's connections may do. A connection beyond a limit
 // ends with the limit's Cause.
@@ -30,6 +32,7 @@ type Limits struct {
 	BytesPerSecond    int           `conf:"bytesPerSecond,bytes" doc:"bytes that a connection may send in a second, on average over burst; 0: no limit"`
 	MessagesPerSecond int           `conf:"messagesPerSecond" doc:"messages that a connection may send in a second, on average over burst; 0: no limit"`
 	Burst             time.Duration `conf:"burst" doc:"time over which the rates are averaged: a silent device may then send rate x burst at once; 0: the default"`
+	Handshake         time.Duration `conf:"handshake" doc:"time until a connection's PROXY header has arrived and its TLS handshake is done; 0: the default"`
 	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit"`
 	Login             time.Duration `conf:"login" doc:"time until a connection's device is online, and online again after it has logged out; 0: no limit, for protocols without a login"`
 	Idle              time.Duration `conf:"idle" doc:"time without any byte received; 0: no limit but the session's heartbeats, 5 minutes for UDP peers"`
@@ -46,6 +49,7 @@ func DefaultLimits() Limits {
 		MaxPending:   256 << 10,
 		MaxOutbound:  256 << 10,
 		Burst:        10 * time.Second,
+		Handshake:    10 * time.Second,
 		FirstMessage: 30 * time.Second,
 		Login:        60 * time.Second,
 		Idle:         0,
@@ -73,6 +77,7 @@ type Listener struct {
 	// too: a new process can take over from an old one. The kernel spreads
 	// connections over them.
 	ReusePort bool
+	TLS       *TLS        // nil: connections are not encrypted
 	Proxy     ProxyConfig // the zero value expects no header of the PROXY protocol
 	UDP       UDPConfig   // of a UDP listener
 }
@@ -89,7 +94,9 @@ func (c Config) validate() error {
 	return errors.Join(
 		between("loops", c.Loops, 0, maxLoops),
 		between("maxConnections", c.MaxConnections, 0, 1<<30),
-		between("maxPending", c.MaxPending, 0, 1<<40))
+		between("maxPending", c.MaxPending, 0, 1<<40),
+		between("maxHandshakes", c.MaxHandshakes, 0, 1<<20),
+		between("handshakeCpus", c.HandshakeCPUs, 0, maxLoops))
 }
 
 func (l *Listener) validate() error {
@@ -101,6 +108,9 @@ func (l *Listener) validate() error {
 		errs = append(errs, fmt.Errorf("address %q: %w; want host:port, or :port for all interfaces", l.Address, err))
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: port %q is not 0 to 65535", l.Address, port))
+	}
+	if l.TLS != nil && l.isUDP() {
+		errs = append(errs, errors.New("tls is given for UDP: DTLS is not supported"))
 	}
 	if l.Open == nil {
 		errs = append(errs, errors.New("protocol is missing"))
@@ -121,6 +131,7 @@ func (l *Limits) validate() error {
 		between("messagesPerSecond", l.MessagesPerSecond, 0, maxBytes),
 		between("maxFaults", l.MaxFaults, 0, 1<<15),
 		between("burst", l.Burst, 0, time.Hour),
+		between("handshake", l.Handshake, 0, longestLimit),
 		between("firstMessage", l.FirstMessage, 0, longestLimit),
 		between("login", l.Login, 0, longestLimit),
 		between("idle", l.Idle, 0, longestLimit),
@@ -142,6 +153,9 @@ func (l *Limits) fill() {
 	}
 	if l.Burst == 0 {
 		l.Burst = d.Burst
+	}
+	if l.Handshake == 0 {
+		l.Handshake = d.Handshake
 	}
 }
 

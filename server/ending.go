@@ -103,7 +103,8 @@ func (c *conn) checkTimes() {
 		next = min(next, at)
 		return false
 	}
-	if c.count == 0 && late(limits.FirstMessage, c.opened, CauseFirstMessage) ||
+	if c.handler == nil && late(limits.Handshake, c.opened, CauseHandshake) ||
+		c.count == 0 && late(limits.FirstMessage, c.opened, CauseFirstMessage) ||
 		!c.online && late(limits.Login, c.offline, CauseLogin) ||
 		late(limits.Idle, c.active, CauseIdle) {
 		return

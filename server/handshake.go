@@ -66,6 +66,10 @@ func (h *handshake) feed(in []byte) error {
 		return nil
 	}
 	whole, err := h.hello()
+	if c.listener.TLS.cfg.Unsecured && errors.Is(err, errNotTLS) {
+		h.stage.unsecured()
+		return nil
+	}
 	if err != nil || !whole {
 		return err
 	}
@@ -210,8 +214,8 @@ func (h *handshake) shake() (err error) {
 // many of those compute at a time. It may be used from any goroutine.
 type handshakes struct {
 	limit   int
-	slots   chan struct{} // holds one for each that computes
-	running sync.WaitGroup
+	slots   chan struct{}  // holds one for each that computes
+	running sync.WaitGroup // goroutines of handshakes, and those that look after certificates
 
 	mu      sync.Mutex
 	count   int         // goroutines; guarded by mu
@@ -318,14 +322,6 @@ func (p *handshakes) forget(h *handshake) {
 		p.waiting.Remove(h.place)
 		h.place = nil
 	}
-}
-
-// stats are how many have a goroutine, how many wait for one, and how many have
-// lost their place.
-func (p *handshakes) stats() (running, queued int, givenUp uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.count, p.queue.Len(), p.givenUp
 }
 
 // end waits for the goroutines, when all connections have ended.

@@ -30,7 +30,8 @@ type loop struct {
 	spare    []task      // an empty queue, for its memory
 	counters []counters  // one for each listener; written by the loop, read by Stats
 	lag      lag
-	draining bool // what arrives is dropped: see Server.Drain
+	plain    []byte // what TLS has decrypted; made with the first connection that is encrypted
+	draining bool   // what arrives is dropped: see Server.Drain
 
 	mu     sync.Mutex
 	phase  phase     // guarded by mu

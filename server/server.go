@@ -28,16 +28,17 @@ type Server struct {
 	engine         *gnet.Client // gnet's name for an engine that does not listen itself
 	made           time.Time
 
-	open      atomic.Int64 // TCP connections whose sockets are open, and those about to be
-	peers     atomic.Int64 // UDP peers
-	udp       []*udpLoop   // set by Start
-	pending   atomic.Int64 // undecoded bytes of all connections
-	addresses addresses
-	stacks    *stacks
-	endLog    *limitedLog
-	faultLog  *limitedLog
-	refuseLog *limitedLog
-	dropLog   *limitedLog
+	open       atomic.Int64 // TCP connections whose sockets are open, and those about to be
+	peers      atomic.Int64 // UDP peers
+	udp        []*udpLoop   // set by Start
+	pending    atomic.Int64 // undecoded bytes of all connections
+	handshakes *handshakes
+	addresses  addresses
+	stacks     *stacks
+	endLog     *limitedLog
+	faultLog   *limitedLog
+	refuseLog  *limitedLog
+	dropLog    *limitedLog
 
 	accepting sync.WaitGroup // goroutines of accept
 	closing   chan struct{}  // closed when Close begins
@@ -125,6 +126,13 @@ func (s *Server) prepare() error {
 	if s.cfg.MaxPending == 0 {
 		s.cfg.MaxPending = DefaultConfig().MaxPending
 	}
+	if s.cfg.MaxHandshakes == 0 {
+		s.cfg.MaxHandshakes = DefaultConfig().MaxHandshakes
+	}
+	if s.cfg.HandshakeCPUs == 0 {
+		s.cfg.HandshakeCPUs = max(runtime.GOMAXPROCS(0)/2, 1)
+	}
+	s.handshakes = newHandshakes(s.cfg.MaxHandshakes, s.cfg.HandshakeCPUs)
 	files := fileLimit()
 	most := files - max(files/10, 64) // for logs, queues, upstreams, and connections that change hands
 	s.maxConnections = s.cfg.MaxConnections
@@ -186,6 +194,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return fmt.Errorf("server: start: %w", err)
 	}
 	s.runUDP()
+	s.watchTLS()
 	for _, l := range s.listeners {
 		if !l.datagrams {
 			s.accepting.Add(acceptors)
@@ -276,6 +285,7 @@ func (s *Server) shutdown(ctx context.Context) {
 		s.err = fmt.Errorf("server: close: %w", err)
 	}
 	s.stopUDP()
+	s.handshakes.end()
 	for _, l := range loops {
 		l.drain()
 	}

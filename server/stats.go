@@ -8,6 +8,8 @@ import (
 // Stats is what a server has counted.
 type Stats struct {
 	Listeners    []ListenerStats
+	TLS          []TLSStats // of the listeners that have it
+	Handshakes   HandshakeStats
 	PendingBytes int64   `metric:"linkspan_server_pending_bytes" doc:"bytes received and not yet decoded, of all connections"`
 	LoopLag      float64 `metric:"linkspan_server_loop_lag_seconds" doc:"the longest time that a task waited for its event loop within the last 10 to 20 seconds"`
 }
@@ -40,7 +42,12 @@ type counters struct {
 	writes   atomic.Uint64
 	damaged  atomic.Uint64
 	panics   atomic.Uint64
-	dropped  [drops]atomic.Uint64
+
+	tlsDone    atomic.Uint64
+	tlsResumed atomic.Uint64
+	tlsFailed  atomic.Uint64
+
+	dropped [drops]atomic.Uint64
 }
 
 // add adds to a counter that only the caller's goroutine writes, which is
@@ -51,12 +58,16 @@ func add(counter *atomic.Uint64, n uint64) { counter.Store(counter.Load() + n) }
 // goroutine, at any time.
 func (s *Server) Stats() Stats {
 	stats := Stats{PendingBytes: s.pending.Load(), Listeners: make([]ListenerStats, len(s.listeners))}
+	stats.Handshakes = s.handshakes.stats()
 	loops := s.allLoops()
 	for _, l := range loops {
 		stats.LoopLag = max(stats.LoopLag, l.lag.worst(time.Since(s.made)).Seconds())
 	}
 	for i, l := range s.listeners {
 		stats.Listeners[i] = l.stats(loops)
+		if l.TLS != nil {
+			stats.TLS = append(stats.TLS, l.tlsStats(loops))
+		}
 	}
 	return stats
 }

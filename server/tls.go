@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -27,6 +26,7 @@ type TLSConfig struct {
 	ClientAuth   string            `conf:"clientAuth" doc:"none: devices are not asked for certificates; optional: a certificate that a device shows has to be valid; required: every device has to show one"`
 	ClientCA     []string          `conf:"clientCA" doc:"PEM files of the authorities that sign devices' certificates"`
 	Identity     string            `conf:"identity" doc:"where a device's certificate has the identity that the device has to log in with: cn, dns, uri or email; empty: the identity is not compared; needs clientAuth required"`
+	Unsecured    bool              `conf:"unsecured" doc:"whether devices that do not begin with TLS are served without it, on the same port; for protocols in which the device speaks first"`
 	MinVersion   string            `conf:"minVersion" doc:"oldest version of TLS: 1.2 or 1.3"`
 	Tickets      bool              `conf:"sessionTickets" doc:"whether devices that come back may resume their session, which is cheaper"`
 	Reload       time.Duration     `conf:"reload" doc:"how often the files are looked at; when they have changed they are read again, for connections to come; 0: never"`
@@ -64,6 +64,9 @@ func (c *TLSConfig) validate() error {
 	}
 	if c.ClientAuth != ClientAuthNone && c.ClientAuth != "" && len(c.ClientCA) == 0 {
 		errs = append(errs, errors.New("clientCA is empty, want the PEM files of the authorities that sign devices' certificates"))
+	}
+	if c.Unsecured && c.ClientAuth == ClientAuthRequired {
+		errs = append(errs, errors.New("unsecured is given with clientAuth = required: devices without TLS have no certificate"))
 	}
 	if _, ok := tlsVersions[c.MinVersion]; !ok {
 		errs = append(errs, fmt.Errorf("minVersion is %q, want 1.2 or 1.3", c.MinVersion))
@@ -243,8 +246,20 @@ func sameStamps(a, b map[string]fileStamp) bool {
 	return true
 }
 
-// watch reloads what has changed, until ctx is done.
-func (t *TLS) watch(ctx context.Context, log *zap.Logger) {
+// watchTLS begins to look after the certificates of all listeners, until Close.
+func (s *Server) watchTLS() {
+	seen := map[*TLS]bool{}
+	for _, l := range s.listeners {
+		if t := l.TLS; t != nil && !seen[t] {
+			seen[t] = true
+			t.warn(s.log)
+			s.handshakes.running.Go(func() { t.watch(s.closing, s.log) })
+		}
+	}
+}
+
+// watch reloads what has changed, until done is closed.
+func (t *TLS) watch(done <-chan struct{}, log *zap.Logger) {
 	if t.cfg.Reload <= 0 || len(t.files) == 0 {
 		return
 	}
@@ -252,7 +267,7 @@ func (t *TLS) watch(ctx context.Context, log *zap.Logger) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-done:
 			return
 		case <-tick.C:
 		}

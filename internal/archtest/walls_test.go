@@ -54,7 +54,7 @@ var walls = []wall{
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{room: "bridge/queue", ours: []string{"thing"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
-	{room: "server", ours: []string{"codec", "protocol", "session", "internal/wheel"}, never: []string{"log", "go.uber.org/zap/zaptest", prometheus, paho, mochi}},
+	{room: "server", ours: []string{"auth", "codec", "protocol", "session", "internal/wheel", "server/keystore"}, never: []string{"log", "go.uber.org/zap/zaptest", prometheus, paho, mochi}},
 	{room: "config", ours: []string{"config/hocon"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "config/*", ours: []string{"config", "auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "platform", ours: []string{"auth", "thing", "platform"}, never: []string{gnet, prometheus, paho}},
