@@ -3,6 +3,7 @@ package jt808
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -37,7 +38,7 @@ func (a *adapter) register(c *conn, f *jt808.Frame) {
 		registered(s)
 		return
 	}
-	a.login(c, o, nil, func(s *scratch, err error) {
+	a.login(c, o, []string{r.TerminalID, r.Plate, r.Manufacturer, r.Model}, func(s *scratch, err error) {
 		if err != nil {
 			if errors.Is(err, auth.ErrDenied) { // otherwise nothing is known: the terminal asks again when it gets no answer
 				a.sendRegistered(c, s, o, serial, jt808.RegisterTerminalUnknown)
@@ -86,7 +87,7 @@ func (a *adapter) authenticate(c *conn, f *jt808.Frame) {
 		authenticated(s)
 		return
 	}
-	credentials := []string{m.Code}
+	credentials := []string{strings.Trim(m.Code, "\x00 ")}
 	if m.IMEI != "" {
 		credentials = append(credentials, m.IMEI)
 	}

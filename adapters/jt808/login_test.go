@@ -120,6 +120,34 @@ func TestCodesHoldOnEveryNodeAndConnection(t *testing.T) {
 	}
 }
 
+// What terminals offer to a local check of credentials.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version jt808.Version
+		body    jt808.Body
+		want    []string
+	}{
+		"registration": {jt808.V2013, &jt808.Register{
+			Manufacturer: "70111", Model: "X1", TerminalID: "0012345", PlateColor: jt808.PlateBlue, Plate: "京A12345",
+		}, []string{"0012345", "京A12345", "70111", "X1"}},
+		"registration without anything": {jt808.V2019, &jt808.Register{}, []string{"", "", "", ""}},
+		"authentication":                {jt808.V2013, &jt808.Authenticate{Code: "mine"}, []string{"mine"}},
+		"authentication, padded":        {jt808.V2013, &jt808.Authenticate{Code: "mine \x00\x00"}, []string{"mine"}},
+		"authentication of 2019":        {jt808.V2019, &jt808.Authenticate{Code: "mine", IMEI: "860000000000001"}, []string{"mine", "860000000000001"}},
+		"neither":                       {jt808.V2013, &jt808.Heartbeat{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := dialVersion(t, c.version, New("jt808"), accept)
+			x.say(c.body)
+			if len(x.Online) != 1 || !slices.Equal(x.Online[0].Credentials, c.want) {
+				t.Errorf("got %+v, want %q", x.Online, c.want)
+			}
+		})
+	}
+}
+
 func TestWrongCodes(t *testing.T) {
 	t.Parallel()
 	other := dial(t, withKey)
