@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/linkspan/linkspan/config/hocon"
@@ -16,13 +17,15 @@ type Loader struct {
 	// format: .conf and .hocon, .json, .properties.
 	Paths []string
 	// Defines are key=value definitions, as -D gives them on a command line. They
-	// are over everything else; a later one is over an earlier one.
+	// are over everything else; a later one is over an earlier one. A number in
+	// the key means an element of a list, from 0, of which the rest stays.
 	Defines []string
 	// Environ are NAME=value pairs as of os.Environ. LINKSPAN_A_B overrides the
 	// key a.b. Case does not matter, and a key of several words may be written
 	// with or without _ between them: LINKSPAN_SOCKETSERVER_LISTENTYPE and
-	// LINKSPAN_SOCKET_SERVER_LISTEN_TYPE are both socketServer.listenType. All of
-	// them answer substitutions that no key answers: ${HOME}.
+	// LINKSPAN_SOCKET_SERVER_LISTEN_TYPE are both socketServer.listenType. A number
+	// means an element of a list. All of them answer substitutions that no key
+	// answers: ${HOME}.
 	Environ []string
 	// Limits bound what the files may cost.
 	Limits hocon.Limits
@@ -94,24 +97,40 @@ func (l Loader) options() hocon.Options {
 
 // finish lays the overrides over doc and resolves it.
 func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
-	var errs Errors
 	pending := l.variables()
-	doc.Keys(func(path []string) {
-		for _, v := range pending {
-			if v.names(path) {
-				v.paths = append(v.paths, path)
-			}
+	var plain *hocon.Document
+	if len(pending) > 0 {
+		plain = doc.Clone()
+	}
+	doc.Keys(func(path []string) { match(pending, path) })
+	root, err := l.override(doc, pending)
+	if err != nil {
+		return nil, err
+	}
+	// Keys that only resolving brings, such as those of ${defaults}.
+	found := false
+	root.Keys(func(path []string) { found = match(pending, path) || found })
+	if found {
+		if root, err = l.override(plain, pending); err != nil {
+			return nil, err
 		}
-	})
-	rest := pending[:0]
-	for _, v := range pending {
+	}
+	rest := slices.DeleteFunc(pending, func(v *variable) bool { return v.paths != nil })
+	if err := beyondLists(root, rest); err != nil {
+		return nil, err
+	}
+	return newTree(root, rest), nil
+}
+
+// override lays variables over the keys that they have been found to name, and
+// definitions over them.
+func (l Loader) override(doc *hocon.Document, variables []*variable) (*hocon.Value, error) {
+	var errs Errors
+	for _, v := range variables {
 		for _, path := range v.paths {
 			if err := doc.Set(path, v.text, v.source()); err != nil {
 				errs = append(errs, asError(err, hocon.FormatPath(path)))
 			}
-		}
-		if v.paths == nil {
-			rest = append(rest, v)
 		}
 	}
 	for _, d := range l.Defines {
@@ -126,7 +145,7 @@ func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
 	if err != nil {
 		return nil, Errors{asError(err, "")}
 	}
-	return newTree(root, rest), nil
+	return root, nil
 }
 
 func define(doc *hocon.Document, definition string) *Error {
@@ -145,76 +164,4 @@ func define(doc *hocon.Document, definition string) *Error {
 		return e
 	}
 	return nil
-}
-
-// variable is an environment variable that overrides a key.
-type variable struct {
-	name  string
-	parts []string // of the name without its prefix, in upper case
-	text  string
-	paths [][]string // keys of the files that it names
-	used  bool       // guarded by shared.mu
-}
-
-func (v *variable) source() string { return "environment variable " + v.name }
-
-func (l Loader) variables() []*variable {
-	var out []*variable
-	for _, pair := range l.Environ {
-		name, text, ok := strings.Cut(pair, "=")
-		rest, override := strings.CutPrefix(name, EnvPrefix)
-		if ok && override && rest != "" {
-			out = append(out, &variable{name: name, text: text, parts: strings.Split(strings.ToUpper(rest), "_")})
-		}
-	}
-	return out
-}
-
-// names tells whether v means the key at path.
-func (v *variable) names(path []string) bool { return v.match(path) && len(path) > 0 }
-
-func (v *variable) match(path []string) bool {
-	parts := v.parts
-	for _, key := range path {
-		want := letters(key)
-		if want == "" {
-			return false
-		}
-		for want != "" {
-			if len(parts) == 0 {
-				return false
-			}
-			rest, ok := strings.CutPrefix(want, parts[0])
-			if !ok {
-				return false
-			}
-			want, parts = rest, parts[1:]
-		}
-	}
-	return len(parts) == 0
-}
-
-// below tells whether v may mean a key below path.
-func (v *variable) below(path []string) bool {
-	for n := len(v.parts) - 1; n > 0; n-- {
-		head := variable{parts: v.parts[:n]}
-		if head.match(path) {
-			return true
-		}
-	}
-	return false
-}
-
-// letters is key in upper case without what a variable's name cannot have.
-func letters(key string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z':
-			return r - 'a' + 'A'
-		case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
-			return r
-		default:
-			return -1
-		}
-	}, key)
 }

@@ -2,7 +2,6 @@ package hocon
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"path/filepath"
 )
@@ -44,55 +43,11 @@ func read(name string, r io.Reader, opts Options) (*Document, error) {
 // Merge lays high over d. high must not be used afterwards.
 func (d *Document) Merge(high *Document) { d.root = overlay(d.root, high.root) }
 
-// Set lays a value over what path has. A text that begins with [, { or " is
-// HOCON, another is a string as it is. source says where it comes from.
-func (d *Document) Set(path []string, text, source string) error {
-	if len(path) == 0 {
-		return &Error{Pos: Position{File: source}, Problem: errEmptyPath.Error()}
-	}
-	val := &node{kind: nodeString, at: place{file: &source}, text: text}
-	if text != "" && (text[0] == '[' || text[0] == '{' || text[0] == '"') {
-		p := &parser{session: newSession(Options{Limits: d.opts.Limits, NoIncludes: true}, source), lex: newLexer(source, []byte(text)), name: source}
-		err := p.advance()
-		if err == nil {
-			val, err = p.value(path)
-		}
-		if err == nil && p.tok.kind != tokEOF {
-			err = p.unexpected("the end")
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", FormatPath(path), err)
-		}
-	}
-	d.root.setPath(path, val.at, val)
-	return nil
-}
-
 // Resolve replaces all substitutions. The result shares nothing that changes;
 // the document can be merged and resolved again. Errors are *[Error].
 func (d *Document) Resolve() (*Value, error) {
 	r := newResolver(d.root, d.opts)
 	return r.resolve()
-}
-
-// Keys calls f for each path that d has without resolving anything, parents
-// before children.
-func (d *Document) Keys(f func(path []string)) { keysOf(d.root, nil, f) }
-
-func keysOf(n *node, path []string, f func([]string)) {
-	switch n.kind {
-	case nodeObject:
-		for _, field := range n.object.fields {
-			sub := append(path[:len(path):len(path)], field.key)
-			f(sub)
-			keysOf(field.val, sub, f)
-		}
-	case nodeMerge, nodeConcat:
-		for _, e := range n.elems {
-			keysOf(e, path, f)
-		}
-	default:
-	}
 }
 
 // FormatOf names the format that a file's extension means: hocon, json or

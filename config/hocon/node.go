@@ -22,6 +22,7 @@ type node struct {
 	optional bool // of nodeSubst: ${?path}
 	blank    bool // of nodeString: blanks between the pieces of a concatenation
 	open     bool // it holds, at some depth, something that must be resolved
+	patch    bool // of nodeObject: over an array, numeric keys mean its elements
 	at       place
 	text     string   // of scalars
 	path     []string // of nodeSubst: from the root of all
@@ -116,7 +117,7 @@ func (n *node) setPath(path []string, at place, val *node) {
 // construction owns alone.
 func overlay(low, high *node) *node {
 	switch {
-	case low.kind == nodeObject && high.kind == nodeObject:
+	case low.kind == nodeObject && high.kind == nodeObject && (!low.patch || high.patch):
 		for _, f := range high.object.fields {
 			low.set(f)
 		}
@@ -126,7 +127,7 @@ func overlay(low, high *node) *node {
 		return high // nothing below can show through
 	case low.kind == nodeMerge:
 		last := len(low.elems) - 1
-		if low.elems[last].kind == nodeObject && high.kind == nodeObject {
+		if top := low.elems[last]; top.kind == nodeObject && high.kind == nodeObject && top.patch == high.patch {
 			low.elems[last] = overlay(low.elems[last], high)
 			return low
 		}

@@ -167,13 +167,22 @@ func (r *resolver) merge(n *node, s *state, upto int) (*node, error) {
 		if v == nil {
 			continue
 		}
-		if v.kind != nodeObject {
-			if objects == nil {
-				return v, nil
-			}
-			break
+		if v.kind == nodeObject {
+			objects = append(objects, v)
+			continue
 		}
-		objects = append(objects, v)
+		if v.kind == nodeArray {
+			for len(objects) > 0 && objects[len(objects)-1].patch {
+				if v, err = r.patch(v, objects[len(objects)-1]); err != nil {
+					return nil, err
+				}
+				objects = objects[:len(objects)-1]
+			}
+		}
+		if len(objects) == 0 {
+			return v, nil
+		}
+		break
 	}
 	if objects == nil {
 		return nil, nil
