@@ -46,3 +46,11 @@ func closeAuth(p auth.Provider) error {
 	}
 	return nil
 }
+
+// reloadAuth makes a provider that has files read them again. It logs what
+// becomes of that itself.
+func reloadAuth(p auth.Provider) {
+	if r, ok := p.(interface{ Reload() error }); ok {
+		_ = r.Reload()
+	}
+}

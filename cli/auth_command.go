@@ -32,11 +32,10 @@ func newAuthCommand() *cobra.Command {
 
 func newAuthHash() *cobra.Command {
 	var (
-		algorithm        string
-		cost             int
-		memory, passes   uint32
-		threads          uint8
-		errUnknownScheme = errors.New("want bcrypt or argon2id")
+		algorithm      string
+		cost           int
+		memory, passes uint32
+		threads        uint8
 	)
 	cmd := &cobra.Command{
 		Use:   "hash [IDENTITY]",
@@ -47,7 +46,7 @@ func newAuthHash() *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if algorithm != "bcrypt" && algorithm != "argon2id" {
-				return &usageError{fmt.Errorf("--algorithm %q: %w", algorithm, errUnknownScheme)}
+				return &usageError{fmt.Errorf("--algorithm %q: %w", algorithm, errAlgorithm)}
 			}
 			if len(args) > 0 {
 				if err := static.CheckIdentity(args[0]); err != nil {
@@ -82,6 +81,8 @@ func newAuthHash() *cobra.Command {
 	f.Uint8Var(&threads, "threads", 1, "of argon2id")
 	return cmd
 }
+
+var errAlgorithm = errors.New("want bcrypt or argon2id")
 
 // readSecrets reads up to most lines from the standard input: without an echo
 // when that is a terminal. At least one has to be there.

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/session"
@@ -20,6 +21,7 @@ import (
 type reloader struct {
 	devices *devices.Catalog
 	bridge  *bridge.Bridge
+	auth    auth.Provider // reloaded for each signal; it looks at its files itself otherwise
 	log     *zap.Logger
 	signals <-chan os.Signal // set before start: each one means a reload at once; may be nil
 
@@ -41,6 +43,7 @@ func (r *reloader) start(ctx context.Context) {
 				began := time.Now()
 				c, err := r.devices.Reload()
 				r.apply(c, err, began)
+				reloadAuth(r.auth)
 			}
 		}
 	})
