@@ -34,6 +34,8 @@ type listener struct {
 	open      atomic.Int64
 	accepted  atomic.Uint64
 	refused   [causes]atomic.Uint64
+	told      atomic.Uint64 // datagrams of SendTo
+	toldBytes atomic.Uint64
 }
 
 // listen opens the socket.

@@ -65,6 +65,7 @@ func (s *Server) Stats() Stats {
 	}
 	for i, l := range s.listeners {
 		stats.Listeners[i] = l.stats(loops)
+		s.countSockets(l, &stats.Listeners[i])
 		if l.TLS != nil {
 			stats.TLS = append(stats.TLS, l.tlsStats(loops))
 		}
@@ -81,7 +82,7 @@ func (l *listener) stats(loops []*loop) ListenerStats {
 		Refused:     map[string]uint64{},
 		Closed:      map[string]uint64{},
 		Faults:      map[string]uint64{},
-		Dropped:     l.flooded(),
+		Dropped:     map[string]uint64{},
 	}
 	for cause := Cause(1); cause < causes; cause++ {
 		if n := l.refused[cause].Load(); n > 0 {

@@ -67,7 +67,14 @@ func (l *Listener) validateNetwork() error {
 	case "", TCP:
 		return nil
 	case UDP:
-		return l.UDP.validate()
+		errs := []error{l.UDP.validate()}
+		if l.TLS != nil {
+			errs = append(errs, errors.New("tls is for TCP: a UDP listener has none"))
+		}
+		if l.Proxy.Mode != "" && l.Proxy.Mode != ProxyOff {
+			errs = append(errs, errors.New("headers of the PROXY protocol are for TCP: a UDP listener gets none"))
+		}
+		return errors.Join(errs...)
 	}
 	return fmt.Errorf("network is %q, want %s or %s", l.Network, TCP, UDP)
 }

@@ -23,17 +23,21 @@ func newUDPSocket(l *listener, loop *loop, fd int, v6 bool) *udpSocket {
 	return &udpSocket{listener: l, loop: loop, fd: fd, v6: v6, peers: map[address]*peer{}, sources: map[source]*strangers{}}
 }
 
-// flooded is a map with what the kernel has dropped of the listener's datagrams.
-func (l *listener) flooded() map[string]uint64 {
-	dropped := map[string]uint64{}
-	total := uint64(0)
-	for _, s := range l.sockets {
-		total += s.flooded()
+// countSockets adds what a UDP listener's sockets have counted themselves.
+func (s *Server) countSockets(l *listener, stats *ListenerStats) {
+	if !l.datagrams {
+		return
 	}
-	if total > 0 {
-		dropped[dropFlooded] = total
+	_, sockets := s.udpListener(l.Name)
+	flooded := uint64(0)
+	for _, socket := range sockets {
+		flooded += socket.flooded()
 	}
-	return dropped
+	if flooded > 0 {
+		stats.Dropped[dropFlooded] = flooded
+	}
+	stats.Writes += l.told.Load()
+	stats.SentBytes += l.toldBytes.Load()
 }
 
 // receive takes a datagram, which it does not keep; whole says that it was not
