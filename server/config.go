@@ -78,6 +78,7 @@ type Listener struct {
 	// connections over them.
 	ReusePort bool
 	TLS       *TLS        // nil: connections are not encrypted
+	PlainToo  bool        // with TLS: connections that do not begin with it are taken as they are
 	Proxy     ProxyConfig // the zero value expects no header of the PROXY protocol
 	UDP       UDPConfig   // of a UDP listener
 }
@@ -111,6 +112,9 @@ func (l *Listener) validate() error {
 	}
 	if l.TLS != nil && l.isUDP() {
 		errs = append(errs, errors.New("tls is given for UDP: DTLS is not supported"))
+	}
+	if l.Proxy.on() && l.isUDP() {
+		errs = append(errs, errors.New("proxyProtocol is given for UDP: it is read on TCP only"))
 	}
 	if l.Open == nil {
 		errs = append(errs, errors.New("protocol is missing"))

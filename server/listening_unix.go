@@ -56,6 +56,10 @@ func takeQueued(l *net.TCPListener, more func() bool, take func(*net.TCPConn)) e
 			if err != nil {
 				return fmt.Errorf("accept: %w", err)
 			}
+			if c.RemoteAddr() == nil { // its peer has gone already
+				_ = c.Close()
+				continue
+			}
 			take(c)
 		}
 		return nil

@@ -36,12 +36,15 @@ type proxy struct {
 	maxHeader int
 }
 
+// on says whether headers are expected.
+func (c ProxyConfig) on() bool { return c.Mode != "" && !strings.EqualFold(c.Mode, ProxyOff) }
+
 // build checks c; the result is nil when no header is expected.
 func (c ProxyConfig) build() (*proxy, error) {
-	mode := strings.ToLower(c.Mode)
-	if mode == ProxyOff || mode == "" {
+	if !c.on() {
 		return nil, nil //nolint:nilnil // no proxy is what was asked for
 	}
+	mode := strings.ToLower(c.Mode)
 	var errs []error
 	if mode != ProxyOptional && mode != ProxyRequired {
 		errs = append(errs, fmt.Errorf("proxyProtocol.mode is %q, want off, optional or required", c.Mode))
@@ -108,19 +111,12 @@ type proxyStage struct{ conn *conn }
 // received implements stage.
 func (s proxyStage) received(in []byte) {
 	c := s.conn
-	p, pending := c.listener.proxy, &c.loop.server.pending
-	if c.pending != nil {
-		c.pending = appendBuffer(c.pending, in)
-		pending.Add(int64(len(in)))
-		in = *c.pending
-	}
+	p := c.listener.proxy
+	in = c.gather(in)
 	source, size, err := parseProxy(in, p.maxHeader)
 	switch {
 	case errors.Is(err, errProxyShort):
-		if c.pending == nil {
-			c.hold(in)
-			pending.Add(int64(len(in)))
-		}
+		c.keep(in)
 		return
 	case errors.Is(err, errProxyAbsent) && !p.required: // a connection of its own
 		source = c.remote
@@ -128,18 +124,8 @@ func (s proxyStage) received(in []byte) {
 		c.end(because(CauseProxy, err))
 		return
 	}
-	held := c.pending
-	if held != nil {
-		c.pending = nil
-		pending.Add(-int64(len(in)))
-	}
 	c.proxied(source)
-	if c.request.Load() == nil {
-		c.advance(in[size:])
-	}
-	if held != nil { // all of it has been handed on
-		freeBuffer(held)
-	}
+	c.handOn(in[size:], c.advance)
 }
 
 // closed implements stage. What is held belongs to the connection.
