@@ -78,6 +78,14 @@ func (d *decoder) decode(v *hocon.Value, path []string, into reflect.Value, o op
 		o.secret = true
 		d.all.markSecret(path)
 	}
+	if k := into.Kind(); o.secret && k != reflect.Slice && k != reflect.Map && k != reflect.Pointer {
+		secret, ok := d.fromFile(v, path)
+		if !ok {
+			d.all.markRead(path)
+			return
+		}
+		v = secret
+	}
 	missing := v.Kind() == hocon.Null
 	if missing && o.required && into.IsZero() {
 		pos := v.Pos()

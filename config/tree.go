@@ -24,6 +24,7 @@ type shared struct {
 	read    map[string]bool     // paths whose whole value has been decoded; guarded by mu
 	known   map[string][]string // paths decoded into structs, with the keys these have; guarded by mu
 	secret  map[string]bool     // paths that must not be printed; guarded by mu
+	notes   Errors              // what is no mistake, but no good either; guarded by mu
 }
 
 func newTree(root *hocon.Value, pending []*variable) *Tree {
@@ -102,6 +103,12 @@ func (s *shared) markSecret(path []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.secret[hocon.FormatPath(path)] = true
+}
+
+func (s *shared) note(e *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes = append(s.notes, e)
 }
 
 func (s *shared) markKnown(path, keys []string) {

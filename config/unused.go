@@ -9,8 +9,8 @@ import (
 
 // Warnings are the keys that stand in a decoded section and that its struct
 // does not know, unless something else has read them; each with the known key
-// that looks most like it. They cover all of the configuration, whatever
-// section t is.
+// that looks most like it; and the files of secrets that others may read. They
+// cover all of the configuration, whatever section t is.
 func (t *Tree) Warnings() Errors { return t.all.unread(false) }
 
 // Unused are all keys that no Decode has read: the [Tree.Warnings], sections
@@ -21,7 +21,7 @@ func (t *Tree) Unused() Errors { return t.all.unread(true) }
 func (s *shared) unread(all bool) Errors {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out Errors
+	out := slices.Clone(s.notes)
 	s.walk(s.root, nil, all, &out)
 	if all {
 		for _, v := range s.pending {

@@ -78,6 +78,9 @@ func (v *Value) Text() string {
 	}
 }
 
+// WithText is the text s that stands where v stands.
+func (v *Value) WithText(s string) *Value { return &Value{kind: String, at: v.at, text: s, size: 1} }
+
 // Fields are an object's fields in the order in which their keys came first.
 // The slice must not be changed.
 func (v *Value) Fields() []Field {
