@@ -8,8 +8,8 @@
 //	frames := codec.LengthField(codec.LengthFieldOptions{Offset: 2, Size: 2, MaxFrame: 1024})
 //	decoder := codec.Map(frames, parse) // parse(frame []byte) (Message, error)
 //
-// The framers are [Line], [Delimiter], [Marked], [LengthField] and [Fixed]. They
-// have in common:
+// The framers are [Line], [Delimiter], [Marked], [LengthField], [Fixed] and, for
+// datagrams, [Raw]. They have in common:
 //
 //   - A frame aliases the input, unlike what [Decoder] asks of decoders, so that
 //     nothing is copied: give a framer to [Map] with a function that copies what

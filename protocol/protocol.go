@@ -41,7 +41,9 @@ type Closer[M any] interface {
 }
 
 // Protocol is one configured protocol. Its functions are called once per
-// connection; the decoder's also after a decoder has panicked.
+// connection; the decoder's also after a decoder has panicked. A protocol whose
+// messages are []byte may leave Decoder and Encoder nil: bytes are passed on as
+// they are ([codec.Raw], [codec.AppendRaw]).
 type Protocol[M any] struct {
 	Decoder func() codec.Decoder[M]
 	Encoder codec.Encoder[M] // nil: the device is never told anything; shared by all connections

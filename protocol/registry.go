@@ -72,7 +72,19 @@ func configure[M, C any](build func(C) (Protocol[M], error), config C) (p Protoc
 	if p, err = build(config); err != nil {
 		return p, err
 	}
+	plain(&p)
 	return p, check(p)
+}
+
+// plain lets a protocol whose messages are bytes leave out the decoder, the
+// encoder or both: they are passed on as they are.
+func plain[M any](p *Protocol[M]) {
+	if d, ok := any(codec.Raw).(func() codec.Decoder[M]); ok && p.Decoder == nil {
+		p.Decoder = d
+	}
+	if e, ok := any(codec.AppendFunc[[]byte](codec.AppendRaw)).(codec.Encoder[M]); ok && p.Encoder == nil {
+		p.Encoder = e
+	}
 }
 
 // Add puts p into r. It panics when the name is taken, for that is a mistake in

@@ -8,6 +8,8 @@ import (
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/protocol/protocoltest"
+	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
 )
 
@@ -132,4 +134,35 @@ func TestPanicsOfAConfiguration(t *testing.T) {
 	if !errors.As(err, &panicked) || len(panicked.Stack) == 0 {
 		t.Errorf("error %v, want the panic and its stack", err)
 	}
+}
+
+// relay passes bytes on, both ways.
+type relay struct{}
+
+func (relay) Received(c *protocol.Conn[[]byte], p []byte) error {
+	if c.Session() == nil {
+		c.Online(string(p), nil, nil)
+		return nil
+	}
+	return c.Report(&thing.Message{Kind: thing.Raw, Raw: p}, nil)
+}
+
+func (relay) Command(c *protocol.Conn[[]byte], _ *session.Session, cmd *thing.Command) error {
+	return c.Send(cmd.Raw)
+}
+
+// A protocol of bytes needs neither decoder nor encoder.
+func TestPlainBytes(t *testing.T) {
+	t.Parallel()
+	d := protocoltest.Connect(t, protocol.Define("plain", struct{}{}, func(struct{}) (protocol.Protocol[[]byte], error) {
+		return protocol.Protocol[[]byte]{Adapter: func() protocol.Adapter[[]byte] { return relay{} }}, nil
+	}), nil)
+	d.Send([]byte("m1"))
+	d.Send([]byte("one"))
+	d.Send([]byte("two"))
+	if got := said(d); got != "m1:one m1:two" {
+		t.Errorf("the platform heard %q", got)
+	}
+	d.Command(&thing.Command{ID: "1", Kind: thing.RawDown, Raw: []byte("do")})
+	want(t, d, "do")
 }
