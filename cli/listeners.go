@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type listenerSettings struct {
 	Heartbeat heartbeatSettings  `conf:"heartbeat" doc:"when a silent device is taken offline"`
 	Limits    server.Limits      `conf:"limits" doc:"what one listener's connections may do"`
 	Proxy     server.ProxyConfig `conf:"proxyProtocol" doc:"the devices' addresses, as a load balancer tells them by the PROXY protocol (TCP only)"`
+	TLS       *server.TLSConfig  `conf:"tls" doc:"the certificates with which connections are encrypted, and those that devices have to show; without this section connections are not encrypted (TCP only)"`
+	Unsecured bool               `conf:"unsecured" doc:"with tls: take connections without TLS on the same port too"`
 	UDP       server.UDPConfig   `conf:"udp" doc:"what is particular to network = udp"`
 }
 
@@ -51,6 +54,7 @@ type heartbeatSettings struct {
 type door struct {
 	listenerSettings
 	section string            // of its settings
+	tls     *server.TLS       // nil: not encrypted
 	at      []server.Listener // names and addresses alone
 }
 
@@ -75,10 +79,13 @@ func newDoors(tree *config.Tree, s settings, baseDir string, warn func(error)) (
 			}
 			d.add(d.Name, addresses...)
 		}
+		if err := d.encrypt(tree, baseDir, "tls"); err != nil {
+			errs = append(errs, err)
+		}
 		doors = append(doors, d)
 	}
 	if s.SocketServer != nil {
-		d, err := s.SocketServer.door(tree)
+		d, err := s.SocketServer.door(tree, baseDir, warn)
 		errs = append(errs, err)
 		doors = append(doors, d)
 	}
@@ -94,6 +101,40 @@ func (d *door) add(name string, addresses ...string) {
 			unique = fmt.Sprintf("%s-%d", name, n)
 		}
 		d.at = append(d.at, server.Listener{Name: unique, Address: address})
+	}
+}
+
+// encrypt reads the certificates. key is where the configuration has them.
+func (d *door) encrypt(tree *config.Tree, baseDir, key string) error {
+	if d.TLS == nil {
+		return nil
+	}
+	if d.Unsecured && d.TLS.ClientAuth == server.ClientAuthRequired {
+		return tree.Errorf(d.section+".unsecured", "lets devices in without the certificates that clientAuth = required asks for", "remove one of the two")
+	}
+	cfg := *d.TLS
+	beside(baseDir, &cfg.Certificate, &cfg.Key, &cfg.KeyStoreFile)
+	cfg.Certificates, cfg.ClientCA = slices.Clone(cfg.Certificates), slices.Clone(cfg.ClientCA)
+	for i := range cfg.Certificates {
+		c := &cfg.Certificates[i]
+		beside(baseDir, &c.Certificate, &c.Key, &c.KeyStoreFile)
+	}
+	for i := range cfg.ClientCA {
+		beside(baseDir, &cfg.ClientCA[i])
+	}
+	var err error
+	if d.tls, err = server.NewTLS(cfg); err != nil {
+		return tree.Errorf(d.section+"."+key, unprefixed(err, "server", "tls"), "")
+	}
+	return nil
+}
+
+// beside makes relative paths start at baseDir.
+func beside(baseDir string, paths ...*string) {
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(baseDir, *p)
+		}
 	}
 }
 
@@ -128,6 +169,7 @@ func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.S
 			l.Network, l.Protocol, l.Open = strings.ToLower(d.Network), d.Protocol, open
 			l.Limits, l.Proxy, l.UDP = d.Limits, d.Proxy, d.UDP
 			l.Backlog, l.ReusePort = d.Backlog, d.ReusePort
+			l.TLS, l.PlainToo = d.tls, d.tls != nil && d.Unsecured
 			l.Host = &protocol.Host{
 				Listener:  l.Name,
 				Heartbeat: []session.Option{session.Heartbeat(d.Heartbeat.Interval, d.Heartbeat.Probes)},

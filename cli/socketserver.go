@@ -13,6 +13,7 @@ import (
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/server"
+	"github.com/linkspan/linkspan/server/keystore"
 )
 
 // socketServerSettings is the section socketServer of the Java server SDK, with
@@ -51,7 +52,7 @@ const socketServer = "socketServer"
 
 // door is what the section means in the words of listeners. The error has every
 // mistake.
-func (s *socketServerSettings) door(tree *config.Tree) (door, error) {
+func (s *socketServerSettings) door(tree *config.Tree, baseDir string, warn func(error)) (door, error) {
 	var errs []error
 	wrong := func(key, problem, hint string) { errs = append(errs, tree.Errorf(socketServer+"."+key, problem, hint)) }
 	d := door{section: socketServer, listenerSettings: listenerSettings{
@@ -79,7 +80,49 @@ func (s *socketServerSettings) door(tree *config.Tree) (door, error) {
 		}
 		d.add(socketServer+"-"+port, addresses...)
 	}
+	if d.Network == server.TCP {
+		errs = append(errs, s.encrypt(&d, tree, baseDir, warn))
+	}
 	return d, errors.Join(errs...)
+}
+
+// encrypt finds out whether d has TLS, and reads its key store.
+func (s *socketServerSettings) encrypt(d *door, tree *config.Tree, baseDir string, warn func(error)) error {
+	given, missing := s.keyStore()
+	asked := tree.Has(socketServer + ".unsecured")
+	if len(missing) > 0 {
+		if asked && !s.Unsecured {
+			return tree.Errorf(socketServer+".unsecured", "is false, which needs a key store: "+strings.Join(missing, ", ")+" missing", "or let it be true")
+		}
+		if given {
+			warn(tree.Errorf(socketServer, "the key store is not used, and connections are not encrypted: "+strings.Join(missing, ", ")+" missing", ""))
+		}
+		return nil
+	}
+	if asked && s.Unsecured {
+		d.Unsecured = true
+		warn(tree.Errorf(socketServer+".unsecured", "is true: connections without TLS are taken on the same ports too", ""))
+	}
+	cfg := server.DefaultTLSConfig()
+	cfg.Source = keystore.Source{KeyStoreFile: s.KeyStoreFile, KeyStoreType: s.KeyStoreType, KeyPassword: s.KeyPassword}
+	d.TLS = &cfg
+	return d.encrypt(tree, baseDir, "keyStoreFile")
+}
+
+// keyStore says whether any key of the key store is given, and which ones are
+// missing. PEM files have no password.
+func (s *socketServerSettings) keyStore() (given bool, missing []string) {
+	for _, k := range []struct{ key, value string }{
+		{"keyStoreFile", s.KeyStoreFile}, {"keyStoreType", s.KeyStoreType}, {"keyPassword", s.KeyPassword.Reveal()},
+	} {
+		switch {
+		case k.value != "":
+			given = true
+		case k.key != "keyPassword" || !strings.EqualFold(s.KeyStoreType, keystore.PEM):
+			missing = append(missing, k.key)
+		}
+	}
+	return given, missing
 }
 
 // ports are the numbers in Ports, each once.
