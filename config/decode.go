@@ -30,6 +30,7 @@ func (t *Tree) Decode(path string, into any) error {
 	s := t.Sub(path)
 	d := decoder{all: t.all}
 	d.decode(s.value, s.path, target.Elem(), options{})
+	t.all.keep(s.path, target.Elem())
 	if d.errs == nil {
 		return nil
 	}
@@ -128,7 +129,11 @@ func (d *decoder) fromEnvironment(path []string) *hocon.Value {
 	v, err := hocon.ParseValue(env.text, env.source())
 	if err != nil {
 		d.errs = append(d.errs, asError(err, hocon.FormatPath(path)))
+		return nil
 	}
+	d.all.mu.Lock()
+	d.all.fromEnv[hocon.FormatPath(path)] = v
+	d.all.mu.Unlock()
 	return v
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 
@@ -20,17 +21,19 @@ type shared struct {
 	root *hocon.Value
 
 	mu      sync.Mutex
-	pending []*variable         // overrides of keys that no file has; the slice does not change
-	read    map[string]bool     // paths whose whole value has been decoded; guarded by mu
-	known   map[string][]string // paths decoded into structs, with the keys these have; guarded by mu
-	secret  map[string]bool     // paths that must not be printed; guarded by mu
-	notes   Errors              // what is no mistake, but no good either; guarded by mu
+	pending []*variable             // overrides of keys that no file has; the slice does not change
+	read    map[string]bool         // paths whose whole value has been decoded; guarded by mu
+	known   map[string][]string     // paths decoded into structs, with the keys these have; guarded by mu
+	secret  map[string]bool         // paths that must not be printed; guarded by mu
+	decoded []decoded               // what Decode has filled, the last last; guarded by mu
+	fromEnv map[string]*hocon.Value // values of pending overrides, by path; guarded by mu
+	notes   Errors                  // what is no mistake, but no good either; guarded by mu
 }
 
 func newTree(root *hocon.Value, pending []*variable) *Tree {
 	return &Tree{value: root, all: &shared{
 		root: root, pending: pending,
-		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{},
+		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{},
 	}}
 }
 
@@ -103,6 +106,15 @@ func (s *shared) markSecret(path []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.secret[hocon.FormatPath(path)] = true
+}
+
+// keep remembers what has been decoded.
+func (s *shared) keep(path []string, v reflect.Value) {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decoded = append(s.decoded, decoded{path, c})
 }
 
 func (s *shared) note(e *Error) {

@@ -50,10 +50,10 @@ func (s *shared) walk(v *hocon.Value, path []string, all bool, out *Errors) (rea
 		}
 		if all || opened {
 			e := errorAt(pos, hocon.FormatPath(sub), "is not a known key", "")
-			if !opened {
+			like := Nearest(name, known)
+			if !opened || like == name {
 				e.Problem = "is not used"
-			}
-			if like := Nearest(name, known); like != "" {
+			} else if like != "" {
 				e.Hint = "did you mean " + like + "?"
 			}
 			*out = append(*out, e)
