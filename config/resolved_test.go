@@ -43,7 +43,7 @@ func TestWhatIsResolvedLoadsAgain(t *testing.T) {
 		t.Errorf("secrets are not masked:\n%s", text)
 	}
 	for _, want := range []string{
-		`idle = 1500us # environment variable LINKSPAN_IDLE`, `maxFrame = 64KiB # default`, `protocol = "jt808" # -Dlisteners.0.protocol`, `name = "tcp" # default`, "app.conf:2:31",
+		`idle = 1500us # environment variable LINKSPAN_IDLE`, `maxFrame = 64KiB # default`, `protocol = "jt808" # -Dlisteners.0.protocol`, `name = "tcp" # default`, "app.conf:2:17",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
