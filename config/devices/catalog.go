@@ -72,7 +72,7 @@ func Open(cfg Config, opts ...Option) (*Catalog, error) {
 		if f == nil || f.path == "" {
 			continue
 		}
-		if _, err := f.Reload(); err != nil {
+		if err := f.first(); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -81,8 +81,11 @@ func Open(cfg Config, opts ...Option) (*Catalog, error) {
 			errs = append(errs, err)
 		}
 	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
 	c.countFree()
-	return c, errors.Join(errs...)
+	return c, nil
 }
 
 // Waits says whether Identity may have to wait for a server or a disk, so that
@@ -97,20 +100,50 @@ func (c *Catalog) Identity(name string) (auth.Identity, error) {
 	if id, ok := c.known(name); ok {
 		return id, nil
 	}
+	id, err := c.elsewhere(name)
+	if errors.Is(err, ErrUnknown) {
+		c.counts.unknown.Add(1)
+	}
+	return id, err
+}
+
+// elsewhere is Identity for a device that the files do not know.
+func (c *Catalog) elsewhere(name string) (auth.Identity, error) {
 	if c.source != nil {
 		id, err := c.source.Identity(name)
-		if err == nil || !errors.Is(err, ErrUnknown) {
+		if err == nil {
+			return c.unlessTaken(name, id)
+		}
+		if !errors.Is(err, ErrUnknown) {
 			return id, err
 		}
 	}
 	switch {
 	case c.cfg.Unknown == PolicyTemplate:
-		return c.cfg.Template.identity(name)
+		return c.made(name)
 	case c.bound != nil:
 		return c.bind(name)
+	default:
+		return auth.Identity{}, fmt.Errorf("devices: %.64q is not in %s: %w", name, c.where(), ErrUnknown)
 	}
-	c.counts.unknown.Add(1)
-	return auth.Identity{}, fmt.Errorf("devices: %.64q is not in %s: %w", name, c.where(), ErrUnknown)
+}
+
+// made is what the template makes of name.
+func (c *Catalog) made(name string) (auth.Identity, error) {
+	id, err := c.cfg.Template.identity(name)
+	if err != nil {
+		return id, err
+	}
+	return c.unlessTaken(name, id)
+}
+
+// unlessTaken is id, unless it is that of another device in the file: they would
+// push each other offline.
+func (c *Catalog) unlessTaken(name string, id auth.Identity) (auth.Identity, error) {
+	if other, taken := c.file.Name(id); taken && other != name {
+		return auth.Identity{}, fmt.Errorf("devices: %.64q would be %s, which is %s in %s; give one of them another certificate: %w", name, id, other, c.cfg.File, ErrUnknown)
+	}
+	return id, nil
 }
 
 // known is Identity, as far as files tell.
@@ -137,22 +170,34 @@ func (c *Catalog) Peek(name string) (id auth.Identity, ok bool) {
 	if id, ok = c.known(name); ok {
 		return id, true
 	}
-	if c.http != nil {
-		if id, ok = c.http.cached(name); ok {
-			return id, true
+	if c.source != nil {
+		id, found, told := c.remembered(name)
+		if found {
+			_, err := c.unlessTaken(name, id)
+			return id, err == nil
+		}
+		if !told {
+			return auth.Identity{}, false
 		}
 	}
 	if c.cfg.Unknown == PolicyTemplate {
-		id, err := c.cfg.Template.identity(name)
+		id, err := c.made(name)
 		return id, err == nil
 	}
 	return auth.Identity{}, false
 }
 
+// remembered is what the server said of name, if it has been asked.
+func (c *Catalog) remembered(name string) (id auth.Identity, found, told bool) {
+	if c.http == nil {
+		return id, false, false
+	}
+	return c.http.remembered(name)
+}
+
 // bind gives an unknown device a certificate of the pool.
 func (c *Catalog) bind(name string) (auth.Identity, error) {
 	if problem := checkEntry(name, auth.Identity{})[2]; problem != "" {
-		c.counts.unknown.Add(1)
 		return auth.Identity{}, fmt.Errorf("devices: %.64q: %s: %w", name, problem, ErrUnknown)
 	}
 	id, err := c.bound.bind(name, c.pool.table(), c.file.table())

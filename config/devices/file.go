@@ -28,8 +28,22 @@ type File struct {
 // [File.Mistakes].
 func OpenFile(path string, maxBytes int64) (*File, error) {
 	f := newFile(path, maxBytes, false)
-	_, err := f.Reload()
-	return f, err
+	if err := f.first(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// first reads the file for the first time: nobody is told that all of its
+// devices are new.
+func (f *File) first() error {
+	l, err := load(f.path, f.max, f.pool, nil)
+	if err != nil {
+		return err
+	}
+	l.table.settle()
+	f.publish(l)
+	return nil
 }
 
 func newFile(path string, maxBytes int64, pool bool) *File {

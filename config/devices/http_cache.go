@@ -21,7 +21,7 @@ type cache struct {
 	max int
 
 	mu    sync.Mutex
-	names map[string]*list.Element    // guarded by mu; of *remembered
+	names map[string]*list.Element    // guarded by mu; of *remembrance
 	ids   map[[2]string]*list.Element // guarded by mu; those that are known, by product key and device name
 	used  *list.List                  // guarded by mu; most recently needed first
 	asked map[string]*call            // guarded by mu; under way
@@ -30,8 +30,8 @@ type cache struct {
 	hits, found, unknown, failed, stale, paused atomic.Uint64
 }
 
-// remembered is one answer. It is not changed once it is in the cache.
-type remembered struct {
+// remembrance is one answer. It is not changed once it is in the cache.
+type remembrance struct {
 	name    string
 	id      auth.Identity
 	err     error // ErrUnknown, wrapped; nil: known
@@ -90,7 +90,7 @@ func (h *HTTP) Identity(name string) (auth.Identity, error) {
 }
 
 // learn takes an answer in.
-func (h *HTTP) learn(name string, old *remembered, id auth.Identity, err error) (auth.Identity, error) {
+func (h *HTTP) learn(name string, old *remembrance, id auth.Identity, err error) (auth.Identity, error) {
 	c := &h.cache
 	now := h.now()
 	if err != nil && !errors.Is(err, ErrUnknown) {
@@ -109,12 +109,12 @@ func (h *HTTP) learn(name string, old *remembered, id auth.Identity, err error) 
 	} else {
 		c.found.Add(1)
 	}
-	c.put(&remembered{name: name, id: id, err: err, expires: now.Add(ttl), gone: now.Add(ttl + h.cfg.Stale)})
+	c.put(&remembrance{name: name, id: id, err: err, expires: now.Add(ttl), gone: now.Add(ttl + h.cfg.Stale)})
 	return id, err
 }
 
 // fallBack is an old answer, if it may still count, else err.
-func (c *cache) fallBack(old *remembered, now time.Time, err error) (auth.Identity, error) {
+func (c *cache) fallBack(old *remembrance, now time.Time, err error) (auth.Identity, error) {
 	if old == nil || !now.Before(old.gone) {
 		return auth.Identity{}, err
 	}
@@ -124,16 +124,16 @@ func (c *cache) fallBack(old *remembered, now time.Time, err error) (auth.Identi
 
 // get is what is remembered of name, whether it has expired or not. c.mu is
 // held.
-func (c *cache) get(name string) *remembered {
+func (c *cache) get(name string) *remembrance {
 	e := c.names[name]
 	if e == nil {
 		return nil
 	}
 	c.used.MoveToFront(e)
-	return e.Value.(*remembered) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	return e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
 }
 
-func (c *cache) put(r *remembered) {
+func (c *cache) put(r *remembrance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(c.names[r.name])
@@ -152,23 +152,24 @@ func (c *cache) remove(e *list.Element) {
 	if e == nil {
 		return
 	}
-	r := c.used.Remove(e).(*remembered) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	r := c.used.Remove(e).(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
 	delete(c.names, r.name)
 	if key := [2]string{r.id.ProductKey, r.id.DeviceName}; c.ids[key] == e {
 		delete(c.ids, key)
 	}
 }
 
-// cached is the identity of name, if it is remembered that there is one.
-func (h *HTTP) cached(name string) (auth.Identity, bool) {
+// remembered is what is remembered of name: its identity if it was found, and
+// whether the server has told at all.
+func (h *HTTP) remembered(name string) (id auth.Identity, found, told bool) {
 	c := &h.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.get(name)
-	if r == nil || r.err != nil || !h.now().Before(r.gone) {
-		return auth.Identity{}, false
+	if r == nil || !h.now().Before(r.gone) {
+		return id, false, false
 	}
-	return r.id, true
+	return r.id, r.err == nil, true
 }
 
 // Name implements [Source], as far as answers are remembered.
@@ -180,7 +181,7 @@ func (h *HTTP) Name(id auth.Identity) (name string, ok bool) {
 	if e == nil {
 		return "", false
 	}
-	r := e.Value.(*remembered) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	r := e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
 	if !h.now().Before(r.gone) {
 		return "", false
 	}
@@ -205,7 +206,7 @@ func (h *HTTP) Reload() (Changes, error) {
 	defer c.mu.Unlock()
 	c.quiet = time.Time{}
 	for e := c.used.Front(); e != nil; e = e.Next() {
-		r := *e.Value.(*remembered) //nolint:errcheck,forcetypeassert // nothing else is in the list
+		r := *e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
 		if now.Before(r.expires) {
 			r.expires = now
 			e.Value = &r

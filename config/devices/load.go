@@ -128,7 +128,7 @@ func (l *loader) report(pos hocon.Position, key, problem, hint string) {
 		l.unsaid++
 		return
 	}
-	l.bad = append(l.bad, &config.Error{File: pos.File, Line: pos.Line, Column: pos.Column, Key: strings.Clone(key), Problem: problem, Hint: hint})
+	l.bad = append(l.bad, &config.Error{File: pos.File, Line: pos.Line, Column: pos.Column, Key: strings.ToValidUTF8(strings.Clone(key), "\ufffd"), Problem: problem, Hint: hint})
 }
 
 // add checks an entry and puts it into the table. texts are those of entryKeys.

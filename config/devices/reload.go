@@ -48,6 +48,7 @@ func (c *Catalog) swap(force bool) (Changes, error) {
 	}
 	before := &former{}
 	before.add(c, file.changes)
+	before.add(c, c.dispossessed(file))
 	more, err := c.reloadSource(force)
 	if err != nil {
 		return Changes{}, err
@@ -73,6 +74,24 @@ func (c *Catalog) swap(force bool) (Changes, error) {
 		return !listed
 	})
 	return changes, nil
+}
+
+// dispossessed are devices with a certificate, from elsewhere, that the file now
+// gives to another one.
+func (c *Catalog) dispossessed(file reading) (changes Changes) {
+	if file.loaded == nil || !c.composed() {
+		return changes
+	}
+	t := file.loaded.table
+	for _, list := range [][]string{file.changes.Added, file.changes.Changed} {
+		for _, name := range list {
+			i, _ := t.findName(name)
+			if owner, ok := c.Name(t.identity(i)); ok && owner != name {
+				changes.Changed = append(changes.Changed, owner)
+			}
+		}
+	}
+	return changes
 }
 
 // reloadSource passes a reload on to another source.
@@ -105,6 +124,11 @@ func (c *Catalog) publish(f *File, r reading) {
 	}
 }
 
+// composed says whether devices may be known from elsewhere than the file.
+func (c *Catalog) composed() bool {
+	return c.bound != nil || c.source != nil || c.cfg.Unknown == PolicyTemplate
+}
+
 // former is what devices were before a reload.
 type former struct {
 	names []string
@@ -132,15 +156,12 @@ func (f *former) surely(lists ...[]string) {
 
 // compare tells what has become of them.
 func (f *former) compare(c *Catalog) (changes Changes) {
-	var done map[string]bool
-	if c.bound != nil { // names may come from the file and from the bindings
-		done = map[string]bool{}
-	}
+	done := map[string]bool{} // names may come from several places
 	for i, name := range f.names {
 		if done[name] {
 			continue
 		}
-		if done != nil {
+		if c.composed() {
 			done[name] = true
 		}
 		id, known := c.Peek(name)
