@@ -45,6 +45,7 @@ type setup struct {
 	bridge   bridge.Config
 	server   server.Config
 	limits   server.Limits
+	network  string // of terminals
 	jt808    adapter.Config
 }
 
@@ -102,7 +103,8 @@ func newWorld(tb testing.TB, change ...func(*setup)) *world {
 	open, err := w.adapter.New(w.setup.jt808)
 	w.must(err)
 	w.server, err = server.New(w.setup.server, []server.Listener{{
-		Name: "terminals", Address: "127.0.0.1:0", Protocol: adapter.Name, Open: open, Limits: w.setup.limits,
+		Name: "terminals", Network: w.setup.network, Address: "127.0.0.1:0", UDP: server.DefaultUDPConfig(),
+		Protocol: adapter.Name, Open: open, Limits: w.setup.limits,
 		Host: &protocol.Host{
 			Uplink: w.bridge.Uplink(), Listener: "terminals",
 			Heartbeat: []session.Option{session.Heartbeat(time.Minute, 2)},
