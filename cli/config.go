@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -22,12 +23,15 @@ func newConfig() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigCheck(), newConfigReference(), newConfigHocon())
+	cmd.AddCommand(newConfigCheck(), newConfigPrint(), newConfigReference(), newConfigHocon())
 	return cmd
 }
 
 func newConfigCheck() *cobra.Command {
-	var flags configFlags
+	var (
+		flags  configFlags
+		strict bool
+	)
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report all mistakes of a configuration, without starting anything",
@@ -37,29 +41,34 @@ func newConfigCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			warn := func(w error) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w) }
+			warnings := 0
+			warn := func(w error) {
+				warnings++
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+			}
 			if err := check(tree, flags.baseDir(), warn); err != nil {
 				return err
+			}
+			if strict && warnings > 0 {
+				return fmt.Errorf("cli: %w: %d", errWarnings, warnings)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "ok")
 			return nil
 		},
 	}
 	flags.add(cmd)
+	cmd.Flags().BoolVar(&strict, "strict", false, "take warnings, such as unknown keys, for mistakes")
 	return cmd
 }
+
+// errWarnings ends a strict check.
+var errWarnings = errors.New("there are warnings, which --strict does not allow")
 
 // check reports the mistakes of a configuration; warn is called for what does
 // not keep a bridge from running.
 func check(tree *config.Tree, baseDir string, warn func(error)) error {
-	logCfg := DefaultLogConfig()
-	err := tree.Decode("log", &logCfg)
-	if err == nil {
-		logCfg.Path = "stderr" // a check opens no log
-		_, err = newLogger(logCfg)
-	}
-	n, nodeErr := newNode(tree, baseDir, zap.NewNop())
-	if err = errors.Join(err, nodeErr); err != nil {
+	n, err := newNode(tree, baseDir, zap.NewNop())
+	if err = errors.Join(checkLog(tree), err, decodePlatform(tree)); err != nil {
 		return err
 	}
 	for _, w := range n.warnings {
@@ -72,6 +81,18 @@ func check(tree *config.Tree, baseDir string, warn func(error)) error {
 		warn(w)
 	}
 	return nil
+}
+
+// checkLog reports what is wrong with the section log beyond the types of its
+// values, which newNode looks at.
+func checkLog(tree *config.Tree) error {
+	cfg := DefaultLogConfig()
+	if err := tree.Decode("log", &cfg); err != nil {
+		return nil //nolint:nilerr // newNode reports it, once is enough
+	}
+	cfg.Path = "stderr" // a check opens no log
+	_, err := newLogger(cfg)
+	return err
 }
 
 func newConfigReference() *cobra.Command {
@@ -125,5 +146,6 @@ func reference() *config.Manual {
 	var java socketServerSettings
 	java.SetDefaults()
 	sections = append(sections, config.Section{Path: socketServer, Doc: "The listeners of the Java server SDK: one for each port.", Config: java})
+	sections = append(sections, config.Section{Path: "platform", Doc: "The local platform: only `linkspan platform -c` reads it.", Config: platform.DefaultConfig()})
 	return config.Reference(sections...)
 }

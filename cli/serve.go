@@ -23,7 +23,7 @@ type configFlags struct {
 
 func (f *configFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.files, "config", "c", []string{"application.conf"}, "configuration file (.conf, .json, .properties); repeatable, later ones override earlier ones")
-	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key that is in no list: -D log.level=debug; repeatable")
+	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key: -D log.level=debug, -D listeners.0.address=:7611; repeatable")
 }
 
 func (f *configFlags) load() (*config.Tree, error) {
@@ -77,6 +77,7 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	for _, w := range n.warnings {
 		log.Warn("configuration", zap.NamedError("err", w))
 	}
+	_ = decodePlatform(tree) // of another command, which reports its mistakes
 	for _, w := range tree.Unused() {
 		log.Warn("configuration", zap.NamedError("err", w))
 	}
