@@ -110,11 +110,19 @@ func (g gatewaySettings) locate(a *aliyun.Config, tree *config.Tree, warn func(e
 	if found == (place{}) && g.POPClient != nil {
 		found.region = g.POPClient.Region
 	}
-	if found.region != "" {
+	host := found.host
+	switch {
+	case found == place{}:
+		return
+	case host != "":
+		a.Endpoint = "tcp://" + host + ":1883"
+	default:
 		a.Region = found.region
+		host = a.ProductKey + ".iot-as-mqtt." + found.region + ".aliyuncs.com"
 	}
-	if found.host != "" {
-		a.Endpoint = "tcp://" + found.host + ":1883"
+	if g.HTTP2Endpoint != "" {
+		warn(tree.Errorf("http2Endpoint", "is not used: devices are carried over MQTT, to tcp://"+host+":1883, which does not encrypt",
+			`this does: upstream.aliyun.endpoint = "ssl://`+host+`:1883"`))
 	}
 }
 
