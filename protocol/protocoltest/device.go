@@ -71,7 +71,9 @@ type Device struct {
 
 	tb      testing.TB
 	handler protocol.Handler
-	pending []byte // has arrived and is not decoded
+	pending []byte   // has arrived and is not decoded
+	parted  bool     // the device sends datagrams: each Send is one
+	behind  [][]byte // datagrams that have arrived behind pending
 	now     time.Time
 	timers  []*timer
 	logins  []*held
@@ -109,6 +111,18 @@ func WithHost(change func(*protocol.Host)) Option { return change }
 // is nil. The connection is closed when the test ends.
 func Connect(tb testing.TB, p protocol.Plugin, config any, opts ...Option) *Device {
 	tb.Helper()
+	return connect(tb, p, config, false, opts)
+}
+
+// ConnectDatagrams is Connect for a device that sends datagrams, as over UDP:
+// each Send is one, and so is each of [Device.Writes].
+func ConnectDatagrams(tb testing.TB, p protocol.Plugin, config any, opts ...Option) *Device {
+	tb.Helper()
+	return connect(tb, p, config, true, opts)
+}
+
+func connect(tb testing.TB, p protocol.Plugin, config any, parted bool, opts []Option) *Device {
+	tb.Helper()
 	if config == nil {
 		config = p.Config
 	}
@@ -116,7 +130,7 @@ func Connect(tb testing.TB, p protocol.Plugin, config any, opts ...Option) *Devi
 	if err != nil {
 		tb.Fatal(err)
 	}
-	d := &Device{tb: tb, MaxFaults: 16, now: Start, live: map[*session.Session]bool{}}
+	d := &Device{tb: tb, MaxFaults: 16, now: Start, live: map[*session.Session]bool{}, parted: parted}
 	host := &protocol.Host{Uplink: platform{d}, Listener: "test"}
 	for _, o := range opts {
 		o(host)
@@ -134,7 +148,11 @@ func Connect(tb testing.TB, p protocol.Plugin, config any, opts ...Option) *Devi
 // when Send returns.
 func (d *Device) Send(p []byte) {
 	d.tb.Helper()
-	d.pending = append(d.pending, p...)
+	if d.parted && len(d.pending) > 0 {
+		d.behind = append(d.behind, bytes.Clone(p))
+	} else {
+		d.pending = append(d.pending, p...)
+	}
 	d.Run()
 }
 
@@ -201,7 +219,13 @@ func (d *Device) TakeOver(s *session.Session, cause error) {
 }
 
 // Pending is how many bytes wait behind a login or for the rest of a message.
-func (d *Device) Pending() int { return len(d.pending) }
+func (d *Device) Pending() int {
+	n := len(d.pending)
+	for _, p := range d.behind {
+		n += len(p)
+	}
+	return n
+}
 
 // Run is the connection's loop: it offers what has arrived and runs what was
 // queued until nothing is left. It need only be called after a goroutine of the
@@ -244,6 +268,10 @@ func (d *Device) offer() {
 			d.tb.Error(err)
 		}
 		d.end(err)
+	}
+	if len(d.pending) == 0 && len(d.behind) > 0 {
+		d.pending, d.behind = d.behind[0], d.behind[1:]
+		d.offer()
 	}
 }
 

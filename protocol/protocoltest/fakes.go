@@ -157,6 +157,9 @@ func (s side) Fault(err error, frame []byte) error {
 	return nil
 }
 
+// Datagrams implements protocol.Datagrams.
+func (s side) Datagrams() bool { return s.d.parted }
+
 func (side) Remote() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:7611") }
 
 // platform is what is behind a device, as the plugin's uplink.
