@@ -1,11 +1,13 @@
 // Package embed is a program with sockets of its own that uses linkspan's core
 // SDK: the bridge, without listeners, codecs and adapters. Devices send lines
-// "NAME TEXT" over TCP; what they say reaches the platform as it is, and what
-// the platform tells them is written to them as it is.
+// "NAME TEXT" over TCP, and "NAME BYE" to go offline; what they say reaches the
+// platform as it is, and what the platform tells them is written to them as
+// lines.
 package embed //nolint:revive // nobody imports it beside the standard one
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,12 +35,41 @@ func (d Devices) Identity(name string) (auth.Identity, error) {
 	return id, nil
 }
 
-// Serve bridges the devices that connect to l until ctx ends.
-func Serve(ctx context.Context, l net.Listener, platform upstream.Connector, devices Devices) error {
-	b, err := bridge.New(bridge.DefaultConfig(), platform, devices, bridge.WithDownlink(bridge.DirectDownlink{}))
+// Downlink writes what the platform says as lines.
+type Downlink struct {
+	bridge.DirectDownlink
+
+	bridge *bridge.Bridge // set before it starts
+}
+
+// Push tells one device. It implements bridge.DownlinkHandler.
+func (d *Downlink) Push(s *session.Session, cmd *thing.Command) (thing.State, error) {
+	line := *cmd // commands are not changed
+	line.Raw = append(bytes.TrimRight(cmd.Raw, "\n"), '\n')
+	return d.DirectDownlink.Push(s, &line)
+}
+
+// Broadcast tells all devices that are online: the platform named none.
+func (d *Downlink) Broadcast(cmd *thing.Command) error {
+	var errs []error
+	for s := range d.bridge.Sessions().All() {
+		if s.State() == session.Online {
+			_, err := d.Push(s, cmd)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Serve bridges the devices that connect to l until ctx ends. presence is told
+// what happens to their sessions.
+func Serve(ctx context.Context, l net.Listener, platform upstream.Connector, devices Devices, presence session.Listener) error {
+	downlink := new(Downlink)
+	b, err := bridge.New(bridge.DefaultConfig(), platform, devices, bridge.WithDownlink(downlink), bridge.WithListener(presence))
 	if err != nil {
 		return err
 	}
+	downlink.bridge = b
 	if err = b.Start(ctx); err != nil {
 		return err
 	}
@@ -75,6 +106,9 @@ func device(ctx context.Context, b *bridge.Bridge, conn net.Conn) error {
 		if !ok || s != nil && s.Identity() != name {
 			return errLine
 		}
+		if text == "BYE" {
+			return b.Offline(ctx, name)
+		}
 		if s == nil {
 			s = session.New(name, conn, session.Heartbeat(time.Minute, 2))
 			if err := b.Online(ctx, s); err != nil {
@@ -83,9 +117,20 @@ func device(ctx context.Context, b *bridge.Bridge, conn net.Conn) error {
 			defer b.Uplink().Offline(s, net.ErrClosed) // this time online, not a newer one
 		}
 		s.Touch(time.Now().UnixMilli())
-		if err := b.Publish(ctx, name, bridge.Message{Payload: []byte(text), QoS: thing.AtLeastOnce}); err != nil {
+		if err := publish(ctx, b, name, text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// publish waits until the platform has an alarm, and for nothing else.
+func publish(ctx context.Context, b *bridge.Bridge, name, text string) error {
+	m := bridge.Message{Payload: []byte(text), QoS: thing.AtLeastOnce}
+	if strings.HasPrefix(text, "alarm") {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		return b.Publish(ctx, name, m)
+	}
+	return b.PublishAsync(name, m).Err() // what is refused at once
 }

@@ -3,6 +3,7 @@ package embed_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"github.com/linkspan/linkspan/examples/embed"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/platform/api"
+	"github.com/linkspan/linkspan/session"
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
 )
 
@@ -21,10 +25,11 @@ func TestThereAndBack(t *testing.T) {
 	cfg := aliyun.DefaultConfig()
 	cfg.Endpoint = "tcp://" + p.MQTTAddr()
 	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = "gateway", "bridge", "gw-secret"
-	up, err := aliyun.New(cfg)
+	connector, err := aliyun.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	up, presence := &tap{Connector: connector}, make(chan string, 20)
 	watch, err := p.Subscribe(platform.Filter{})
 	if err != nil {
 		t.Fatal(err)
@@ -37,31 +42,108 @@ func TestThereAndBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- embed.Serve(ctx, l, up, embed.Devices{"m1": {ProductKey: "demo", DeviceName: "meter-1", DeviceSecret: "s1"}})
+		served <- embed.Serve(ctx, l, up, embed.Devices{"m1": {ProductKey: "demo", DeviceName: "meter-1", DeviceSecret: "s1"}},
+			session.ListenerFunc(func(e session.Event) { presence <- e.Session.Identity() + " " + e.Kind.String() }))
 	}()
 
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err = conn.Write([]byte("m1 hello\n")); err != nil {
-		t.Fatal(err)
-	}
+	conn, in := dial(t, l)
+	say(t, conn, "m1 hello")
 	if m := until(t, watch, api.KindRaw); string(m.Raw) != "hello" || m.DeviceName != "meter-1" {
 		t.Errorf("the platform got %+v", m)
 	}
-	if _, err = p.SendRaw(ctx, "demo", "meter-1", []byte("wake up\n")); err != nil {
+	say(t, conn, "m1 alarm")
+	if m := until(t, watch, api.KindRaw); string(m.Raw) != "alarm" {
+		t.Errorf("the platform got %+v", m)
+	}
+	if _, err = p.SendRaw(ctx, "demo", "meter-1", []byte("wake up")); err != nil {
 		t.Fatal(err)
 	}
-	if line, e := bufio.NewReader(conn).ReadString('\n'); e != nil || line != "wake up\n" {
-		t.Errorf("the device got %q, %v", line, e)
-	}
+	hear(t, in, "wake up")
+	up.host.Broadcast(&thing.Command{Kind: thing.Notice, Topic: "/broadcast/gateway/all", Raw: []byte("storm\n")})
+	hear(t, in, "storm")
 	_ = conn.Close() // the device hangs up
 	until(t, watch, api.KindOffline)
+
+	conn, _ = dial(t, l)
+	say(t, conn, "m1 again\nm1 BYE")
+	until(t, watch, api.KindOffline)
+	for _, want := range []string{"created", "online", "offline", "created", "online", "offline"} {
+		if got := <-presence; got != "m1 "+want {
+			t.Errorf("presence %q, want %q", got, want)
+		}
+	}
 	cancel()
 	if err = <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// A device that nobody knows is hung up on, and so is one that says nonsense.
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- embed.Serve(ctx, l, nowhere{}, embed.Devices{}, nil) }()
+	for _, line := range []string{"m2 hello", "nonsense"} {
+		conn, in := dial(t, l)
+		say(t, conn, line)
+		if text, err := in.ReadString('\n'); err != io.EOF { //nolint:errorlint // as ReadString says
+			t.Errorf("%s: %q, %v", line, text, err)
+		}
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// nowhere is a platform that no device reaches.
+type nowhere struct{}
+
+func (nowhere) Login(_ upstream.Login, done func(upstream.Device, error)) {
+	done(nil, upstream.ErrNotConnected)
+}
+
+// tap is a connector that lets the test speak as the platform.
+type tap struct {
+	*aliyun.Connector
+
+	host upstream.Host
+}
+
+func (c *tap) Start(ctx context.Context, h upstream.Host) error {
+	c.host = h
+	return c.Connector.Start(ctx, h)
+}
+
+func dial(t *testing.T, l net.Listener) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn, bufio.NewReader(conn)
+}
+
+func say(t *testing.T, conn net.Conn, line string) {
+	t.Helper()
+	if _, err := conn.Write([]byte(line + "\n")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hear(t *testing.T, in *bufio.Reader, want string) {
+	t.Helper()
+	if line, err := in.ReadString('\n'); err != nil || line != want+"\n" {
+		t.Errorf("the device got %q, %v, want %q", line, err, want)
 	}
 }
 
