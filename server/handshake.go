@@ -66,10 +66,6 @@ func (h *handshake) feed(in []byte) error {
 		return nil
 	}
 	whole, err := h.hello()
-	if c.listener.TLS.cfg.Unsecured && errors.Is(err, errNotTLS) {
-		h.stage.unsecured()
-		return nil
-	}
 	if err != nil || !whole {
 		return err
 	}

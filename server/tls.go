@@ -26,7 +26,6 @@ type TLSConfig struct {
 	ClientAuth   string            `conf:"clientAuth" doc:"none: devices are not asked for certificates; optional: a certificate that a device shows has to be valid; required: every device has to show one"`
 	ClientCA     []string          `conf:"clientCA" doc:"PEM files of the authorities that sign devices' certificates"`
 	Identity     string            `conf:"identity" doc:"where a device's certificate has the identity that the device has to log in with: cn, dns, uri or email; empty: the identity is not compared; needs clientAuth required"`
-	Unsecured    bool              `conf:"unsecured" doc:"whether devices that do not begin with TLS are served without it, on the same port; for protocols in which the device speaks first"`
 	MinVersion   string            `conf:"minVersion" doc:"oldest version of TLS: 1.2 or 1.3"`
 	Tickets      bool              `conf:"sessionTickets" doc:"whether devices that come back may resume their session, which is cheaper"`
 	Reload       time.Duration     `conf:"reload" doc:"how often the files are looked at; when they have changed they are read again, for connections to come; 0: never"`
@@ -64,9 +63,6 @@ func (c *TLSConfig) validate() error {
 	}
 	if c.ClientAuth != ClientAuthNone && c.ClientAuth != "" && len(c.ClientCA) == 0 {
 		errs = append(errs, errors.New("clientCA is empty, want the PEM files of the authorities that sign devices' certificates"))
-	}
-	if c.Unsecured && c.ClientAuth == ClientAuthRequired {
-		errs = append(errs, errors.New("unsecured is given with clientAuth = required: devices without TLS have no certificate"))
 	}
 	if _, ok := tlsVersions[c.MinVersion]; !ok {
 		errs = append(errs, fmt.Errorf("minVersion is %q, want 1.2 or 1.3", c.MinVersion))

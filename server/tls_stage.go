@@ -137,18 +137,6 @@ func (t *tlsStage) shaken(err error) {
 	}
 }
 
-// unsecured goes on without TLS, for a device that does not begin with it.
-func (t *tlsStage) unsecured() {
-	c := t.conn
-	rest := t.shaking.finish()
-	c.stage, c.socket = nil, t.under
-	c.begin()
-	if c.request.Load() == nil {
-		c.receive(*rest)
-	}
-	freeBuffer(rest)
-}
-
 // closed implements stage.
 func (t *tlsStage) closed() {
 	if h := t.shaking; h != nil {

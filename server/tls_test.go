@@ -86,31 +86,19 @@ func TestTLSCloseNotify(t *testing.T) {
 	})
 }
 
+// A device that does not use TLS ends at once, without a handshake.
 func TestTLSPlainDevice(t *testing.T) {
 	t.Parallel()
-	t.Run("is refused", func(t *testing.T) {
-		t.Parallel()
-		b := serveTLS(t, unlimited(), nil)
-		c := b.dial(t)
-		c.send("HELLO plain\n")
-		if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
-			t.Errorf("got %v, want a clean end", err)
-		}
-		until(t, "the end is counted", func() bool { return b.stats().Closed["tls"] == 1 })
-		if n := b.Stats().Handshakes.Running; n != 0 {
-			t.Errorf("%d handshakes under way", n)
-		}
-	})
-	t.Run("is served where both are allowed", func(t *testing.T) {
-		t.Parallel()
-		b := serveTLS(t, unlimited(), func(_ *authority, c *server.TLSConfig) { c.Unsecured = true })
-		c := b.dial(t)
-		c.send("HELLO plain\n")
-		c.want("OK")
-		c = b.secure(t, b.client())
-		c.send("HELLO encrypted\n")
-		c.want("OK")
-	})
+	b := serveTLS(t, unlimited(), nil)
+	c := b.dial(t)
+	c.send("HELLO plain\n")
+	if _, err := c.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want a clean end", err)
+	}
+	until(t, "the end is counted", func() bool { return b.stats().Closed["tls"] == 1 })
+	if n := b.Stats().Handshakes.Running; n != 0 {
+		t.Errorf("%d handshakes under way", n)
+	}
 }
 
 func TestTLSVersions(t *testing.T) {
