@@ -14,7 +14,7 @@ import (
 // Message is what a device publishes: bytes under a topic of the platform's, or
 // a message in the words of package thing.
 type Message struct {
-	Topic   string         // the platform's; empty: the bytes go to its place for raw data
+	Topic   string         // the platform's, or without a slash in front one of the device's own; empty: the bytes go to its place for raw data
 	Payload []byte         // the bytes
 	QoS     thing.QoS      // how hard to try
 	Thing   *thing.Message // said in place of all the others when it is not nil

@@ -58,7 +58,7 @@ type Message struct {
 	Time   time.Time // by the device's clock; zero: when it arrived
 	Fields []Field   // Property, Event, Reply: the values
 	Raw    []byte    // Raw, Publication: the bytes; Reply to a raw command: the device's answer
-	Topic  string    // Publication: the platform's topic
+	Topic  string    // Publication: the platform's topic; without a slash in front one of the device's own
 	State  State     // Reply: how the command ended
 	Code   int       // Reply: the device's own result code, 0 when it has none
 	Text   string    // Reply: why, in words, when State is not Done

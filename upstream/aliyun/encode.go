@@ -37,10 +37,11 @@ func (m *outgoing) encode(d *device, msg *thing.Message) error {
 		m.topic = d.sys() + "/thing/model/up_raw"
 		m.payload = append(m.payload, msg.Raw...)
 	case thing.Publication:
-		if err := d.checkTopic(msg.Topic); err != nil {
+		topic, err := d.topicOf(msg.Topic)
+		if err != nil {
 			return err
 		}
-		m.topic = msg.Topic
+		m.topic = topic
 		m.payload = append(m.payload, msg.Raw...)
 	case thing.Reply:
 		if err := m.encodeReply(d, msg); err != nil {

@@ -10,10 +10,11 @@ import (
 )
 
 // ErrTopic says that a publication's topic is none that the device may publish
-// to, or that a name makes one too long. Want an absolute topic in UTF-8 without
+// to, or that a name makes one too long. Want a topic in UTF-8 without
 // wildcards and control characters, of no more than 128 bytes and 7 slashes, that names the
 // device: /productKey/deviceName/... or /sys/productKey/deviceName/...,
-// or one under /broadcast/productKey/.
+// or one under /broadcast/productKey/. One that begins with no slash is put
+// behind /productKey/deviceName/.
 var ErrTopic = errors.New("aliyun: not a topic of the device")
 
 // ErrName says that an event's or a service's name is empty or cannot be part of
@@ -85,6 +86,15 @@ func deviceFilters(cfg *settings, name string) []string {
 		filters = append(filters, "/"+name+"/"+t)
 	}
 	return filters
+}
+
+// topicOf is the topic that a publication names: as it is, or below the device's
+// own when it does not begin with a slash.
+func (d *device) topicOf(topic string) (string, error) {
+	if topic != "" && topic[0] != '/' {
+		topic = "/" + d.name() + "/" + topic
+	}
+	return topic, d.checkTopic(topic)
 }
 
 // checkTopic says whether the device may publish to topic.

@@ -159,6 +159,7 @@ func TestEncode(t *testing.T) {
 			sys + "thing/service/property/set_reply",
 			`{"id":"77","code":109001,"message":"the device did not answer in time","data":{}}`,
 		},
+		{"topic below the device's own", thing.Message{Kind: thing.Publication, Topic: "user/update", Raw: []byte("x")}, "/a1truck0001/truck-1/user/update", "x"},
 		{"raw reply", thing.Message{Kind: thing.Reply, ID: "raw:5", State: thing.Done, Raw: []byte{9}}, sys + "thing/model/down_raw_reply", "\x09"},
 		{
 			"rrpc reply",
@@ -201,6 +202,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"wildcard", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/#"}, ErrTopic},
 		{"another device's topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-2/user/update"}, ErrTopic},
 		{"a name that only begins alike", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-11/user/update"}, ErrTopic},
+		{"deep topic below the device's own", thing.Message{Kind: thing.Publication, Topic: "1/2/3/4/5/6"}, ErrTopic},
 		{"deep topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/1/2/3/4/5/6"}, ErrTopic},
 		{"long topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/" + strings.Repeat("x", 120)}, ErrTopic},
 		{"too large", thing.Message{Kind: thing.Raw, Raw: make([]byte, maxPayload+1)}, ErrTooLarge},
