@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -49,10 +50,10 @@ func TestQuick(t *testing.T) {
 	if n := len(r.Throughput); n != 6 {
 		t.Errorf("%d figures of throughput, want three variants in two shapes", n)
 	}
-	if len(r.Latency) != 3 || len(r.Memory) != 4 || len(r.Storm) != 3 || len(r.Scale) != 4 || len(r.Platform) != 6 {
-		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform))
+	if len(r.Latency) != 3 || len(r.Memory) != 5 || len(r.UDP) != 4 || len(r.Storm) != 3 || len(r.Scale) != 4 || len(r.Platform) != 6 {
+		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d, UDP %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform), len(r.UDP))
 	}
-	for _, s := range append(append(r.Throughput, r.Scale...), r.Platform...) {
+	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP) {
 		if len(s.Samples) != 1 || s.Median.Messages == 0 || s.Median.CPU <= 0 {
 			t.Errorf("%s %s: %+v", s.Variant, s.Shape, s.Median)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,8 @@ type fleet struct {
 	epoll    int
 	addr     unix.SockaddrInet4
 	devices  []device
-	frames   int // different ones of each device
+	frames   int  // different ones of each device
+	packets  bool // they send datagrams
 	in       []byte
 	events   []unix.EpollEvent
 	acks     int                          // of reports, since the last run began
@@ -62,12 +64,13 @@ const (
 // newFleet makes n devices from number first on with that many different reports
 // each, not yet connected.
 func newFleet(addr string, first, n, frames int) (*fleet, error) {
+	addr, packets := strings.CutPrefix(addr, udpPrefix)
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	f := &fleet{
-		addr: unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, devices: make([]device, n), frames: frames,
+		addr: unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, devices: make([]device, n), frames: frames, packets: packets,
 		in: make([]byte, inputBuffer), events: make([]unix.EpollEvent, 512),
 	}
 	for i := range f.devices {
@@ -111,6 +114,9 @@ func (f *fleet) connect(window int) (time.Duration, error) {
 // dial begins a connection, from a source address of its own for each perAddress
 // of them.
 func (f *fleet) dial(d *device) error {
+	if f.packets {
+		return f.dialUDP(d)
+	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket %d: %w", d.number, err)

@@ -29,8 +29,8 @@ const (
 )
 
 // startLinkspan starts linkspan as its command does, with one event loop and the
-// given connector. ack is adapters/jt808's.
-func startLinkspan(up upstream.Connector, ack string, count func(*counts)) (*role, error) {
+// given connector. ack is adapters/jt808's; change is made to the listener.
+func startLinkspan(up upstream.Connector, ack string, count func(*counts), change ...func(*server.Listener)) (*role, error) {
 	known, err := devices.Open(devices.Config{
 		Unknown:  devices.PolicyTemplate,
 		Template: devices.Template{ProductKey: deviceProduct, DeviceName: "${identity}", DeviceSecret: benchSecret},
@@ -49,13 +49,17 @@ func startLinkspan(up upstream.Connector, ack string, count func(*counts)) (*rol
 	if err != nil {
 		return nil, err
 	}
-	s, err := server.New(server.Config{Loops: 1}, []server.Listener{{
+	l := server.Listener{
 		Name: "bench", Address: "127.0.0.1:0", Protocol: adapter.Name, Open: open, Limits: server.DefaultLimits(),
 		Host: &protocol.Host{
 			Uplink: b.Uplink(), Listener: "bench",
 			Heartbeat: []session.Option{session.Heartbeat(time.Minute, 1<<20)}, // timed, but idle devices stay
 		},
-	}})
+	}
+	for _, f := range change {
+		f(&l)
+	}
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{l})
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +87,7 @@ func startLinkspan(up upstream.Connector, ack string, count func(*counts)) (*rol
 
 func startDiscard(string) (*role, error) {
 	d := &discard{}
-	return startLinkspan(d, "received", func(n *counts) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		n.Payloads, n.Bytes = d.payloads, d.bytes
-	})
+	return startLinkspan(d, "received", d.count)
 }
 
 // discard is a platform that is nowhere: what devices say is encoded as the
@@ -98,6 +98,12 @@ type discard struct {
 	buf      []byte // guarded by mu
 	payloads uint64 // guarded by mu
 	bytes    uint64 // guarded by mu
+}
+
+func (d *discard) count(n *counts) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n.Payloads, n.Bytes = d.payloads, d.bytes
 }
 
 // discardDevice is a login at discard. Like a connector's it holds what the

@@ -26,6 +26,9 @@ func (f *fleet) saturate(d time.Duration, burst int) (sent int, took time.Durati
 		}
 		d.waiting += burst
 		sent += burst
+		if f.packets {
+			return f.writeEach(d, burst)
+		}
 		if burst == 1 {
 			return f.write(d, d.report())
 		}

@@ -49,7 +49,7 @@ type options struct {
 }
 
 // measurements in their order.
-var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform"}
+var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp"}
 
 func defaultOptions() options {
 	return options{
@@ -164,6 +164,7 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 		{"storm", (*bench).storm},
 		{"scale", (*bench).scale},
 		{"platform", (*bench).platform},
+		{"udp", (*bench).datagrams},
 	} {
 		if !slices.Contains(opts.Only, m.name) {
 			continue

@@ -66,7 +66,7 @@ type footprint struct {
 // memory is what idle connections cost: every device has logged in and reported
 // once, and the server has collected its garbage and given back what it can.
 func (b *bench) memory(r *report) error {
-	for _, name := range []string{limitName, goroutinesName, discardName, platformName} {
+	for _, name := range []string{limitName, goroutinesName, discardName, platformName, discardUDPName} {
 		if !b.opts.wants(name) {
 			continue
 		}

@@ -27,6 +27,7 @@ type report struct {
 	Storm      []storms    `json:"storm,omitempty"`
 	Scale      []series    `json:"scale,omitempty"`
 	Platform   []series    `json:"platform,omitempty"`
+	UDP        []series    `json:"udp,omitempty"`
 	Budgets    []budget    `json:"budgets,omitempty"`
 }
 
@@ -39,7 +40,9 @@ type table struct {
 
 func (r *report) tables() (all []table) {
 	for _, t := range []table{
-		r.throughputTable("burst"), r.throughputTable("steady"), r.latencyTable(), r.memoryTable(), r.stormTable(),
+		throughputTable("Throughput", "burst", limitName, r.Throughput), throughputTable("Throughput", "steady", limitName, r.Throughput),
+		throughputTable("UDP", "burst", limitUDPName, r.UDP), throughputTable("UDP", "steady", limitUDPName, r.UDP),
+		r.latencyTable(), r.memoryTable(), r.stormTable(),
 		r.scaleTable(), r.platformTable(), r.budgetTable(),
 	} {
 		if len(t.rows) > 0 {
@@ -49,13 +52,13 @@ func (r *report) tables() (all []table) {
 	return all
 }
 
-func (r *report) throughputTable(shape string) table {
-	t := table{title: "Throughput, " + shape, head: []string{"variant", "messages/s", "CPU us/message", "x limit", "allocations/message", "writes/read", "messages/read", "payload bytes"}}
-	base := cpuOf(r.Throughput, limitName, shape)
-	for _, s := range r.Throughput {
+func throughputTable(title, shape, base string, all []series) table {
+	t := table{title: title + ", " + shape, head: []string{"variant", "messages/s", "CPU us/message", "x limit", "allocations/message", "writes/read", "messages/read", "payload bytes"}}
+	least := cpuOf(all, base, shape)
+	for _, s := range all {
 		if s.Shape == shape {
 			m := s.Median
-			t.add(s.Variant, whole(m.PerSecond), decimals(m.CPU, 3), ratio(m.CPU, base), decimals(m.Allocs, 3),
+			t.add(s.Variant, whole(m.PerSecond), decimals(m.CPU, 3), ratio(m.CPU, least), decimals(m.Allocs, 3),
 				decimals(m.WritesPerRead, 2), decimals(m.PerRead, 1), whole(m.PayloadBytes))
 		}
 	}

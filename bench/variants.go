@@ -7,6 +7,8 @@ const (
 	limitName      = "limit"
 	goroutinesName = "goroutines"
 	discardName    = "linkspan-discard"
+	limitUDPName   = "limit-udp"
+	discardUDPName = "linkspan-udp"
 	platformName   = "linkspan-platform"
 	bareName       = "bare-client"
 	brokerName     = "platform" // is measured by nobody
@@ -16,6 +18,8 @@ var roles = map[string]func(settings string) (*role, error){
 	limitName:      startLimit,
 	goroutinesName: startGoroutines,
 	discardName:    startDiscard,
+	limitUDPName:   startLimitUDP,
+	discardUDPName: startDiscardUDP,
 	platformName:   startPlatformLinkspan,
 	bareName:       startBareClient,
 	brokerName:     startPlatform,
@@ -23,7 +27,7 @@ var roles = map[string]func(settings string) (*role, error){
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName}
 }
 
 // socketVariants are those that need no platform.
