@@ -28,9 +28,15 @@ func (w who) Closed(_ *protocol.Conn[string], cause error) { w.ends <- cause }
 // serveProxied is a server behind balancers, as they are configured there.
 func serveProxied(t *testing.T, proxy server.ProxyConfig, limits server.Limits, opts ...server.Option) *bench {
 	t.Helper()
+	return serveWho(t, func(l *server.Listener) { l.Proxy, l.Limits = proxy, limits }, opts...)
+}
+
+// serveWho is a server whose listener is unlimited but for what change does.
+func serveWho(t *testing.T, change func(*server.Listener), opts ...server.Option) *bench {
+	t.Helper()
 	b := &bench{cloud: newCloud(t), ends: make(chan error, 1<<10)}
-	l := listenerFor(t, b.cloud, b.ends, limits)
-	l.Proxy = proxy
+	l := listenerFor(t, b.cloud, b.ends, unlimited())
+	change(&l)
 	plugin := protocol.Define("who", struct{}{}, func(struct{}) (protocol.Protocol[string], error) {
 		return protocol.Protocol[string]{
 			Decoder: func() codec.Decoder[string] { return chatDecoder{} },
