@@ -17,6 +17,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/internal/admin"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/platform/api"
 	"github.com/linkspan/linkspan/simulate/jt808"
@@ -112,6 +113,7 @@ func runDemo(ctx context.Context, out io.Writer, flags demoFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	n.stats = append(n.stats, admin.StatsOf(p))
 	if err = n.start(ctx); err != nil {
 		return unlessEnded(ctx, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/internal/admin"
 	"github.com/linkspan/linkspan/platform"
 )
 
@@ -20,6 +21,7 @@ type platformFlags struct {
 	file     string
 	mqtt     string
 	api      string
+	admin    string
 	gateways []string
 	strict   bool
 	verbose  bool
@@ -43,6 +45,7 @@ func newPlatform() *cobra.Command {
 	f.StringVarP(&flags.file, "config", "c", "", "configuration file; its section platform is read")
 	f.StringVar(&flags.mqtt, "mqtt", "", "host:port of the MQTT broker (default 127.0.0.1:1883)")
 	f.StringVar(&flags.api, "api", "", "host:port of the HTTP API (default 127.0.0.1:1884)")
+	f.StringVar(&flags.admin, "admin", "", "host:port to serve /metrics, /healthz and /readyz on (default nowhere)")
 	f.StringArrayVar(&flags.gateways, "gateway", nil, "PRODUCT/DEVICE:SECRET, a gateway device that exists from the start; repeatable")
 	f.BoolVar(&flags.strict, "strict", false, "refuse devices that nobody has created, instead of creating them when they first appear")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "log what happens")
@@ -103,11 +106,18 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 	if err := p.Start(ctx); err != nil {
 		return fmt.Errorf("%w; --mqtt and --api choose other addresses", err)
 	}
+	door, err := admin.Start(ctx, admin.Config{Address: flags.admin}, log.Named("admin"), func() error { return nil }, admin.StatsOf(p))
+	if err != nil {
+		return errors.Join(err, closeWithin(ctx, p.Close))
+	}
 	fmt.Fprintf(out, "local platform: MQTT on %s, API on http://%s/api/v1\n", p.MQTTAddr(), p.APIAddr())
+	if door != nil {
+		fmt.Fprintf(out, "metrics on http://%s/metrics\n", door.Addr())
+	}
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	if err := p.Close(ctx); err != nil {
+	if err := errors.Join(p.Close(ctx), door.Close(ctx)); err != nil {
 		log.Warn("local platform did not end in order", zap.NamedError("err", err))
 	}
 	return nil
