@@ -150,6 +150,10 @@ func FuzzParseHash(f *testing.F) {
 }
 
 func BenchmarkMatches(b *testing.B) {
+	bcrypt4, err := HashBcrypt("sesame", 4)
+	if err != nil {
+		b.Fatal(err)
+	}
 	bcrypt10, err := HashBcrypt("sesame", 10)
 	if err != nil {
 		b.Fatal(err)
@@ -158,7 +162,7 @@ func BenchmarkMatches(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, text := range map[string]string{"bcrypt-10": bcrypt10, "argon2id-19456-2-1": argon} {
+	for name, text := range map[string]string{"bcrypt-4": bcrypt4, "bcrypt-10": bcrypt10, "argon2id-19456-2-1": argon} {
 		b.Run(name, func(b *testing.B) {
 			h, err := parseHash(text, DefaultConfig().Limits)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/platform"
 )
@@ -53,12 +54,15 @@ func TestConfigurationsPassTheCheck(t *testing.T) { //nolint:paralleltest // set
 			}
 		}
 		for _, b := range p.code {
+			if b.lang == "secrets" {
+				checkSecrets(t, fmt.Sprintf("%s:%d", p.name, b.line), b.text)
+			}
 			if b.lang != "hocon" {
 				continue
 			}
 			for _, m := range variable.FindAllStringSubmatch(b.text, -1) {
 				if strings.Contains(m[1], "SECRET") || strings.Contains(m[1], "KEY") {
-					t.Setenv(m[1], "0123456789abcdef")
+					t.Setenv(m[1], "0123456789abcdef0123456789abcdef")
 				}
 			}
 			where := fmt.Sprintf("%s:%d", p.name, b.line)
@@ -124,11 +128,24 @@ func checkPlatform(t *testing.T, where, text string) {
 	}
 }
 
+// checkSecrets looks at a file of auth.type = static.
+func checkSecrets(t *testing.T, where, text string) {
+	t.Helper()
+	cfg := static.DefaultConfig()
+	cfg.File = filepath.Join(t.TempDir(), "secrets.txt")
+	if err := os.WriteFile(cfg.File, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := static.New(cfg); err != nil || p.Len() == 0 {
+		t.Errorf("%s: %v", where, err)
+	}
+}
+
 // check is what linkspan config check does not like.
 func check(t *testing.T, application, devices string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"application.conf": application, "devices.conf": devices} {
+	for name, text := range map[string]string{"application.conf": application, "devices.conf": devices, "secrets.txt": "# nobody\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
