@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/cli"
+	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/platform"
+	"github.com/linkspan/linkspan/platform/api"
+	_ "github.com/linkspan/linkspan/standard"
+)
+
+// served is linkspan serve with a configuration file, as an operator runs it.
+type served struct {
+	t              *testing.T
+	terminals, web string
+	stop           context.CancelFunc // what SIGTERM does
+	ended          chan error
+}
+
+// serveFile runs linkspan serve; settings stand behind what every test needs.
+func serveFile(t *testing.T, p *platform.Platform, settings string) *served {
+	t.Helper()
+	s := &served{t: t, terminals: freePort(t), web: freePort(t), ended: make(chan error, 1)}
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "application.conf")
+	text := fmt.Sprintf(`
+productKey = %s, deviceName = %s, deviceSecret = %s
+upstream.aliyun { endpoint = "tcp://%s", qos = 1, confirm = puback }
+devices { unknown = template, template { productKey = %s, deviceName = "${identity}", deviceSecret = any } }
+listeners = [{ name = terminals, protocol = jt808, address = %q, jt808.ack = delivered }]
+admin.address = %q
+log.path = %q
+%s`, gatewayProduct, gatewayName, gatewaySecret, p.MQTTAddr(), truckProduct, s.terminals, s.web, filepath.Join(dir, "log"), settings)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	go func() { s.ended <- cli.Run(ctx, []string{"serve", "-c", conf}) }() // ends on stop
+	t.Cleanup(func() {
+		cancel()
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("the log:\n%s", log)
+		}
+	})
+	await(t, "linkspan to be ready", func() bool { return s.says("/readyz") == "ok" })
+	return s
+}
+
+// end waits until linkspan has ended, and returns its error.
+func (s *served) end() error {
+	s.t.Helper()
+	w := world{t: s.t}
+	ctx, cancel := w.deadline()
+	defer cancel()
+	select {
+	case err := <-s.ended:
+		return err
+	case <-ctx.Done():
+		s.t.Fatal("linkspan does not end")
+		return nil
+	}
+}
+
+// says is what the side door says at a path; empty when it is closed.
+func (s *served) says(path string) string {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+s.web+path, http.NoBody)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Do(req)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, _ := io.ReadAll(res.Body) // half an answer is none that a test waits for
+	return strings.TrimSpace(string(text))
+}
+
+// freePort is an address of the loopback that nobody has.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// newCloud starts a platform that takes any device, and knows the gateway.
+func newCloud(t *testing.T) *platform.Platform {
+	t.Helper()
+	cfg := platform.DefaultConfig()
+	cfg.MQTTAddress, cfg.APIAddress, cfg.AutoRegister, cfg.AutoSecret = "127.0.0.1:0", "", true, auth.Secret("any")
+	cfg.Devices = []platform.Device{{ProductKey: gatewayProduct, DeviceName: gatewayName, DeviceSecret: gatewaySecret}}
+	p, err := platform.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w := world{t: t}
+		ctx, cancel := w.deadline()
+		defer cancel()
+		w.must(p.Close(ctx))
+	})
+	return p
+}
+
+func freeze(t *testing.T, p *platform.Platform, frozen bool) {
+	t.Helper()
+	if err := p.SetFaults(api.Faults{Frozen: &frozen}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestShutdownDelivers ends linkspan while the platform is slow to take a report:
+// the terminal gets its acknowledgement before its connection ends, and the
+// platform has the report.
+func TestShutdownDelivers(t *testing.T) {
+	t.Parallel()
+	p := newCloud(t)
+	s := serveFile(t, p, "shutdown.timeout = 40s")
+	x, err := dial(t.Context(), t, s.terminals, "127.0.0.1", "13912345678", jt808.V2013)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.login(); err != nil {
+		t.Fatal(err)
+	}
+	freeze(t, p, true)
+	serial, err := x.send(location(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the report to be under way", func() bool { return strings.Contains(s.says("/metrics"), "linkspan_bridge_inflight_messages 1\n") })
+	s.stop()
+	await(t, "linkspan to drain", func() bool { return s.says("/readyz") == "draining" })
+	await(t, "the listener to be closed", func() bool {
+		c, err := net.Dial("tcp", s.terminals)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	freeze(t, p, false)
+	if result, err := x.answerTo(jt808.IDLocation, serial, patience); err != nil || result != jt808.ResultOK {
+		t.Errorf("the report is answered with %v, %v", result, err)
+	}
+	if err := x.gone(); err != nil {
+		t.Error(err)
+	}
+	if err := s.end(); err != nil {
+		t.Error(err)
+	}
+	d, err := p.Device(truckProduct, "13912345678")
+	if err != nil || string(d.Properties["mileage"].Value) == "" || d.Online {
+		t.Errorf("the platform has %+v, %v", d, err)
+	}
+}
+
+// TestShutdownPauses goes on serving for a while after /readyz has said that it
+// will end, so that a balancer can take it out first.
+func TestShutdownPauses(t *testing.T) {
+	t.Parallel()
+	p := newCloud(t)
+	s := serveFile(t, p, "shutdown.pause = 4s")
+	s.stop()
+	await(t, "linkspan to say that it drains", func() bool { return s.says("/readyz") == "draining" })
+	x, err := dial(t.Context(), t, s.terminals, "127.0.0.1", "13912345679", jt808.V2013)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.login(); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.report(1, patience); err != nil {
+		t.Error(err)
+	}
+	if err := s.end(); err != nil {
+		t.Error(err)
+	}
+	if err := x.gone(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownCutsOff does not wait longer than it may for a platform that takes
+// nothing, and says what is lost.
+func TestShutdownCutsOff(t *testing.T) {
+	t.Parallel()
+	p := newCloud(t)
+	s := serveFile(t, p, "shutdown.timeout = 2s")
+	x, err := dial(t.Context(), t, s.terminals, "127.0.0.1", "13912345670", jt808.V2013)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.login(); err != nil {
+		t.Fatal(err)
+	}
+	freeze(t, p, true)
+	if _, err := x.send(location(7)); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the report to be under way", func() bool { return strings.Contains(s.says("/metrics"), "linkspan_bridge_inflight_messages 1\n") })
+	s.stop()
+	err = s.end()
+	if err == nil || !strings.Contains(err.Error(), "1 messages") {
+		t.Errorf("linkspan ends with %v", err)
+	}
+	freeze(t, p, false)
+}
