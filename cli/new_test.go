@@ -64,8 +64,8 @@ func TestNewPlugin(t *testing.T) {
 			if strings.Contains(out+string(mod), c.not) {
 				t.Errorf("there is %q in\n%s\n%s", c.not, out, mod)
 			}
-			if _, err := os.Stat(filepath.Join(dir, "go.sum")); (err == nil) != c.sum {
-				t.Errorf("go.sum: %v", err)
+			if _, missing := os.Stat(filepath.Join(dir, "go.sum")); (missing == nil) != c.sum {
+				t.Errorf("go.sum: %v", missing)
 			}
 			before, err := os.ReadDir(dir)
 			if err != nil {
@@ -102,7 +102,7 @@ func TestNewPluginThatCannotBe(t *testing.T) {
 			if !errors.As(err, &usage) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want one of usage with %q", err, c.want)
 			}
-			if _, err := os.Stat(dir); err == nil {
+			if _, missing := os.Stat(dir); missing == nil {
 				t.Error("something was written")
 			}
 		})

@@ -66,7 +66,7 @@ var known = Database{func(name string) (auth.Identity, bool) {
 	return auth.Identity{ProductKey: "pk", DeviceName: name, DeviceSecret: "s"}, name != "stranger"
 }}
 
-func start(t *testing.T, b *bridge.Bridge, err error) *bridge.Bridge {
+func start(t *testing.T, b *bridge.Bridge, err error) {
 	t.Helper()
 	if err == nil {
 		err = b.Start(t.Context())
@@ -81,7 +81,6 @@ func start(t *testing.T, b *bridge.Bridge, err error) *bridge.Bridge {
 			t.Error(err)
 		}
 	})
-	return b
 }
 
 func heard(t *testing.T, said <-chan *thing.Message) *thing.Message {
