@@ -16,7 +16,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/static"
-	"github.com/linkspan/linkspan/auth/token"
+	"github.com/linkspan/linkspan/auth/hmactoken"
 )
 
 func newAuthCommand() *cobra.Command {
@@ -87,9 +87,9 @@ var errAlgorithm = errors.New("want bcrypt or argon2id")
 // readSecrets reads up to most lines from the standard input: without an echo
 // when that is a terminal. At least one has to be there.
 func readSecrets(cmd *cobra.Command, prompt string, most int) ([]auth.Secret, error) {
-	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a descriptor
+	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(cmd.ErrOrStderr(), prompt)
-		line, err := term.ReadPassword(int(f.Fd())) //nolint:gosec // likewise
+		line, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(cmd.ErrOrStderr())
 		if err != nil {
 			return nil, fmt.Errorf("cli: auth: read the secret: %w", err)
@@ -133,11 +133,11 @@ func newAuthToken() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg := token.DefaultConfig()
+			cfg := hmactoken.DefaultConfig()
 			if err = tree.Decode("auth.token", &cfg); err != nil {
 				return err
 			}
-			if _, err = token.New(cfg); err != nil {
+			if _, err = hmactoken.New(cfg); err != nil {
 				return tree.Errorf("auth.token", unprefixed(err, "token", "token"), "")
 			}
 			key := cfg.Keys[0]
@@ -166,7 +166,7 @@ func newAuthToken() *cobra.Command {
 	return cmd
 }
 
-func keyOf(cfg token.Config, id string) (token.Key, error) {
+func keyOf(cfg hmactoken.Config, id string) (hmactoken.Key, error) {
 	var known []string
 	for _, k := range cfg.Keys {
 		if k.ID == id {
@@ -174,7 +174,7 @@ func keyOf(cfg token.Config, id string) (token.Key, error) {
 		}
 		known = append(known, k.ID)
 	}
-	return token.Key{}, &usageError{fmt.Errorf("--key %q: auth.token.keys has %s", id, strings.Join(known, ", "))}
+	return hmactoken.Key{}, &usageError{fmt.Errorf("--key %q: auth.token.keys has %s", id, strings.Join(known, ", "))}
 }
 
 // maxCredentials is how many credentials linkspan auth check takes.

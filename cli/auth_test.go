@@ -19,13 +19,11 @@ import (
 const tokenKey = "0123456789abcdef0123456789abcdef"
 
 // written writes a file beside the configuration.
-func written(t *testing.T, application, name, text string) string {
+func written(t *testing.T, application, name, text string) {
 	t.Helper()
-	path := filepath.Join(filepath.Dir(application), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(application), name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 func TestAuthConfigCheck(t *testing.T) {
@@ -76,7 +74,7 @@ func TestAuthConfigCheck(t *testing.T) {
 func TestAuthHashAndCheck(t *testing.T) {
 	t.Parallel()
 	path := write(t, goodConfig+`auth { type = static, static.file = secrets.txt }`, goodDevices)
-	var lines string
+	var lines strings.Builder
 	for identity, flags := range map[string][]string{
 		"13800138001": {"--cost", "4"},
 		"a:b":         {"--algorithm", "argon2id", "--memory", "64", "--passes", "1"},
@@ -85,13 +83,13 @@ func TestAuthHashAndCheck(t *testing.T) {
 		if err != nil || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, identity+":$") {
 			t.Fatalf("%q, %v", out, err)
 		}
-		lines += out
+		lines.WriteString(out)
 	}
 	bare, err := run(t, "other", "auth", "hash", "--cost", "4")
 	if err != nil || !strings.HasPrefix(bare, "$2") {
 		t.Fatalf("%q, %v", bare, err)
 	}
-	written(t, path, "secrets.txt", lines+"c:"+bare)
+	written(t, path, "secrets.txt", lines.String()+"c:"+bare)
 	for _, c := range []struct {
 		identity, secret string
 		good             bool

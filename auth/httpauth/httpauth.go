@@ -71,7 +71,7 @@ func (c Config) validate() []error {
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		errs = append(errs, errors.New("url: want http://HOST[:PORT]/PATH or https://...")) // not shown: it may hold a password
+		errs = append(errs, errors.New("url: want http://HOST[:PORT]/PATH, or the same with https")) // not shown: it may hold a password
 	} else if u.User != nil {
 		errs = append(errs, errors.New("url holds a name or password; use token"))
 	}
@@ -105,7 +105,7 @@ func (e *StatusError) Error() string {
 }
 
 // Is makes e auth.ErrUnavailable.
-func (e *StatusError) Is(target error) bool { return target == auth.ErrUnavailable } //nolint:errorlint // that is what Is is for
+func (e *StatusError) Is(target error) bool { return target == auth.ErrUnavailable }
 
 // ErrPaused says that the server has failed time after time and is not asked
 // now. It comes with auth.ErrUnavailable.

@@ -440,7 +440,7 @@ func TestAnotherTransport(t *testing.T) {
 	cfg := httpauth.DefaultConfig()
 	cfg.URL = "https://auth.example.com/check"
 	p := open(t, cfg, httpauth.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 	})))
 	if err := p.Authenticate(t.Context(), "a", nil); err != nil {
 		t.Error(err)
@@ -451,7 +451,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	cfg := httpauth.DefaultConfig()
 	cfg.URL = "https://auth.example.com/check"
 	p, err := httpauth.New(cfg, httpauth.WithTransport(transport(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 	})))
 	if err != nil {
 		b.Fatal(err)

@@ -77,7 +77,7 @@ func (s *Successes) Key(identity string, parts ...string) (k Key) {
 	if s == nil {
 		return k
 	}
-	h := s.hashes.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // New makes nothing else
+	h := s.hashes.Get().(hash.Hash) // New makes nothing else
 	defer s.hashes.Put(h)
 	h.Reset()
 	var size [8]byte

@@ -1,7 +1,7 @@
 package recent_test
 
 import (
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -59,7 +59,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, entries := range []int{1, 2, 3, 100} {
 		s := recent.New(recent.Config{Entries: entries, Lifetime: time.Hour}, nil)
 		for i := range 10 * entries {
-			k := s.Key(fmt.Sprint(i))
+			k := s.Key(strconv.Itoa(i))
 			s.Add(k)
 			if !s.Has(k) {
 				t.Fatalf("%d entries: the newest, number %d, is forgotten", entries, i)

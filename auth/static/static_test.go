@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -375,7 +376,7 @@ func TestManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			for i := range 20 {
 				check(t, p, "a", "1", true)
-				check(t, p, "a", fmt.Sprint(i+2), false)
+				check(t, p, "a", strconv.Itoa(i+2), false)
 			}
 		})
 	}

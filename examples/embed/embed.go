@@ -128,9 +128,9 @@ func device(ctx context.Context, b *bridge.Bridge, conn net.Conn) error {
 func publish(ctx context.Context, b *bridge.Bridge, name, text string) error {
 	m := bridge.Message{Payload: []byte(text), QoS: thing.AtLeastOnce}
 	if strings.HasPrefix(text, "alarm") {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		return b.Publish(ctx, name, m)
+		return b.Publish(waiting, name, m)
 	}
 	return b.PublishAsync(name, m).Err() // what is refused at once
 }

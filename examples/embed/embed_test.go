@@ -91,7 +91,7 @@ func TestStrangers(t *testing.T) {
 	for _, line := range []string{"m2 hello", "nonsense"} {
 		conn, in := dial(t, l)
 		say(t, conn, line)
-		if text, err := in.ReadString('\n'); err != io.EOF { //nolint:errorlint // as ReadString says
+		if text, err := in.ReadString('\n'); err != io.EOF {
 			t.Errorf("%s: %q, %v", line, text, err)
 		}
 	}

@@ -1,4 +1,4 @@
-// Package token is a credential provider that remembers nothing: devices carry
+// Package hmactoken is a credential provider that remembers nothing: devices carry
 // tokens that somebody signed who shares a key with it.
 //
 // A token is text of four parts, without blanks:
@@ -13,7 +13,7 @@
 // IDENTITY is the device's own name for itself, so a token is of no use to
 // another device. Several keys are accepted at the same time, which is how they
 // are changed: add the new one, hand out tokens of it, remove the old one.
-package token
+package hmactoken
 
 import (
 	"context"
@@ -62,13 +62,13 @@ func init() { auth.Register(Plugin) }
 // Errors that tell why a token is refused; all are auth.ErrBadCredentials.
 var (
 	// ErrMalformed: the credential is no token.
-	ErrMalformed = reason("token: not a token: want v1.KEYID.EXPIRY.MAC")
+	ErrMalformed = reason("hmactoken: not a token: want v1.KEYID.EXPIRY.MAC")
 	// ErrUnknownKey: no key of the configuration signed it.
-	ErrUnknownKey = reason("token: signed with a key that is not in auth.token.keys")
+	ErrUnknownKey = reason("hmactoken: signed with a key that is not in auth.token.keys")
 	// ErrBadSignature: it was made for another device, or changed.
-	ErrBadSignature = reason("token: the signature does not fit the device")
+	ErrBadSignature = reason("hmactoken: the signature does not fit the device")
 	// ErrExpired: its time is over. Give the device a new one.
-	ErrExpired = reason("token: expired")
+	ErrExpired = reason("hmactoken: expired")
 )
 
 type reason string
@@ -77,7 +77,7 @@ func (r reason) Error() string { return string(r) }
 
 // Is makes every reason bad credentials.
 func (r reason) Is(target error) bool {
-	return target == auth.ErrBadCredentials || target == auth.ErrDenied //nolint:errorlint // that is what Is is for
+	return target == auth.ErrBadCredentials || target == auth.ErrDenied
 }
 
 // Provider checks tokens. Its methods may be called from any goroutine.
@@ -120,7 +120,7 @@ func New(cfg Config, opts ...Option) (*Provider, error) {
 		errs = append(errs, fmt.Errorf("credential is %d, want 0 to %d", cfg.Credential, maxCredential))
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("token: configuration: %w", errors.Join(errs...))
+		return nil, fmt.Errorf("hmactoken: configuration: %w", errors.Join(errs...))
 	}
 	return p, nil
 }
@@ -143,13 +143,13 @@ func (k Key) validate() error {
 // for an expiry before 1970.
 func (k Key) Sign(identity string, expiry time.Time) (string, error) {
 	if err := k.validate(); err != nil {
-		return "", fmt.Errorf("token: key: %w", err)
+		return "", fmt.Errorf("hmactoken: key: %w", err)
 	}
 	if identity == "" {
-		return "", errors.New("token: the identity is empty")
+		return "", errors.New("hmactoken: the identity is empty")
 	}
 	if expiry.Unix() <= 0 {
-		return "", fmt.Errorf("token: expiry %s is before 1970", expiry)
+		return "", fmt.Errorf("hmactoken: expiry %s is before 1970", expiry)
 	}
 	seconds := strconv.FormatInt(expiry.Unix(), 10)
 	return "v1." + k.ID + "." + seconds + "." + base64.RawURLEncoding.EncodeToString(k.mac(nil, seconds, identity)), nil

@@ -1,4 +1,4 @@
-package token_test
+package hmactoken_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
-	"github.com/linkspan/linkspan/auth/token"
+	"github.com/linkspan/linkspan/auth/hmactoken"
 )
 
 const (
@@ -17,13 +17,13 @@ const (
 	expiry  = 1_800_000_000
 )
 
-var key1, key2 = token.Key{ID: "k1", Secret: secret1}, token.Key{ID: "k2", Secret: secret2}
+var key1, key2 = hmactoken.Key{ID: "k1", Secret: secret1}, hmactoken.Key{ID: "k2", Secret: secret2}
 
-func provider(t testing.TB, now time.Time, keys ...token.Key) *token.Provider {
-	t.Helper()
-	p, err := token.New(token.Config{Keys: keys, Skew: time.Minute}, token.WithClock(func() time.Time { return now }))
+func provider(tb testing.TB, now time.Time, keys ...hmactoken.Key) *hmactoken.Provider {
+	tb.Helper()
+	p, err := hmactoken.New(hmactoken.Config{Keys: keys, Skew: time.Minute}, hmactoken.WithClock(func() time.Time { return now }))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -57,26 +57,26 @@ func TestBadTokens(t *testing.T) {
 		want        error
 	}{
 		"none":                     {nil, auth.ErrBadCredentials},
-		"empty":                    {[]string{""}, token.ErrMalformed},
-		"another version":          {[]string{"v2" + good[2:]}, token.ErrMalformed},
-		"no signature":             {[]string{"v1.k1.1800000000"}, token.ErrMalformed},
-		"signature cut":            {[]string{good[:len(good)-1]}, token.ErrMalformed},
-		"signature padded":         {[]string{good + "="}, token.ErrMalformed},
-		"line break in it":         {[]string{good[:30] + "\n" + good[31:]}, token.ErrMalformed},
-		"another spelling":         {[]string{good[:len(good)-1] + "9"}, token.ErrMalformed},
-		"a part too many":          {[]string{good + ".x"}, token.ErrMalformed},
-		"very long":                {[]string{good + strings.Repeat("A", 1<<16)}, token.ErrMalformed},
-		"signature longer":         {[]string{"v1.k1.1800000000." + strings.Repeat("A", 60)}, token.ErrMalformed},
-		"leading zero":             {[]string{"v1.k1.01800000000." + mac}, token.ErrMalformed},
-		"leading plus":             {[]string{"v1.k1.+1800000000." + mac}, token.ErrMalformed},
-		"never":                    {[]string{"v1.k1.0." + mac}, token.ErrMalformed},
-		"beyond counting":          {[]string{"v1.k1.9223372036854775808." + mac}, token.ErrMalformed},
-		"another key":              {[]string{"v1.k2.1800000000." + mac}, token.ErrUnknownKey},
-		"no key":                   {[]string{"v1..1800000000." + mac}, token.ErrUnknownKey},
-		"expiry changed":           {[]string{"v1.k1.1900000000." + mac}, token.ErrBadSignature},
-		"of another device":        {[]string{known["设备 7"]}, token.ErrBadSignature},
-		"at another place":         {[]string{"x", good}, token.ErrMalformed},
-		"one bit of the signature": {[]string{strings.Replace(good, ".2snb", ".3snb", 1)}, token.ErrBadSignature},
+		"empty":                    {[]string{""}, hmactoken.ErrMalformed},
+		"another version":          {[]string{"v2" + good[2:]}, hmactoken.ErrMalformed},
+		"no signature":             {[]string{"v1.k1.1800000000"}, hmactoken.ErrMalformed},
+		"signature cut":            {[]string{good[:len(good)-1]}, hmactoken.ErrMalformed},
+		"signature padded":         {[]string{good + "="}, hmactoken.ErrMalformed},
+		"line break in it":         {[]string{good[:30] + "\n" + good[31:]}, hmactoken.ErrMalformed},
+		"another spelling":         {[]string{good[:len(good)-1] + "9"}, hmactoken.ErrMalformed},
+		"a part too many":          {[]string{good + ".x"}, hmactoken.ErrMalformed},
+		"very long":                {[]string{good + strings.Repeat("A", 1<<16)}, hmactoken.ErrMalformed},
+		"signature longer":         {[]string{"v1.k1.1800000000." + strings.Repeat("A", 60)}, hmactoken.ErrMalformed},
+		"leading zero":             {[]string{"v1.k1.01800000000." + mac}, hmactoken.ErrMalformed},
+		"leading plus":             {[]string{"v1.k1.+1800000000." + mac}, hmactoken.ErrMalformed},
+		"never":                    {[]string{"v1.k1.0." + mac}, hmactoken.ErrMalformed},
+		"beyond counting":          {[]string{"v1.k1.9223372036854775808." + mac}, hmactoken.ErrMalformed},
+		"another key":              {[]string{"v1.k2.1800000000." + mac}, hmactoken.ErrUnknownKey},
+		"no key":                   {[]string{"v1..1800000000." + mac}, hmactoken.ErrUnknownKey},
+		"expiry changed":           {[]string{"v1.k1.1900000000." + mac}, hmactoken.ErrBadSignature},
+		"of another device":        {[]string{known["设备 7"]}, hmactoken.ErrBadSignature},
+		"at another place":         {[]string{"x", good}, hmactoken.ErrMalformed},
+		"one bit of the signature": {[]string{strings.Replace(good, ".2snb", ".3snb", 1)}, hmactoken.ErrBadSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +97,7 @@ func TestExpiry(t *testing.T) {
 		-time.Hour: true, 0: true, 59 * time.Second: true, 60 * time.Second: false, time.Hour: false,
 	} { // a minute of skew
 		err := provider(t, time.Unix(expiry, 0).Add(after), key1).Authenticate(t.Context(), "13800138001", []string{known["13800138001"]})
-		if good != (err == nil) || !good && !errors.Is(err, token.ErrExpired) {
+		if good != (err == nil) || !good && !errors.Is(err, hmactoken.ErrExpired) {
 			t.Errorf("%s after its expiry: %v", after, err)
 		}
 	}
@@ -106,7 +106,7 @@ func TestExpiry(t *testing.T) {
 func TestKeysAreChanged(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(expiry-1, 0)
-	sign := func(k token.Key) string {
+	sign := func(k hmactoken.Key) string {
 		text, err := k.Sign("a", time.Unix(expiry, 0))
 		if err != nil {
 			t.Fatal(err)
@@ -115,12 +115,12 @@ func TestKeysAreChanged(t *testing.T) {
 	}
 	before, after := sign(key1), sign(key2)
 	for name, c := range map[string]struct {
-		keys          []token.Key
+		keys          []hmactoken.Key
 		before, after bool
 	}{
-		"before":    {[]token.Key{key1}, true, false},
-		"meanwhile": {[]token.Key{key2, key1}, true, true},
-		"afterward": {[]token.Key{key2}, false, true},
+		"before":    {[]hmactoken.Key{key1}, true, false},
+		"meanwhile": {[]hmactoken.Key{key2, key1}, true, true},
+		"afterward": {[]hmactoken.Key{key2}, false, true},
 	} {
 		p := provider(t, now, c.keys...)
 		if err := p.Authenticate(t.Context(), "a", []string{before}); c.before != (err == nil) {
@@ -131,15 +131,15 @@ func TestKeysAreChanged(t *testing.T) {
 		}
 	}
 	// The key's name is signed too: the same secret under another name is another key.
-	renamed := provider(t, now, token.Key{ID: "k2", Secret: secret1})
-	if err := renamed.Authenticate(t.Context(), "a", []string{strings.Replace(before, "k1", "k2", 1)}); !errors.Is(err, token.ErrBadSignature) {
+	renamed := provider(t, now, hmactoken.Key{ID: "k2", Secret: secret1})
+	if err := renamed.Authenticate(t.Context(), "a", []string{strings.Replace(before, "k1", "k2", 1)}); !errors.Is(err, hmactoken.ErrBadSignature) {
 		t.Errorf("renamed: %v", err)
 	}
 }
 
 func TestWhichCredential(t *testing.T) {
 	t.Parallel()
-	p, err := token.New(token.Config{Keys: []token.Key{key1}, Credential: 1}, token.WithClock(func() time.Time { return time.Unix(expiry-1, 0) }))
+	p, err := hmactoken.New(hmactoken.Config{Keys: []hmactoken.Key{key1}, Credential: 1}, hmactoken.WithClock(func() time.Time { return time.Unix(expiry-1, 0) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,8 +156,8 @@ func TestWhichCredential(t *testing.T) {
 
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := token.New(token.Config{
-		Keys: []token.Key{{ID: "a.b", Secret: "short"}, {ID: "", Secret: secret1}, key1, key1}, Skew: -1, Credential: -1,
+	_, err := hmactoken.New(hmactoken.Config{
+		Keys: []hmactoken.Key{{ID: "a.b", Secret: "short"}, {ID: "", Secret: secret1}, key1, key1}, Skew: -1, Credential: -1,
 	})
 	if err == nil {
 		t.Fatal("taken")
@@ -170,7 +170,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	if strings.Contains(err.Error(), "short") {
 		t.Errorf("shows a secret: %v", err)
 	}
-	if _, err := token.New(token.DefaultConfig()); err == nil || !strings.Contains(err.Error(), "keys: there are 0") {
+	if _, err := hmactoken.New(hmactoken.DefaultConfig()); err == nil || !strings.Contains(err.Error(), "keys: there are 0") {
 		t.Errorf("no keys: %v", err)
 	}
 }
@@ -178,13 +178,13 @@ func TestAllMistakesAtOnce(t *testing.T) {
 func TestWhatIsNotSigned(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		key      token.Key
+		key      hmactoken.Key
 		identity string
 		expiry   time.Time
 	}{
 		"no identity": {key1, "", time.Unix(expiry, 0)},
 		"no time":     {key1, "a", time.Time{}},
-		"short key":   {token.Key{ID: "k", Secret: "x"}, "a", time.Unix(expiry, 0)},
+		"short key":   {hmactoken.Key{ID: "k", Secret: "x"}, "a", time.Unix(expiry, 0)},
 	} {
 		if text, err := c.key.Sign(c.identity, c.expiry); err == nil {
 			t.Errorf("%s: %s", name, text)
@@ -243,7 +243,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 }
 
 func ExampleKey_Sign() {
-	key := token.Key{ID: "k1", Secret: "0123456789abcdef0123456789abcdef"}
+	key := hmactoken.Key{ID: "k1", Secret: "0123456789abcdef0123456789abcdef"}
 	text, err := key.Sign("13800138001", time.Unix(1_800_000_000, 0))
 	fmt.Println(text, err)
 	// Output: v1.k1.1800000000.2snbE5OQSN2t4L6698ALyIZV7oH9429ME-jcra1rQP8 <nil>
