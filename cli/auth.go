@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -30,9 +31,20 @@ func newAuth(s authSettings, tree *config.Tree, baseDir string, log *zap.Logger)
 	}
 	provider, err := plugin.New(section, auth.Host{Dir: baseDir, Logger: log})
 	if err != nil {
-		return nil, tree.Errorf("auth."+s.Type, unprefixed(err, "auth", s.Type), "")
+		return nil, tree.Errorf("auth."+s.Type, mistakesOf(err, s.Type), "")
 	}
 	return provider, nil
+}
+
+// mistakesOf is the text of a provider's error without the words in front of its
+// mistakes that the key says.
+func mistakesOf(err error, name string) string {
+	text := unprefixed(err, "auth", name)
+	front, mistakes, ok := strings.Cut(text, "configuration: ")
+	if ok && !strings.Contains(strings.TrimSuffix(front, ": "), " ") { // nothing, or the name of the package
+		return mistakes
+	}
+	return text
 }
 
 // closeAuth ends a provider that has something to end.

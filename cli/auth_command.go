@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/linkspan/linkspan/auth"
-	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/auth/hmactoken"
+	"github.com/linkspan/linkspan/auth/static"
 )
 
 func newAuthCommand() *cobra.Command {
@@ -138,7 +138,7 @@ func newAuthToken() *cobra.Command {
 				return err
 			}
 			if _, err = hmactoken.New(cfg); err != nil {
-				return tree.Errorf("auth.token", unprefixed(err, "token", "token"), "")
+				return tree.Errorf("auth.token", mistakesOf(err, "token"), "")
 			}
 			key := cfg.Keys[0]
 			if id != "" {

@@ -64,6 +64,9 @@ func TestAuthConfigCheck(t *testing.T) {
 					t.Errorf("lacks %q:\n%s", want, out)
 				}
 			}
+			if strings.Contains(out, "configuration:") {
+				t.Errorf("says what the key says:\n%s", out)
+			}
 			if strings.Contains(out, "hunter2") || strings.Contains(out, tokenKey) {
 				t.Errorf("shows a secret:\n%s", out)
 			}

@@ -4,8 +4,8 @@ package standard
 
 import (
 	_ "github.com/linkspan/linkspan/adapters/jt808"  // protocol jt808
+	_ "github.com/linkspan/linkspan/auth/hmactoken"  // credentials token
 	_ "github.com/linkspan/linkspan/auth/httpauth"   // credentials http
 	_ "github.com/linkspan/linkspan/auth/static"     // credentials static
-	_ "github.com/linkspan/linkspan/auth/hmactoken"      // credentials token
 	_ "github.com/linkspan/linkspan/upstream/aliyun" // platform aliyun
 )

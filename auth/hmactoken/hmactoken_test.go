@@ -206,10 +206,10 @@ func FuzzAuthenticate(f *testing.F) {
 			seconds, ok := strings.CutPrefix(text, "v1.k1.")
 			seconds, _, ok2 := strings.Cut(seconds, ".")
 			var unix int64
-			if _, err := fmt.Sscan(seconds, &unix); !ok || !ok2 || err != nil {
+			if _, e := fmt.Sscan(seconds, &unix); !ok || !ok2 || e != nil {
 				t.Fatalf("%q is good", text)
 			}
-			if want, err := key1.Sign(identity, time.Unix(unix, 0)); identity != "" && (err != nil || want != text) {
+			if want, e := key1.Sign(identity, time.Unix(unix, 0)); identity != "" && (e != nil || want != text) {
 				t.Fatalf("%q is good for %q, whose token is %q", text, identity, want)
 			}
 		} else if !errors.Is(err, auth.ErrBadCredentials) {

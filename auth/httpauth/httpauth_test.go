@@ -75,7 +75,7 @@ func TestWhatIsAsked(t *testing.T) {
 	p := open(t, cfg)
 	for body, credentials := range map[string][]string{
 		`{"identity":"设备 \"7\"","credentials":["` + credential + `",""]}`: {credential, ""},
-		`{"identity":"设备 \"7\"","credentials":[]}`:                       nil,
+		`{"identity":"设备 \"7\"","credentials":[]}`:                        nil,
 	} {
 		if err := p.Authenticate(t.Context(), `设备 "7"`, credentials); err != nil {
 			t.Fatal(err)
