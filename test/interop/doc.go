@@ -7,5 +7,5 @@
 // The tests need these programs; one that is missing is a failure, which names
 // the Debian package to install:
 //
-//	apt-get install mosquitto mosquitto-clients openssl curl
+//	apt-get install mosquitto mosquitto-clients openssl curl socat haproxy default-jre-headless
 package interop
