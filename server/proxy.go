@@ -119,24 +119,32 @@ func (s proxyStage) received(in []byte) {
 		c.keep(in)
 		return
 	case errors.Is(err, errProxyAbsent) && !p.required: // a connection of its own
-		source = c.remote
+		c.countAddress()
 	case err != nil:
 		c.end(because(CauseProxy, err))
 		return
 	}
-	c.proxied(source)
+	if source.IsValid() {
+		c.proxied(source)
+	}
 	c.handOn(in[size:], c.advance)
 }
 
 // closed implements stage. What is held belongs to the connection.
 func (proxyStage) closed() {}
 
-// proxied takes the address of the device from its header, and counts it.
+// proxied takes the address of the device from its header. One that is the
+// balancer's own is no device's: so do health checks begin with version 1.
 func (c *conn) proxied(source netip.AddrPort) {
-	if !source.IsValid() { // the balancer's own connection: no device's address is to be counted
-		return
-	}
+	balancer := c.remote.Addr()
 	c.remote = source
+	if source.Addr() != balancer {
+		c.countAddress()
+	}
+}
+
+// countAddress counts the connection by its address, which may be one too many.
+func (c *conn) countAddress() {
 	if !c.loop.server.reserveAddress(c) {
 		c.end(because(CauseAddress, nil))
 	}

@@ -3,6 +3,7 @@ package server_test
 import (
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,9 +163,10 @@ func TestProxyLimitsAddresses(t *testing.T) {
 	other.send("%sa\n", strings.Replace(headerV1, "192.0.2.1", "192.0.2.2", 1))
 	other.want("192.0.2.2:56324 a")
 
-	for range 3 { // health checks are no devices
-		check := b.dial(t)
-		check.send("%sa\n", headerLocal)
+	for _, header := range []string{headerLocal, headerLocal, "PROXY UNKNOWN\r\n", "PROXY TCP4 127.0.0.1 127.0.0.1 %d 7611\r\n", "PROXY TCP4 127.0.0.1 127.0.0.1 %d 7611\r\n"} {
+		check := b.dial(t) // health checks are no devices
+		port := check.LocalAddr().(*net.TCPAddr).Port
+		check.send("%sa\n", strings.ReplaceAll(header, "%d", strconv.Itoa(port)))
 		check.want(check.LocalAddr().String() + " a")
 	}
 
