@@ -101,11 +101,14 @@ func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
 	var plain *hocon.Document
 	if len(pending) > 0 {
 		plain = doc.Clone()
+		doc.Keys(func(path []string) { match(pending, path) })
 	}
-	doc.Keys(func(path []string) { match(pending, path) })
 	root, err := l.override(doc, pending)
 	if err != nil {
 		return nil, err
+	}
+	if len(pending) == 0 {
+		return newTree(root, nil), nil
 	}
 	// Keys that only resolving brings, such as those of ${defaults}.
 	found := false

@@ -38,13 +38,13 @@ func (p *parser) jsonValue() (*node, error) {
 	switch p.tok.kind {
 	case tokQuoted, tokOpenBrace, tokOpenBracket:
 		return p.piece()
-	case tokNumber:
-		if json.Valid([]byte(p.tok.text)) {
+	case tokNumber, tokUnquoted: // an integer beyond an int64 is no number in HOCON
+		switch kind := literalKind(p.tok.text); {
+		case kind != nodeString:
 			return p.piece()
-		}
-	case tokUnquoted:
-		if literalKind(p.tok.text) != nodeString {
-			return p.piece()
+		case json.Valid([]byte(p.tok.text)):
+			n := &node{kind: nodeNumber, at: p.tok.at, text: p.tok.text}
+			return n, p.advance()
 		}
 	default:
 	}

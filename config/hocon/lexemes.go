@@ -1,6 +1,7 @@
 package hocon
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"unicode"
@@ -41,6 +42,9 @@ func (l *lexer) scan() (t token, end int, err error) {
 		return l.scanNumber(i)
 	}
 	if end = l.spaceEnd(i); end > i {
+		if blanks := bytes.Trim(l.src[i:end], " \t\r"); l.json && len(blanks) > 0 {
+			return token{}, i, l.placeOf(i).errorf(jsonHint, "%q is no blank in JSON", blanks)
+		}
 		return token{kind: tokSpace, text: l.intern(l.src[i:end])}, end, nil
 	}
 	end, err = l.unquotedEnd(i)
