@@ -55,6 +55,23 @@ func TestAnotherAuthProvider(t *testing.T) {
 	}
 }
 
+// auth.None is no detour: the login has begun when Online returns.
+func TestNoAuthProvider(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]auth.Provider{"none": auth.None{}, "nil": nil} {
+		cloud := newCloud()
+		b := start(t, cloud, everyone{}, bridge.WithAuth(p))
+		done := make(chan error, 1)
+		b.Uplink().Online(session.New("a", nil), nil, func(err error) { done <- err })
+		if len(cloud.said) != 1 {
+			t.Errorf("%s: the platform has not been asked yet", name)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A program's own provider, by name: auth.type = acme.password.
 var passwords = auth.Define("acme.password", PasswordsConfig{Word: "sesame"}, func(c PasswordsConfig, _ auth.Host) (auth.Provider, error) {
 	if c.Word == "" {
