@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,8 +47,7 @@ func newHandshake(t *tlsStage) *handshake {
 }
 
 const (
-	recordHeader  = 5       // RFC 8446, 5.1
-	typeHandshake = 22      // likewise
+	typeHandshake = 22      // RFC 8446, 5.1
 	maxPlain      = 1 << 14 // bytes of a record's plaintext
 	leastHeld     = 64 << 10
 )
@@ -70,6 +70,7 @@ func (h *handshake) feed(in []byte) error {
 		return err
 	}
 	h.started = true
+	h.fragment()
 	h.stage.tls = tls.Server((*wire)(h.stage), c.listener.TLS.first)
 	h.pool.submit(h)
 	return nil
@@ -110,6 +111,38 @@ func (h *handshake) hello() (whole bool, err error) {
 	return len(have) >= recordHeader+size, nil
 }
 
+// smallFragment is the most bytes of a client's hello that crypto/tls gets in one
+// record. It reads records into a buffer that keeps its size for as long as the
+// connection lives: with records of this size, and later those of a device's
+// messages, that is 576 bytes; with the hello of a browser's size in one, 2 KB.
+const smallFragment = 500
+
+// fragment divides the first record, which is whole, into several. What a handshake
+// message is divided into is no part of it (RFC 8446, 5.1).
+func (h *handshake) fragment() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	have := *h.held
+	size := int(have[3])<<8 | int(have[4])
+	parts := 1 // doubled, as crypto/tls doubles the buffer that it puts them together in
+	for size > parts*smallFragment {
+		parts *= 2
+	}
+	if parts == 1 {
+		return
+	}
+	each := (size + parts - 1) / parts
+	out := newBuffer(len(have) + (parts-1)*recordHeader)
+	for part := range slices.Chunk(have[recordHeader:recordHeader+size], each) {
+		*out = append(*out, have[0], have[1], have[2], byte(len(part)>>8), byte(len(part))) //nolint:gosec // that is how lengths are written
+		*out = append(*out, part...)
+	}
+	*out = append(*out, have[recordHeader+size:]...)
+	h.stage.conn.loop.server.pending.Add(int64(len(*out) - len(have)))
+	freeBuffer(h.held)
+	h.held = out
+}
+
 // read waits for something to arrive. While it waits, another handshake may have
 // the CPU. On the handshake's goroutine.
 func (h *handshake) read(p []byte) (int, error) {
@@ -129,7 +162,8 @@ func (h *handshake) read(p []byte) (int, error) {
 	if h.held == nil || h.over {
 		return 0, io.EOF
 	}
-	n := copy(p, (*h.held)[h.taken:])
+	have := (*h.held)[h.taken:]
+	n := copy(p, have[:h.stage.record.take(have[:min(len(p), len(have))])])
 	h.stage.conn.loop.server.pending.Add(int64(-n))
 	if h.taken += n; h.taken == len(*h.held) {
 		freeBuffer(h.held)

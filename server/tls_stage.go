@@ -28,7 +28,39 @@ type tlsStage struct {
 	shaking  *handshake // nil once the handshake is done
 	in       []byte     // what arrived and crypto/tls has not read; only while the loop reads
 	out      *[]byte    // records of the write under way, nil when there is none
+	record   record     // that crypto/tls is reading
 	notified bool       // close_notify was sent
+}
+
+// record is how much of a record crypto/tls has been given. It gets one at a time:
+// then it holds nothing of the next one, which would make its buffer larger, and
+// what it was given to the end holds nothing that it has not delivered.
+type record struct {
+	head uint8  // bytes of the header; 0 between records
+	left uint16 // bytes of the body to come
+}
+
+const (
+	recordHeader = 5 // bytes in front of a record; the last two are its length (RFC 8446, 5.1)
+	lengthAt     = 3
+)
+
+// take is how many bytes of in are of the record, and goes on by so much.
+func (r *record) take(in []byte) (n int) {
+	for ; n < len(in) && r.head < recordHeader; n++ {
+		if r.head >= lengthAt {
+			r.left = r.left<<8 | uint16(in[n])
+		}
+		r.head++
+	}
+	if r.head < recordHeader {
+		return n
+	}
+	body := min(len(in)-n, int(r.left))
+	if r.left -= uint16(body); r.left == 0 { //nolint:gosec // at most as much
+		r.head = 0
+	}
+	return n + body
 }
 
 func newTLSStage(c *conn) *tlsStage {
@@ -95,6 +127,9 @@ func (t *tlsStage) read(p []byte) (n int, err error) {
 		}
 	}()
 	for n < len(p) && err == nil {
+		if n > 0 && len(t.in) == 0 && t.record.head == 0 {
+			return n, os.ErrDeadlineExceeded // which crypto/tls would say
+		}
 		var more int
 		more, err = t.tls.Read(p[n:])
 		n += more
@@ -223,7 +258,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if len(w.in) == 0 {
 		return 0, os.ErrDeadlineExceeded // what crypto/tls has read so far it keeps, as it does for expired deadlines
 	}
-	n := copy(p, w.in)
+	n := copy(p, w.in[:w.record.take(w.in[:min(len(p), len(w.in))])])
 	w.in = w.in[n:]
 	return n, nil
 }
