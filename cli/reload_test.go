@@ -19,8 +19,9 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/codec"
+	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/config"
-	_ "github.com/linkspan/linkspan/examples/minimal"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/platform/api"
 )
@@ -28,7 +29,7 @@ import (
 // patience is longer than anything here takes.
 const patience = 20 * time.Second
 
-// yard is a bridge of "minimal" devices to a local platform, on real sockets.
+// yard is a bridge of JT/T 808 terminals to a local platform, on real sockets.
 type yard struct {
 	t     *testing.T
 	node  *node
@@ -71,7 +72,7 @@ func startYard(t *testing.T, settings, list string, pool ...string) *yard {
 	tree, err := config.Parse("application.conf", fmt.Sprintf(`
 productKey = gateway, deviceName = bridge, deviceSecret = s3cret
 upstream.aliyun.endpoint = "tcp://%s", admin.address = ""
-listeners = [{ name = yard, protocol = minimal, address = "127.0.0.1:0" }]
+listeners = [{ name = yard, protocol = jt808, address = "127.0.0.1:0", jt808.authentication.policy = accept }]
 %s`, p.MQTTAddr(), settings))
 	if err != nil {
 		t.Fatal(err)
@@ -124,38 +125,93 @@ func (y *yard) reloaded() map[string]any {
 type device struct {
 	net.Conn
 
-	y    *yard
-	name string
+	y     *yard
+	phone jt808.Phone
+	sent  uint16 // messages
 }
 
-// connect brings a device online and waits until its report is at the platform,
-// under that name.
-func (y *yard) connect(name, as string) *device {
+// say sends one message.
+func (d *device) say(m jt808.Body) error {
+	body, err := m.AppendBody(nil, jt808.V2013)
+	if err != nil {
+		return err
+	}
+	d.sent++
+	frame, err := jt808.AppendFrame(nil, &jt808.Frame{Header: jt808.Header{ID: m.ID(), Version: jt808.V2013, Phone: d.phone, Serial: d.sent}, Body: body})
+	if err == nil {
+		_, err = d.Write(frame)
+	}
+	return err
+}
+
+// dial connects a device, which asks to come online.
+func (y *yard) dial(name string) *device {
 	y.t.Helper()
 	conn, err := new(net.Dialer).DialContext(y.t.Context(), "tcp", y.node.addr("yard").String())
 	if err != nil {
 		y.t.Fatal(err)
 	}
 	y.t.Cleanup(func() { _ = conn.Close() })
-	d := &device{Conn: conn, y: y, name: name}
+	d := &device{Conn: conn, y: y}
+	if d.phone, err = jt808.ParsePhone(name, jt808.V2013); err == nil {
+		err = d.say(&jt808.Authenticate{Code: "any"})
+	}
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	return d
+}
+
+// connect brings a device online and waits until its report is at the platform,
+// under that name.
+func (y *yard) connect(name, as string) *device {
+	y.t.Helper()
+	d := y.dial(name)
 	d.report(1, as)
 	return d
 }
 
-func (d *device) report(value int, as string) {
+func (d *device) report(altitude int16, as string) {
 	d.y.t.Helper()
-	if _, err := fmt.Fprintf(d, "%s %d\n", d.name, value); err != nil {
+	if err := d.say(&jt808.Location{Altitude: altitude, Time: jt808.BCDTime{0x26, 0x11, 0x21, 0x10, 0x00, 0x00}}); err != nil {
 		d.y.t.Fatal(err)
 	}
-	d.y.until(api.KindProperty, as, fmt.Sprintf(`"temperature":%d`, value))
+	d.y.until(api.KindProperty, as, fmt.Sprintf(`"altitude":{"value":%d,`, altitude))
 }
 
 // wantEnd waits until the bridge has closed the connection.
 func (d *device) wantEnd() {
 	d.y.t.Helper()
 	_ = d.SetReadDeadline(time.Now().Add(patience))
-	if _, err := d.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
-		d.y.t.Errorf("the connection of %s: %v, want its end", d.name, err)
+	if _, err := io.Copy(io.Discard, d); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		d.y.t.Errorf("the connection of %s: %v, want its end", d.phone, err)
+	}
+}
+
+// wantUnknown waits until the bridge has refused the device.
+func (d *device) wantUnknown() {
+	d.y.t.Helper()
+	_ = d.SetReadDeadline(time.Now().Add(patience))
+	var in []byte
+	decoder := jt808.NewDecoder(jt808.DefaultOptions())
+	for buf := make([]byte, 1024); ; {
+		n, err := d.Read(buf)
+		if err != nil {
+			d.y.t.Fatalf("no answer to %s: %v", d.phone, err)
+		}
+		in = append(in, buf[:n]...)
+		f, _, err := decoder.Decode(in)
+		if errors.Is(err, codec.ErrIncomplete) {
+			continue
+		}
+		var r jt808.PlatformResponse
+		if err == nil {
+			err = r.ParseBody(f.Body, jt808.V2013)
+		}
+		if err != nil || r.Result == jt808.ResultOK || d.y.node.bridge.Stats().LoginFailures["unknown device"] == 0 {
+			d.y.t.Errorf("%s was answered %+v, %v", d.phone, r, err)
+		}
+		return
 	}
 }
 
@@ -197,9 +253,9 @@ func TestReloadTouchesNobodyElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			y := startYard(t, trigger.settings, list("one=a", "two=b", "three=c"))
-			one, two, three := y.connect("one", "a"), y.connect("two", "b"), y.connect("three", "c")
-			y.save(list("one=a", "two=b2", "four=d"))
+			y := startYard(t, trigger.settings, list("101=a", "102=b", "103=c"))
+			one, two, three := y.connect("101", "a"), y.connect("102", "b"), y.connect("103", "c")
+			y.save(list("101=a", "102=b2", "104=d"))
 			trigger.f(y)
 			got := y.reloaded()
 			for key, want := range map[string]int64{"count": 3, "added": 1, "changed": 1, "removed": 1, "kept": 0, "mistakes": 0, "offline": 2} {
@@ -210,16 +266,9 @@ func TestReloadTouchesNobodyElse(t *testing.T) {
 			two.wantEnd()
 			three.wantEnd()
 			one.report(2, "a") // on the same connection
-			y.connect("two", "b2").report(2, "b2")
-			y.connect("four", "d")
-			again, err := new(net.Dialer).DialContext(t.Context(), "tcp", y.node.addr("yard").String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer again.Close()
-			gone := &device{Conn: again, y: y, name: "three"}
-			_, _ = fmt.Fprintf(gone, "three 1\n")
-			gone.wantEnd()
+			y.connect("102", "b2").report(2, "b2")
+			y.connect("104", "d")
+			y.dial("103").wantUnknown()
 			for _, line := range y.lines.FilterMessage("device offline").All() {
 				if cause := line.ContextMap()["cause"]; cause != "session: the device's identity has changed or was removed" {
 					t.Errorf("offline for %v", cause)
@@ -235,9 +284,9 @@ func TestReloadTouchesNobodyElse(t *testing.T) {
 // Mistakes and missing files take nobody away.
 func TestReloadOfABadFile(t *testing.T) {
 	t.Parallel()
-	y := startYard(t, "devices.watch = 0", list("one=a", "two=b"))
-	one := y.connect("one", "a")
-	y.save("one { productKey = demo, devicName = a }\n" + list("two=b"))
+	y := startYard(t, "devices.watch = 0", list("101=a", "102=b"))
+	one := y.connect("101", "a")
+	y.save("101 { productKey = demo, devicName = a }\n" + list("102=b"))
 	y.hup <- syscall.SIGHUP
 	if got := y.reloaded(); got["kept"] != int64(1) || got["mistakes"] != int64(2) || got["offline"] != int64(0) {
 		t.Errorf("the log says %v", got)
@@ -258,18 +307,18 @@ func TestReloadOfABadFile(t *testing.T) {
 func TestFirstFreeOnRealConnections(t *testing.T) {
 	t.Parallel()
 	settings := "devices { watch = 0, unknown = first-free, pool = pool.conf }"
-	y := startYard(t, settings, list("known=a"), list("x=a", "y=b", "z=c"))
-	y.connect("known", "a")
-	y.connect("new1", "b")
-	d := y.connect("new2", "c")
+	y := startYard(t, settings, list("100=a"), list("x=a", "y=b", "z=c"))
+	y.connect("100", "a")
+	y.connect("201", "b")
+	d := y.connect("202", "c")
 	bindings := filepath.Join(filepath.Dir(y.path), "bindings.conf")
 	text, err := os.ReadFile(bindings)
-	if err != nil || !strings.Contains(string(text), `"new1" { productKey = "demo", deviceName = "b", deviceSecret = "s-b" }`) {
+	if err != nil || !strings.Contains(string(text), `"201" { productKey = "demo", deviceName = "b", deviceSecret = "s-b" }`) {
 		t.Fatalf("%s, %v", text, err)
 	}
 	var kept []string
 	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, `"new2"`) {
+		if !strings.HasPrefix(line, `"202"`) {
 			kept = append(kept, line)
 		}
 	}
@@ -281,8 +330,8 @@ func TestFirstFreeOnRealConnections(t *testing.T) {
 		t.Errorf("the log says %v", got)
 	}
 	d.wantEnd()
-	y.connect("new3", "c")
-	y.connect("new1", "b")
+	y.connect("203", "c")
+	y.connect("201", "b")
 }
 
 // The process itself reloads on SIGHUP.

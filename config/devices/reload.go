@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
@@ -46,6 +47,11 @@ func (c *Catalog) swap(force bool) (Changes, error) {
 	if !force && file.loaded != nil && file.loaded.table.live == 0 && c.file.Len() > 0 {
 		return Changes{}, fmt.Errorf("%w: %s", ErrEmptied, c.cfg.File)
 	}
+	if !c.composed() {
+		c.publish(c.file, file)
+		c.seen, c.failed = nil, nil
+		return file.changes, nil
+	}
 	before := &former{}
 	before.add(c, file.changes)
 	before.add(c, c.dispossessed(file))
@@ -79,7 +85,7 @@ func (c *Catalog) swap(force bool) (Changes, error) {
 // dispossessed are devices with a certificate, from elsewhere, that the file now
 // gives to another one.
 func (c *Catalog) dispossessed(file reading) (changes Changes) {
-	if file.loaded == nil || !c.composed() {
+	if file.loaded == nil {
 		return changes
 	}
 	t := file.loaded.table
@@ -137,6 +143,8 @@ type former struct {
 
 // add notes what the devices of changes are now.
 func (f *former) add(c *Catalog, changes Changes) {
+	n := len(changes.Added) + len(changes.Changed) + len(changes.Removed)
+	f.names, f.ids = slices.Grow(f.names, n), slices.Grow(f.ids, n)
 	for _, list := range [][]string{changes.Added, changes.Changed, changes.Removed} {
 		for _, name := range list {
 			id, _ := c.Peek(name)
@@ -156,14 +164,12 @@ func (f *former) surely(lists ...[]string) {
 
 // compare tells what has become of them.
 func (f *former) compare(c *Catalog) (changes Changes) {
-	done := map[string]bool{} // names may come from several places
+	done := make(map[string]bool, len(f.names)) // names may come from several places
 	for i, name := range f.names {
 		if done[name] {
 			continue
 		}
-		if c.composed() {
-			done[name] = true
-		}
+		done[name] = true
 		id, known := c.Peek(name)
 		was := f.ids[i] != auth.Identity{}
 		switch {

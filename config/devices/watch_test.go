@@ -160,24 +160,6 @@ func TestHalfWrittenFiles(t *testing.T) {
 	}
 }
 
-func TestAFileThatChangesWhileItIsRead(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path, pipe := filepath.Join(dir, "devices.conf"), filepath.Join(dir, "zz.conf")
-	write(t, path, entryOf("a"))
-	write(t, pipe, entryOf("z"))
-	var l loader
-	l.files.add(path)
-	l.files.add(pipe)
-	if changed := l.files.changed(); changed != "" {
-		t.Errorf("%s has changed", changed)
-	}
-	write(t, pipe, entryOf("z", "y"))
-	if changed := l.files.changed(); changed != pipe {
-		t.Errorf("%q has changed, want %s", changed, pipe)
-	}
-}
-
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
