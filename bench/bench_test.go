@@ -50,14 +50,14 @@ func TestQuick(t *testing.T) {
 	if n := len(r.Throughput); n != 6 {
 		t.Errorf("%d figures of throughput, want three variants in two shapes", n)
 	}
-	if len(r.Latency) != 3 || len(r.Memory) != 5 || len(r.UDP) != 4 || len(r.Storm) != 3 || len(r.Scale) != 4 || len(r.Platform) != 6 {
-		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d, UDP %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform), len(r.UDP))
+	if len(r.Latency) != 3 || len(r.Memory) != 7 || len(r.UDP) != 4 || len(r.TLS) != 4 || len(r.Storm) != 5 || len(r.Scale) != 4 || len(r.Platform) != 6 {
+		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d, UDP %d, TLS %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform), len(r.UDP), len(r.TLS))
 	}
-	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP) {
+	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP, r.TLS) {
 		if len(s.Samples) != 1 || s.Median.Messages == 0 || s.Median.CPU <= 0 {
 			t.Errorf("%s %s: %+v", s.Variant, s.Shape, s.Median)
 		}
-		if want := s.Variant != limitName && s.Variant != goroutinesName && s.Variant != limitUDPName; want != (s.Median.PayloadBytes > 0) {
+		if want := s.Variant != limitName && s.Variant != goroutinesName && s.Variant != goroutinesTLSName && s.Variant != limitUDPName; want != (s.Median.PayloadBytes > 0) {
 			t.Errorf("%s %s: payloads of %v bytes", s.Variant, s.Shape, s.Median.PayloadBytes)
 		}
 		if w := s.Median.WritesPerRead; s.Variant != bareName && s.Variant != platformName && w > 1 {

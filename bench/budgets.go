@@ -14,12 +14,13 @@ type budget struct {
 
 // What linkspan may cost. CPU is compared within one run.
 const (
-	mostSteady   = 1.15    // x limit
-	mostBurst    = 2.0     // x limit
-	mostAllocs   = 2.0     // for each location report
-	mostIdle     = 4 << 10 // bytes of resident memory for each connection
-	mostPlatform = 1.3     // x bare client
-	mostScale    = 1.2     // x the fewest devices
+	mostSteady   = 1.15     // x limit
+	mostBurst    = 2.0      // x limit
+	mostAllocs   = 2.0      // for each location report
+	mostIdle     = 4 << 10  // bytes of resident memory for each connection
+	mostIdleTLS  = 10 << 10 // likewise with TLS
+	mostPlatform = 1.3      // x bare client
+	mostScale    = 1.2      // x the fewest devices
 )
 
 // judge compares what was measured with the budgets.
@@ -46,6 +47,12 @@ func (r *report) judge() {
 		}
 	}
 	for _, m := range r.Memory {
+		if m.Variant == discardTLSName {
+			r.Budgets = append(r.Budgets, budget{
+				"resident memory per idle TLS connection", fmt.Sprintf("<= %d bytes, no goroutine", mostIdleTLS),
+				fmt.Sprintf("%.0f bytes, %.2f goroutines", m.RSS, m.Goroutines), m.RSS <= mostIdleTLS && m.Goroutines < 0.01,
+			})
+		}
 		if m.Variant == discardName {
 			r.Budgets = append(r.Budgets, budget{
 				"resident memory per idle authenticated connection", fmt.Sprintf("<= %d bytes", mostIdle), fmt.Sprintf("%.0f bytes", m.RSS), m.RSS <= mostIdle,

@@ -18,8 +18,10 @@ type fleet struct {
 	epoll    int
 	addr     unix.SockaddrInet4
 	devices  []device
-	frames   int  // different ones of each device
-	packets  bool // they send datagrams
+	frames   int         // different ones of each device
+	packets  bool        // they send datagrams
+	shaken   chan shaken // TLS handshakes that are done; nil without TLS
+	wire     []byte      // of TLS
 	in       []byte
 	events   []unix.EpollEvent
 	acks     int                          // of reports, since the last run began
@@ -32,8 +34,9 @@ type fleet struct {
 // device is one connection.
 type device struct {
 	fd      int
-	index   int // in the fleet
-	number  int // of the device, of which its phone is made
+	tls     *secured // nil without TLS
+	index   int      // in the fleet
+	number  int      // of the device, of which its phone is made
 	stage   stage
 	out     []byte // its reports, one behind the other
 	ends    []int32
@@ -65,6 +68,7 @@ const (
 // each, not yet connected.
 func newFleet(addr string, first, n, frames int) (*fleet, error) {
 	addr, packets := strings.CutPrefix(addr, udpPrefix)
+	addr, encrypted := strings.CutPrefix(addr, tlsPrefix)
 	at, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil, err
@@ -72,6 +76,9 @@ func newFleet(addr string, first, n, frames int) (*fleet, error) {
 	f := &fleet{
 		addr: unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}, devices: make([]device, n), frames: frames, packets: packets,
 		in: make([]byte, inputBuffer), events: make([]unix.EpollEvent, 512),
+	}
+	if encrypted {
+		f.shaken, f.wire = make(chan shaken, n), make([]byte, inputBuffer)
 	}
 	for i := range f.devices {
 		d := &f.devices[i]
@@ -101,7 +108,14 @@ func (f *fleet) connect(window int) (time.Duration, error) {
 			}
 			begun++
 		}
-		if err := f.wait(100 * time.Millisecond); err != nil {
+		pause := 100 * time.Millisecond
+		if f.shaken != nil {
+			pause = time.Millisecond // they do not come through epoll
+			if err := f.greet(); err != nil {
+				return 0, err
+			}
+		}
+		if err := f.wait(pause); err != nil {
 			return 0, err
 		}
 		if time.Since(began) > patience+time.Duration(len(f.devices))*5*time.Millisecond {
@@ -116,6 +130,10 @@ func (f *fleet) connect(window int) (time.Duration, error) {
 func (f *fleet) dial(d *device) error {
 	if f.packets {
 		return f.dialUDP(d)
+	}
+	if f.shaken != nil {
+		f.dialTLS(d)
+		return nil
 	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -172,7 +190,7 @@ func (f *fleet) writable(d *device) error {
 	if d.stage != connecting {
 		rest := d.unsent
 		d.unsent = nil
-		return f.write(d, rest)
+		return f.writeRaw(d, rest)
 	}
 	if code, err := unix.GetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
 		return fmt.Errorf("connect %d: %w", d.number, errors.Join(err, unix.Errno(code)))
@@ -180,6 +198,11 @@ func (f *fleet) writable(d *device) error {
 	if err := f.watch(unix.EPOLL_CTL_MOD, d, unix.EPOLLIN); err != nil {
 		return err
 	}
+	return f.login(d)
+}
+
+// login begins to bring a device online.
+func (f *fleet) login(d *device) error {
 	d.stage = authenticating
 	login, err := appendLogin(nil, d.number)
 	if err != nil {
@@ -190,6 +213,17 @@ func (f *fleet) writable(d *device) error {
 
 // write writes p, which must stay as it is until it is written.
 func (f *fleet) write(d *device, p []byte) error {
+	if d.tls != nil && d.stage != connecting && len(p) > 0 {
+		sealed, err := d.tls.seal(p, len(d.unsent) > 0)
+		if err != nil {
+			return fmt.Errorf("device %d: %w", d.number, err)
+		}
+		p = sealed
+	}
+	return f.writeRaw(d, p)
+}
+
+func (f *fleet) writeRaw(d *device, p []byte) error {
 	if len(d.unsent) > 0 {
 		d.unsent = append(d.unsent[:len(d.unsent):len(d.unsent)], p...)
 		return nil
@@ -212,7 +246,7 @@ func (f *fleet) write(d *device, p []byte) error {
 
 func (f *fleet) readable(d *device) error {
 	held := copy(f.in, d.part[:d.held])
-	n, err := unix.Read(d.fd, f.in[held:])
+	n, err := f.read(d, f.in[held:])
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return nil

@@ -121,6 +121,10 @@ func startGoroutines(string) (*role, error) {
 	if err != nil {
 		return nil, err
 	}
+	return goroutinesOn(listener), nil
+}
+
+func goroutinesOn(listener net.Listener) *role {
 	g := &goroutines{listener: listener}
 	g.running.Go(g.accept)
 	return &role{
@@ -136,7 +140,7 @@ func startGoroutines(string) (*role, error) {
 			g.running.Wait()
 			return err
 		},
-	}, nil
+	}
 }
 
 func (g *goroutines) accept() {

@@ -49,7 +49,7 @@ type options struct {
 }
 
 // measurements in their order.
-var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp"}
+var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp", "tls"}
 
 func defaultOptions() options {
 	return options{
@@ -165,6 +165,7 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 		{"scale", (*bench).scale},
 		{"platform", (*bench).platform},
 		{"udp", (*bench).datagrams},
+		{"tls", (*bench).encrypted},
 	} {
 		if !slices.Contains(opts.Only, m.name) {
 			continue

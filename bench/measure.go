@@ -66,7 +66,7 @@ type footprint struct {
 // memory is what idle connections cost: every device has logged in and reported
 // once, and the server has collected its garbage and given back what it can.
 func (b *bench) memory(r *report) error {
-	for _, name := range []string{limitName, goroutinesName, discardName, platformName, discardUDPName} {
+	for _, name := range []string{limitName, goroutinesName, discardName, platformName, discardUDPName, goroutinesTLSName, discardTLSName} {
 		if !b.opts.wants(name) {
 			continue
 		}
@@ -146,7 +146,7 @@ func (b *bench) storm(r *report) error {
 	b.say("storm")
 	var all []*child
 	var results []storms
-	for _, name := range b.socketVariants() {
+	for _, name := range append(b.socketVariants(), b.tlsVariants()...) {
 		c, err := b.start(name, "")
 		if err != nil {
 			return errors.Join(err, endAll(all))

@@ -28,6 +28,7 @@ type report struct {
 	Scale      []series    `json:"scale,omitempty"`
 	Platform   []series    `json:"platform,omitempty"`
 	UDP        []series    `json:"udp,omitempty"`
+	TLS        []series    `json:"tls,omitempty"`
 	Budgets    []budget    `json:"budgets,omitempty"`
 }
 
@@ -42,6 +43,7 @@ func (r *report) tables() (all []table) {
 	for _, t := range []table{
 		throughputTable("Throughput", "burst", limitName, r.Throughput), throughputTable("Throughput", "steady", limitName, r.Throughput),
 		throughputTable("UDP", "burst", limitUDPName, r.UDP), throughputTable("UDP", "steady", limitUDPName, r.UDP),
+		throughputTable("TLS", "burst", goroutinesTLSName, r.TLS), throughputTable("TLS", "steady", goroutinesTLSName, r.TLS),
 		r.latencyTable(), r.memoryTable(), r.stormTable(),
 		r.scaleTable(), r.platformTable(), r.budgetTable(),
 	} {
@@ -53,7 +55,7 @@ func (r *report) tables() (all []table) {
 }
 
 func throughputTable(title, shape, base string, all []series) table {
-	t := table{title: title + ", " + shape, head: []string{"variant", "messages/s", "CPU us/message", "x limit", "allocations/message", "writes/read", "messages/read", "payload bytes"}}
+	t := table{title: title + ", " + shape, head: []string{"variant", "messages/s", "CPU us/message", "x " + base, "allocations/message", "writes/read", "messages/read", "payload bytes"}}
 	least := cpuOf(all, base, shape)
 	for _, s := range all {
 		if s.Shape == shape {

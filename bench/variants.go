@@ -4,30 +4,34 @@ package main
 
 // The variants. Devices connect to all but bareName.
 const (
-	limitName      = "limit"
-	goroutinesName = "goroutines"
-	discardName    = "linkspan-discard"
-	limitUDPName   = "limit-udp"
-	discardUDPName = "linkspan-udp"
-	platformName   = "linkspan-platform"
-	bareName       = "bare-client"
-	brokerName     = "platform" // is measured by nobody
+	limitName         = "limit"
+	goroutinesName    = "goroutines"
+	discardName       = "linkspan-discard"
+	limitUDPName      = "limit-udp"
+	discardUDPName    = "linkspan-udp"
+	goroutinesTLSName = "goroutines-tls"
+	discardTLSName    = "linkspan-tls"
+	platformName      = "linkspan-platform"
+	bareName          = "bare-client"
+	brokerName        = "platform" // is measured by nobody
 )
 
 var roles = map[string]func(settings string) (*role, error){
-	limitName:      startLimit,
-	goroutinesName: startGoroutines,
-	discardName:    startDiscard,
-	limitUDPName:   startLimitUDP,
-	discardUDPName: startDiscardUDP,
-	platformName:   startPlatformLinkspan,
-	bareName:       startBareClient,
-	brokerName:     startPlatform,
+	limitName:         startLimit,
+	goroutinesName:    startGoroutines,
+	discardName:       startDiscard,
+	limitUDPName:      startLimitUDP,
+	discardUDPName:    startDiscardUDP,
+	goroutinesTLSName: startGoroutinesTLS,
+	discardTLSName:    startDiscardTLS,
+	platformName:      startPlatformLinkspan,
+	bareName:          startBareClient,
+	brokerName:        startPlatform,
 }
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName}
 }
 
 // socketVariants are those that need no platform.
