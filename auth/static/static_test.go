@@ -370,19 +370,20 @@ func TestPluginTakesRelativePaths(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
-	p, path := open(t, hashed(t, "a", "1"))
+	line := hashed(t, "a", "1")
+	p, path := open(t, line)
 	var all sync.WaitGroup
-	for range 8 {
+	for range 4 {
 		all.Go(func() {
-			for i := range 20 {
+			for i := range 5 {
 				check(t, p, "a", "1", true)
 				check(t, p, "a", strconv.Itoa(i+2), false)
 			}
 		})
 	}
 	all.Go(func() {
-		for range 20 {
-			replace(t, path, hashed(t, "a", "1"))
+		for range 5 {
+			replace(t, path, line)
 			if err := p.Reload(); err != nil {
 				t.Error(err)
 			}
