@@ -165,6 +165,16 @@ func TestHostileTextsAreBounded(t *testing.T) {
 		{"a chain of includes", `include "c0.conf"`, chain},
 		{"a chain of substitutions", links.String(), nil},
 		{"a large file", "a = " + strings.Repeat("x", 17<<20), nil},
+		{"objects that multiply within each other", "o0 { x = 1 }\n" + doublingObjects(40), nil},
+		{"arrays that are added to themselves", "a = [1]\n" + strings.Repeat("a = ${a} ${a}\n", 60), nil},
+		{"a long chain of self references", "a = x\n" + strings.Repeat("a = ${a}y\n", 5000), nil},
+		{"a file that includes itself by another name", "include \"./x/../m.conf\"", map[string]string{"m.conf": "include \"m\""}},
+		{"files that include each other by two", "include \"two\"", map[string]string{"two.conf": "include \"three\"\ninclude \"three\"", "three.conf": "include \"two\""}},
+		{"a file that includes two that include two", "include \"t0\"", doublingIncludes(60)},
+		{"deep JSON", "include \"deep\"", map[string]string{"deep.json": strings.Repeat(`{"a":`, 100_000)}},
+		{"a long key of properties", "include \"p\"", map[string]string{"p.properties": strings.Repeat("a.", 100_000) + "=1"}},
+		{"properties without an end", "include \"p\"", map[string]string{"p.properties": strings.Repeat("a\\\n", 9<<20)}},
+		{"a name that goes round in optional circles", "a = ${?b}${?b}\nb = ${?c}${?c}\nc = ${?a}${?a}x\n" + doubling("d", 60), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,6 +185,22 @@ func TestHostileTextsAreBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+func doublingObjects(n int) string {
+	var b strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintf(&b, "o%d = ${o%d} { l = ${o%d}, r = ${o%d} }\n", i, i-1, i-1, i-1)
+	}
+	return b.String()
+}
+
+func doublingIncludes(n int) map[string]string {
+	files := map[string]string{}
+	for i := range n {
+		files[fmt.Sprintf("t%d.conf", i)] = strings.Repeat(fmt.Sprintf("include \"t%d\"\n", i+1), 2)
+	}
+	return files
 }
 
 func doubling(name string, n int) string {

@@ -11,7 +11,7 @@ type Limits struct {
 	Depth    int   // of nested objects, arrays and path parts, and of substitutions within substitutions; 2000
 	Includes int   // files included, all together; 1000
 	Nesting  int   // files included by included files; 50
-	Steps    int   // of resolving; 5,000,000
+	Steps    int   // of resolving; 2,000,000
 	Values   int   // in the resolved tree; 2,000,000
 	Text     int   // bytes in one string of a concatenation; 16 MiB
 }
@@ -28,7 +28,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Depth, 2000)
 	def(&l.Includes, 1000)
 	def(&l.Nesting, 50)
-	def(&l.Steps, 5_000_000)
+	def(&l.Steps, 2_000_000)
 	def(&l.Values, 2_000_000)
 	def(&l.Text, 16<<20)
 	return l

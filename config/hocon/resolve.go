@@ -251,7 +251,7 @@ func (r *resolver) join(at place, objects []*node) (*node, error) {
 	out := newObject(at)
 	stacks := map[string][]*node{}
 	for _, o := range objects {
-		if err := r.step(o, len(o.object.fields)); err != nil {
+		if err := r.step(o, 8+4*len(o.object.fields)); err != nil { // new maps and nodes
 			return nil, err
 		}
 		for _, f := range o.object.fields {
