@@ -85,7 +85,7 @@ func begin(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	_ = dir.Sync() // some file systems cannot
 	return nil
 }

@@ -111,8 +111,8 @@ func (b *bindings) bind(name string, pool, known *table) (auth.Identity, error) 
 	if err != nil {
 		return auth.Identity{}, fmt.Errorf("%w: %w", ErrBindings, err)
 	}
-	defer f.Close()
-	if b.changed() { // by another process, or by hand
+	defer func() { _ = f.Close() }() // read only, or synced
+	if b.changed() {                 // by another process, or by hand
 		late, err := b.readFile(nil)
 		if err != nil {
 			return auth.Identity{}, fmt.Errorf("%w: %w", ErrBindings, err)

@@ -197,7 +197,7 @@ func (c *Catalog) remembered(name string) (id auth.Identity, found, told bool) {
 
 // bind gives an unknown device a certificate of the pool.
 func (c *Catalog) bind(name string) (auth.Identity, error) {
-	if problem := checkEntry(name, auth.Identity{})[2]; problem != "" {
+	if problem := checkOwnName(name); problem != "" {
 		return auth.Identity{}, fmt.Errorf("devices: %.64q: %s: %w", name, problem, ErrUnknown)
 	}
 	id, err := c.bound.bind(name, c.pool.table(), c.file.table())

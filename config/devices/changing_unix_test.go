@@ -28,11 +28,11 @@ func TestAFileThatChangesWhileItIsRead(t *testing.T) {
 	}
 	wrote := make(chan error, 1)
 	go func() {
-		p, err := os.OpenFile(pipe, os.O_WRONLY, 0) // when the reader has come so far
-		if err == nil {
-			err = errors.Join(os.WriteFile(path, []byte(entryOf("c")), 0o600), p.Close())
+		p, failed := os.OpenFile(pipe, os.O_WRONLY, 0) // when the reader has come so far
+		if failed == nil {
+			failed = errors.Join(os.WriteFile(path, []byte(entryOf("c")), 0o600), p.Close())
 		}
-		wrote <- err
+		wrote <- failed
 	}()
 	if _, err = f.Reload(); !errors.Is(err, ErrChanging) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v, want ErrChanging", err)

@@ -57,14 +57,7 @@ func (c Config) validate(extra bool) error {
 			bad("%s", problem)
 		}
 	case PolicyFirstFree:
-		if c.Pool == "" {
-			bad("unknown is %s, but there is no pool of certificates; set pool", PolicyFirstFree)
-		}
-		if c.Bindings == "" {
-			bad("unknown is %s, but bindings is empty; name the file that remembers who got which certificate", PolicyFirstFree)
-		} else if formatOf(c.Bindings) != "hocon" {
-			bad("bindings %q must be named .conf", c.Bindings)
-		}
+		c.validatePool(bad)
 	default:
 		bad("unknown is %q; it must be %s, %s or %s", c.Unknown, PolicyReject, PolicyTemplate, PolicyFirstFree)
 	}
@@ -89,4 +82,16 @@ func (c Config) validate(extra bool) error {
 		errs = append(errs, c.HTTP.validate()...)
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) validatePool(bad func(format string, args ...any)) {
+	if c.Pool == "" {
+		bad("unknown is %s, but there is no pool of certificates; set pool", PolicyFirstFree)
+	}
+	switch {
+	case c.Bindings == "":
+		bad("unknown is %s, but bindings is empty; name the file that remembers who got which certificate", PolicyFirstFree)
+	case formatOf(c.Bindings) != "hocon":
+		bad("bindings %q must be named .conf", c.Bindings)
+	}
 }

@@ -111,7 +111,7 @@ func NewHTTP(cfg HTTPConfig, opts ...HTTPOption) (*HTTP, error) {
 		o(h)
 	}
 	if h.client == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one
+		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = min(cfg.MaxRequests, 64)
 		h.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the token is for this server alone

@@ -130,7 +130,7 @@ func (c *cache) get(name string) *remembrance {
 		return nil
 	}
 	c.used.MoveToFront(e)
-	return e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	return e.Value.(*remembrance)
 }
 
 func (c *cache) put(r *remembrance) {
@@ -152,7 +152,7 @@ func (c *cache) remove(e *list.Element) {
 	if e == nil {
 		return
 	}
-	r := c.used.Remove(e).(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	r := c.used.Remove(e).(*remembrance)
 	delete(c.names, r.name)
 	if key := [2]string{r.id.ProductKey, r.id.DeviceName}; c.ids[key] == e {
 		delete(c.ids, key)
@@ -181,7 +181,7 @@ func (h *HTTP) Name(id auth.Identity) (name string, ok bool) {
 	if e == nil {
 		return "", false
 	}
-	r := e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
+	r := e.Value.(*remembrance)
 	if !h.now().Before(r.gone) {
 		return "", false
 	}
@@ -206,7 +206,7 @@ func (h *HTTP) Reload() (Changes, error) {
 	defer c.mu.Unlock()
 	c.quiet = time.Time{}
 	for e := c.used.Front(); e != nil; e = e.Next() {
-		r := *e.Value.(*remembrance) //nolint:errcheck,forcetypeassert // nothing else is in the list
+		r := *e.Value.(*remembrance)
 		if now.Before(r.expires) {
 			r.expires = now
 			e.Value = &r

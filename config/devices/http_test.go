@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -200,11 +201,11 @@ func TestHTTPIsBounded(t *testing.T) {
 	h, r, _ := asking(t, func(c *HTTPConfig) { c.MaxEntries, c.MaxRequests, c.Timeout = 3, 1, 50*time.Millisecond })
 	r.set(func() {
 		for i := range 10 {
-			r.known[fmt.Sprint(i)] = fmt.Sprintf("truck-%d", i)
+			r.known[strconv.Itoa(i)] = fmt.Sprintf("truck-%d", i)
 		}
 	})
 	for i := range 10 {
-		if _, err := h.Identity(fmt.Sprint(i)); err != nil {
+		if _, err := h.Identity(strconv.Itoa(i)); err != nil {
 			t.Fatal(err)
 		}
 		_, _ = h.Identity("0") // needed all the time
@@ -289,7 +290,7 @@ func TestHTTPFollowsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer h.Close()
+	defer func() { _ = h.Close() }()
 	if _, err = h.Identity("a"); !errors.Is(err, ErrUnavailable) || strayed.Load() {
 		t.Errorf("error %v, another server was asked: %v", err, strayed.Load())
 	}
@@ -343,7 +344,7 @@ func TestCatalogOfSeveralSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if !c.Waits() || f.Waits() {
 		t.Error("a catalog with a server waits, one without does not")
 	}
@@ -351,8 +352,8 @@ func TestCatalogOfSeveralSources(t *testing.T) {
 		if _, ok := c.Peek(name); ok != (name == "f") {
 			t.Errorf("a look at %s without waiting: %v", name, ok)
 		}
-		if got, err := c.Identity(name); err != nil || got != want {
-			t.Errorf("%s is %v, %v, want %v", name, got, err, want)
+		if got, failed := c.Identity(name); failed != nil || got != want {
+			t.Errorf("%s is %v, %v, want %v", name, got, failed, want)
 		}
 		if got, ok := c.Peek(name); !ok || got != want {
 			t.Errorf("a look at %s: %v, %v", name, got, ok)
@@ -362,12 +363,12 @@ func TestCatalogOfSeveralSources(t *testing.T) {
 		}
 	}
 	r.set(func() { r.known["g"], r.status = "f", 0 })
-	if got, err := c.Identity("g"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "which is f in "+path) {
-		t.Errorf("a certificate of the file for another device: %v, %v", got, err)
+	if got, failed := c.Identity("g"); !errors.Is(failed, ErrUnknown) || !strings.Contains(failed.Error(), "which is f in "+path) {
+		t.Errorf("a certificate of the file for another device: %v, %v", got, failed)
 	}
 	r.set(func() { r.status = http.StatusBadGateway })
-	if got, err := c.Identity("y"); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("the template does not stand in for a server that is away: %v, %v", got, err)
+	if got, failed := c.Identity("y"); !errors.Is(failed, ErrUnavailable) {
+		t.Errorf("the template does not stand in for a server that is away: %v, %v", got, failed)
 	}
 	// The file takes over what the server and the template said.
 	write(t, path, "f { productKey = p, deviceName = f }\na { productKey = p, deviceName = a }\nx { productKey = p, deviceName = t-z }\n")

@@ -164,14 +164,18 @@ func (l *loader) add(name string, pos hocon.Position, texts [3]string) {
 func keyOf(name string) string { return hocon.FormatPath([]string{name}) }
 
 // checkEntry tells what is wrong with an entry; empty texts say nothing.
-func checkEntry(name string, id auth.Identity) (problems [4]string) {
-	problems[0] = checkName(keyProduct, id.ProductKey)
-	problems[1] = checkName(keyDevice, id.DeviceName)
-	if name == "" || len(name) > maxText || !utf8.ValidString(name) {
-		problems[2] = fmt.Sprintf("the device's own name must be UTF-8 of 1 to %d bytes", maxText)
-	}
+func checkEntry(name string, id auth.Identity) [4]string {
+	tooLong := ""
 	if len(id.DeviceSecret) > maxText {
-		problems[3] = fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText)
+		tooLong = fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText)
 	}
-	return problems
+	return [4]string{checkName(keyProduct, id.ProductKey), checkName(keyDevice, id.DeviceName), tooLong, checkOwnName(name)}
+}
+
+// checkOwnName tells what is wrong with what a device calls itself.
+func checkOwnName(name string) string {
+	if name == "" || len(name) > maxText || !utf8.ValidString(name) {
+		return fmt.Sprintf("the device's own name must be UTF-8 of 1 to %d bytes", maxText)
+	}
+	return ""
 }

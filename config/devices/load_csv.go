@@ -35,7 +35,7 @@ func (l *loader) csv(path string, maxBytes int64) error {
 	if err != nil {
 		return fmt.Errorf("devices: cannot open the file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only, or synced
 	limited := &io.LimitedReader{R: f, N: maxBytes + 1}
 	in := bufio.NewReaderSize(limited, 1<<16)
 	if err = skipBOM(in); err != nil {

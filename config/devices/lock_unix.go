@@ -3,6 +3,7 @@
 package devices
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 // lock keeps other processes that use the same file waiting until it is closed.
 func lock(f *os.File) error {
 	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != unix.EINTR { //nolint:errorlint,gosec // it is exactly that error; descriptors are small
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("flock", err)
 		}
 	}

@@ -31,7 +31,7 @@ func (c *Catalog) read(force bool) (Changes, error) {
 		return Changes{}, err
 	}
 	c.counts.reloads.Add(1)
-	c.counts.changed.Add(uint64(len(changes.Changed) + len(changes.Removed)))
+	c.counts.changed.Add(uint64(len(changes.Changed)) + uint64(len(changes.Removed)))
 	return changes, nil
 }
 

@@ -3,6 +3,7 @@ package devices
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -85,7 +86,7 @@ func TestReloadsShareTexts(t *testing.T) {
 		for i := range 50_000 {
 			secret := "secret"
 			if i == 5 {
-				secret = fmt.Sprint(old.count)
+				secret = strconv.Itoa(old.count)
 			}
 			next.put(entry{name: fmt.Sprintf("name-%d", i), id: id("p", fmt.Sprintf("d-%d", i), secret)})
 		}
