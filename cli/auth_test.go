@@ -224,3 +224,32 @@ func TestAuthOfANode(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A signal makes the secrets file be read again, however short ago that was.
+func TestAuthIsReloaded(t *testing.T) {
+	t.Parallel()
+	path := write(t, goodConfig+`auth { type = static, static { file = secrets.txt, reload = 0s } }`, goodDevices)
+	line, err := run(t, "sesame", "auth", "hash", "--cost", "4", "13800138001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written(t, path, "secrets.txt", "# nobody\n")
+	tree, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := authSettings{Type: "static"}
+	p, err := newAuth(settings, tree, filepath.Dir(path), zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	written(t, path, "secrets.txt", line)
+	if err := p.Authenticate(t.Context(), "13800138001", []string{"sesame"}); err == nil {
+		t.Error("the file was read again by itself")
+	}
+	reloadAuth(p)
+	if err := p.Authenticate(t.Context(), "13800138001", []string{"sesame"}); err != nil {
+		t.Error(err)
+	}
+	reloadAuth(auth.None{}) // has nothing to read
+}
