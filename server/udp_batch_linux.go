@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +20,7 @@ type batch struct {
 	heads   [batchSize]messageHead
 	vectors [batchSize]unix.Iovec
 	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4, too
+	infos   [batchSize]info6                 // likewise
 }
 
 // messageHead is struct mmsghdr of <sys/socket.h>.
@@ -39,6 +39,7 @@ func newBatch(maxDatagram int) *batch {
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i])) //nolint:gosec // as the kernel wants it
 		h.Iov = v
 		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&b.infos[i])) //nolint:gosec // likewise
 	}
 	return b
 }
@@ -49,6 +50,7 @@ func (b *batch) size() int { return batchSize }
 func (b *batch) read(fd int) (n int, err error) {
 	for i := range b.heads {
 		b.heads[i].Namelen = unix.SizeofSockaddrInet6
+		b.heads[i].SetControllen(int(unsafe.Sizeof(b.infos[i])))
 	}
 	got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.heads[0])), //nolint:gosec // as the kernel wants it
 		batchSize, unix.MSG_DONTWAIT, 0, 0)
@@ -59,17 +61,17 @@ func (b *batch) read(fd int) (n int, err error) {
 }
 
 // datagram is one of those that were read last; it is valid until the next read.
-func (b *batch) datagram(i int) (from address, in []byte, whole bool) {
+func (b *batch) datagram(i int) (from address, local [16]byte, in []byte, whole bool) {
 	h := &b.heads[i]
 	name := &b.names[i]
-	from.port = binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:]) //nolint:gosec // in the order of the network
+	from.port = networkOrder(name.Port)
 	if name.Family == unix.AF_INET {
 		v4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name)) //nolint:gosec // the kernel has put it there
 		from.ip = mapped(v4.Addr)
 	} else {
 		from.ip, from.scope = name.Addr, name.Scope_id
 	}
-	return from, b.buffer[i*b.limit:][:h.n], h.Flags&unix.MSG_TRUNC == 0
+	return from, b.infos[i].told(int(h.Controllen)), b.buffer[i*b.limit:][:h.n], h.Flags&unix.MSG_TRUNC == 0 //nolint:gosec // small
 }
 
 // flooded is how many datagrams the kernel has dropped because the socket's

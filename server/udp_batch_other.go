@@ -30,14 +30,25 @@ func (b *batch) read(fd int) (n int, err error) {
 }
 
 // datagram is the one that was read last; it is valid until the next read.
-func (b *batch) datagram(int) (from address, in []byte, whole bool) {
+func (b *batch) datagram(int) (from address, local [16]byte, in []byte, whole bool) {
 	switch a := b.from.(type) {
 	case *unix.SockaddrInet4:
 		from.ip, from.port = mapped(a.Addr), uint16(a.Port) //nolint:gosec // a port
 	case *unix.SockaddrInet6:
 		from.ip, from.port, from.scope = a.Addr, uint16(a.Port), a.ZoneId //nolint:gosec // a port
 	}
-	return from, b.buffer[:b.n], b.flags&unix.MSG_TRUNC == 0
+	return from, local, b.buffer[:b.n], b.flags&unix.MSG_TRUNC == 0
+}
+
+// envelope is memory for sendFrom.
+type envelope struct{}
+
+// tellLocal makes the kernel say nothing here: it chooses the address that
+// answers come from.
+func tellLocal(int, bool) error { return nil }
+
+func (s *udpSocket) sendFrom(_ [16]byte, to address, p []byte) error {
+	return s.send(to, p, &s.scratch)
 }
 
 // flooded is not told here.

@@ -99,7 +99,14 @@ func (u *udpLoop) take(l *listener, fd int) error {
 		_ = unix.Close(fd)
 		return fmt.Errorf("getsockname: %w", err)
 	}
-	_, v6 := name.(*unix.SockaddrInet6)
+	six, v6 := name.(*unix.SockaddrInet6)
+	four, v4 := name.(*unix.SockaddrInet4)
+	if v6 && six.Addr == [16]byte{} || v4 && four.Addr == [4]byte{} {
+		if err := tellLocal(fd, v6); err != nil {
+			_ = unix.Close(fd)
+			return fmt.Errorf("setsockopt: %w", err)
+		}
+	}
 	socket := newUDPSocket(l, u.loop, fd, v6)
 	u.sockets = append(u.sockets, socket)
 	l.sockets = append(l.sockets, socket)
@@ -136,8 +143,8 @@ func (u *udpLoop) ready(fd int, _ netpoll.IOEvent, _ netpoll.IOFlags) error {
 		}
 		u.enter()
 		for i := range n {
-			from, in, whole := u.batch.datagram(i)
-			socket.receive(from, in, whole)
+			from, local, in, whole := u.batch.datagram(i)
+			socket.receive(from, local, in, whole)
 		}
 		if n < u.batch.size() {
 			return nil

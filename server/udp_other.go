@@ -11,6 +11,7 @@ import (
 type (
 	udpLoop  struct{}
 	sockaddr struct{}
+	envelope struct{}
 )
 
 // listenUDP refuses UDP listeners.
@@ -27,5 +28,6 @@ func (s *Server) runUDP()   {}
 func (s *Server) stopUDP()  {}
 func (s *Server) closeUDP() {}
 
-func (s *udpSocket) send(address, []byte, *sockaddr) error { return errors.ErrUnsupported }
-func (s *udpSocket) flooded() uint64                       { return 0 }
+func (s *udpSocket) send(address, []byte, *sockaddr) error    { return errors.ErrUnsupported }
+func (s *udpSocket) sendFrom([16]byte, address, []byte) error { return errors.ErrUnsupported }
+func (s *udpSocket) flooded() uint64                          { return 0 }

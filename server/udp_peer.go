@@ -19,6 +19,7 @@ type peer struct {
 	conn      conn
 	home      *udpSocket
 	address   address
+	local     [16]byte // where its last datagram went to; zero: the socket has one address, or it cannot be answered from
 	credit    int64    // bytes that it may be sent as long as its device is not online
 	strangers [2]place // in the socket's lists of strangers
 }
@@ -65,7 +66,7 @@ func (p *peer) write(b []byte) error {
 		}
 		p.credit -= int64(len(b))
 	}
-	switch err := p.home.send(p.address, b, &p.home.scratch); err { //nolint:errorlint // of the system call itself
+	switch err := p.send(b); err { //nolint:errorlint // of the system call itself
 	case nil:
 		p.conn.countWrite(b)
 		return nil
@@ -78,6 +79,19 @@ func (p *peer) write(b []byte) error {
 		p.home.drop(dropUnreachable, p.address)
 	}
 	return errDropped
+}
+
+// send sends b from the address that the peer has sent to, or from any when that
+// is none to answer from: of a group, or one that the machine no longer has.
+func (p *peer) send(b []byte) error {
+	if p.local != ([16]byte{}) {
+		err := p.home.sendFrom(p.local, p.address, b)
+		if err != syscall.EINVAL && err != syscall.EADDRNOTAVAIL && err != syscall.ENETUNREACH { //nolint:errorlint // of the system call itself
+			return err
+		}
+		p.local = [16]byte{}
+	}
+	return p.home.send(p.address, b, &p.home.scratch)
 }
 
 // errDropped says that a datagram got lost on its first step already: its

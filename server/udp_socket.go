@@ -14,6 +14,7 @@ type udpSocket struct {
 	strangers strangers             // peers that were not yet seen online
 	sources   map[source]*strangers // the same, by address, when those are limited
 	scratch   sockaddr
+	out       envelope
 
 	mu sync.RWMutex
 	fd int // closed when negative; written under mu, so that the loop may read it without
@@ -40,9 +41,9 @@ func (s *Server) countSockets(l *listener, stats *ListenerStats) {
 	stats.SentBytes += l.toldBytes.Load()
 }
 
-// receive takes a datagram, which it does not keep; whole says that it was not
-// too large.
-func (s *udpSocket) receive(from address, in []byte, whole bool) {
+// receive takes a datagram, which it does not keep; local is where it went to, if
+// that is known; whole says that it was not too large.
+func (s *udpSocket) receive(from address, local [16]byte, in []byte, whole bool) {
 	if !whole {
 		s.drop(dropOversize, from)
 		return
@@ -52,15 +53,16 @@ func (s *udpSocket) receive(from address, in []byte, whole bool) {
 		if len(in) == 0 || s.loop.draining || s.loop.server.isClosing() {
 			return
 		}
-		s.meet(from, in)
+		s.meet(from, local, in)
 		return
 	}
+	p.local = local
 	p.arrived(in)
 }
 
 // meet makes a peer of an address that nothing was received from before.
-func (s *udpSocket) meet(from address, in []byte) {
-	p := &peer{home: s, address: from}
+func (s *udpSocket) meet(from address, local [16]byte, in []byte) {
+	p := &peer{home: s, address: from, local: local}
 	c := &p.conn
 	c.init(s.listener, from.remote())
 	server := s.loop.server

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,12 +19,15 @@ func (l *listener) openSockets(ctx context.Context, n int) (sockets []int, local
 	if !spreads {
 		n = 1
 	}
-	address := l.Address
+	network, address := UDP, l.Address
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Is4() {
+		network = "udp4" // 0.0.0.0 means IPv4 alone
+	}
 	for i := range n {
 		config := net.ListenConfig{Control: func(_, _ string, socket syscall.RawConn) error {
 			return control(socket, func(fd int) error { return l.setOptions(fd, i > 0 || l.ReusePort) })
 		}}
-		conn, err := config.ListenPacket(ctx, UDP, address)
+		conn, err := config.ListenPacket(ctx, network, address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return sockets, local, fmt.Errorf("address %s is in use; stop the process that has it (ss -lnup shows it) or choose another: %w", l.Address, err)
 		}

@@ -98,11 +98,13 @@ func (m *mote) alive() {
 
 func TestUDP(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, listen, dial, remote string }{
-		{"IPv4", "127.0.0.1:0", "127.0.0.1", "127.0.0.1"},
-		{"IPv6", "[::1]:0", "::1", "::1"},
-		{"IPv4 of both", ":0", "127.0.0.1", "127.0.0.1"},
-		{"IPv6 of both", ":0", "::1", "::1"},
+	for _, c := range []struct{ name, listen, dial string }{
+		{"IPv4", "127.0.0.1:0", "127.0.0.1"},
+		{"IPv6", "[::1]:0", "::1"},
+		{"IPv4 of both", ":0", "127.0.0.1"},
+		{"IPv6 of both", ":0", "::1"},
+		{"another address of the machine", ":0", "127.1.2.3"},
+		{"another address of the machine by IPv4", "0.0.0.0:0", "127.1.2.3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
