@@ -19,7 +19,7 @@ import (
 
 // Config says how much is remembered, and for how long.
 type Config struct {
-	Entries  int           `conf:"entries" doc:"successes that are remembered at most, about 120 bytes each; the oldest are forgotten first; 0: none"`
+	Entries  int           `conf:"entries" doc:"successes that are remembered at most, of 60 to 100 bytes each; the oldest are forgotten first; 0: none"`
 	Lifetime time.Duration `conf:"lifetime" doc:"how long a success is remembered, counted from the check itself; 0: not at all"`
 }
 
