@@ -68,8 +68,8 @@ func TestWhatConfigPrintPrintsLoadsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := write(t, out, goodDevices)
-	if text, err := run(t, "", "config", "check", "--strict", "-c", second); err != nil || text != "ok\n" {
-		t.Errorf("%v: %s\n%s", err, text, out)
+	if text, failed := run(t, "", "config", "check", "--strict", "-c", second); failed != nil || text != "ok\n" {
+		t.Errorf("%v: %s\n%s", failed, text, out)
 	}
 	again, err := run(t, "", "config", "print", "--resolved", "-c", second)
 	if err != nil {

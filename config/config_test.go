@@ -194,7 +194,7 @@ popClientProfile { accessKey = [k], accessSecret = { a = geheim } }
 			t.Errorf("no mistake %s %s %s in\n%v", w.at, w.key, w.problem, err)
 		}
 	}
-	if len(errs) != len(want)+1 || !strings.Contains(err.Error(), "app.conf:12:32: listeners.1.port: is required and missing; it is the port to listen on") {
+	if len(errs) != len(want)+1 || !strings.Contains(err.Error(), "app.conf:12:32: listeners.1.port: is required and missing; it is the port to listen on; write port = 1") {
 		t.Errorf("got %d mistakes, want %d:\n%v", len(errs), len(want)+1, err)
 	}
 	if strings.Contains(err.Error(), "geheim") {

@@ -93,7 +93,7 @@ func (d *decoder) decode(v *hocon.Value, path []string, into reflect.Value, o op
 		if v == nil {
 			pos = o.section
 		}
-		d.errs = append(d.errs, errorAt(pos, hocon.FormatPath(path), "is required and missing", o.hint()))
+		d.errs = append(d.errs, errorAt(pos, hocon.FormatPath(path), "is required and missing", o.hint(path, into.Type())))
 		return
 	}
 	switch {
@@ -143,7 +143,7 @@ func (d *decoder) text(v *hocon.Value, path []string, into reflect.Value, o opti
 	case hocon.Null:
 		return
 	case hocon.Array, hocon.Object:
-		d.fail(v, path, "is "+v.Kind().String()+", want a text", "")
+		d.fail(v, path, "is "+v.Kind().String()+", want a text", "write "+example(path, into.Type(), o))
 		return
 	default:
 	}

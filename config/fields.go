@@ -19,11 +19,13 @@ type options struct {
 	section  hocon.Position // of the section that should hold the key
 }
 
-func (o options) hint() string {
-	if o.doc == "" {
-		return ""
+// hint says what a missing key is, with an example.
+func (o options) hint(path []string, t reflect.Type) string {
+	text := "write " + example(path, t, o)
+	if o.doc != "" {
+		text = "it is the " + strings.TrimPrefix(o.doc, "the ") + "; " + text
 	}
-	return "it is the " + strings.TrimPrefix(o.doc, "the ")
+	return text
 }
 
 // structField is a field that has a key.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/linkspan/linkspan/config/hocon"
 )
@@ -111,15 +112,12 @@ func (p *printer) leaf(it *item, path []string, v reflect.Value, o options) {
 func literal(v reflect.Value, o options) string {
 	switch {
 	case v.Kind() == reflect.Slice && !reflect.PointerTo(v.Type()).Implements(unmarshalerType):
-		text := "["
-		for i := range v.Len() {
-			if i > 0 {
-				text += ", "
-			}
+		elems := make([]string, v.Len())
+		for i := range elems {
 			e := v.Index(i)
-			text += literal(e, options{secret: o.secret || isSecret(e.Type()), bytes: o.bytes})
+			elems[i] = literal(e, options{secret: o.secret || isSecret(e.Type()), bytes: o.bytes})
 		}
-		return text + "]"
+		return "[" + strings.Join(elems, ", ") + "]"
 	case v.Kind() == reflect.Interface:
 		if v.IsNil() {
 			return ""

@@ -16,7 +16,7 @@ import (
 func (d *decoder) scalar(v *hocon.Value, path []string, into reflect.Value, o options) {
 	d.all.markRead(path)
 	if k := v.Kind(); k == hocon.Array || k == hocon.Object {
-		d.fail(v, path, "is "+k.String()+", want "+typeName(into.Type(), o), "")
+		d.fail(v, path, "is "+k.String()+", want "+typeName(into.Type(), o), "write "+example(path, into.Type(), o))
 		return
 	}
 	if problem, hint := setScalar(into, v.Text(), o); problem != "" {
@@ -60,7 +60,7 @@ func setScalar(into reflect.Value, text string, o options) (problem, hint string
 		case errors.Is(err, strconv.ErrRange):
 			return text + " is out of range", ""
 		case err != nil || math.IsNaN(n) || math.IsInf(n, 0):
-			return wrong, ""
+			return wrong, "write a number, as in 0.5"
 		}
 		into.SetFloat(n)
 	default:
@@ -91,7 +91,7 @@ func setInteger(into reflect.Value, text, wrong string) (problem, hint string) {
 	}
 	f, err := strconv.ParseFloat(text, 64) // 1e6 and 3.0 are integers too
 	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
-		return wrong, "write a whole number without a unit"
+		return wrong, "write a whole number without a unit, as in 5"
 	}
 	return setInt(into, int64(f), text)
 }
@@ -115,6 +115,30 @@ func outOfRange(t reflect.Type, text string) string {
 		low, high = strconv.FormatInt(math.MinInt64>>(64-bits), 10), strconv.FormatInt(math.MaxInt64>>(64-bits), 10)
 	}
 	return fmt.Sprintf("%s is out of range: it must be from %s to %s", text, low, high)
+}
+
+// example is how a configuration sets the key at path.
+func example(path []string, t reflect.Type, o options) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	value := `"..."`
+	switch {
+	case t == durationType:
+		value = "30s"
+	case o.bytes, t == reflect.TypeFor[Size]():
+		value = "64KiB"
+	case reflect.PointerTo(t).Implements(unmarshalerType):
+	case t.Kind() == reflect.Bool:
+		value = "true"
+	case t.Kind() == reflect.Slice:
+		value = "[ ... ]"
+	case t.Kind() == reflect.Map, t.Kind() == reflect.Struct:
+		value = "{ ... }"
+	case t.Kind() != reflect.String:
+		value = "1"
+	}
+	return hocon.FormatPath(path[max(len(path)-1, 0):]) + " = " + value
 }
 
 // typeName names what a field takes, with its article.

@@ -47,6 +47,16 @@ func (d *decoder) fromFile(v *hocon.Value, path []string) (secret *hocon.Value, 
 	return v.WithText(text), true
 }
 
+// readSome reads the beginning of a file.
+func readSome(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // reading the files an operator names is what it is for
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, most))
+	return b, errors.Join(err, f.Close())
+}
+
 // readSecret reads a small text file, without the newline at its end.
 func readSecret(name string) (text string, mode fs.FileMode, err error) {
 	if name == "" {
@@ -59,12 +69,7 @@ func readSecret(name string) (text string, mode fs.FileMode, err error) {
 	case !info.Mode().IsRegular():
 		return "", 0, fmt.Errorf("the file %s of the secret is not a regular file", name)
 	}
-	f, err := os.Open(name) //nolint:gosec // reading the files an operator names is what it is for
-	if err != nil {
-		return "", 0, fmt.Errorf("cannot read the file of the secret: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	b, err := readSome(name, maxSecret+1)
 	text = strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	switch {
 	case err != nil:

@@ -111,7 +111,7 @@ func TestWrongFilesOfSecrets(t *testing.T) {
 func TestFilesOfSecretsThatOthersMayRead(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"a.conf": `password = "file:open"`, "open": "x"})
-	if err := os.Chmod(filepath.Join(dir, "open"), 0o644); err != nil { //nolint:gosec // the mistake that is tested
+	if err := os.Chmod(filepath.Join(dir, "open"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	tree, err := config.Load(filepath.Join(dir, "a.conf"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (a *author) field() {
 	case "plain":
 		a.b.WriteString(key + a.one("separator", " = ", ":", "=") + a.scalar())
 	default:
-		key += fmt.Sprint(a.b.Len()) // never twice
+		key += strconv.Itoa(a.b.Len()) // never twice
 		a.b.WriteString(key + " = " + a.one("value",
 			"${base.text}", "${base.number}", "${base.array}", "${base.object}", "${base.object.q.r}", "${?nowhere.x}",
 			`"a"${base.number}"b"`, `"a"${?nowhere.x}"b"`, `${base.array} [3]`, `[0] ${base.array}`, "[${base.number}, ${base.object}]",
@@ -159,7 +160,7 @@ func (a *author) array() {
 func (a *author) scalar() string {
 	switch a.below(6, "scalar") {
 	case 0:
-		return fmt.Sprint(a.below(100000, "integer"))
+		return strconv.Itoa(a.below(100000, "integer"))
 	case 1:
 		return fmt.Sprintf("%d.%d", a.below(100, "whole"), a.below(9, "part")+1)
 	case 2:

@@ -93,7 +93,7 @@ func FuzzSet(f *testing.F) {
 		}
 		var paths [][]string
 		doc.Keys(func(path []string) { paths = append(paths, path) })
-		if plain, err := doc.Resolve(); err == nil {
+		if plain, failed := doc.Resolve(); failed == nil {
 			plain.Keys(func(path []string) { paths = append(paths, path) })
 		}
 		if len(paths) == 0 {

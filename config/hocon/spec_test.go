@@ -219,8 +219,10 @@ func TestSpecIncludes(t *testing.T) {
 		{"three formats of one name", "include \"three\"", `{"from":"conf","only":{"properties":"3","json":2,"conf":1}}`, nil},
 		{"from a folder, to its own folder", "include \"sub/in\"", `{"a":1,"b":1,"beside":"sub","here":"sub"}`, nil},
 		{"the class path begins at the outermost file", "include \"sub/path\"\ninclude classpath(\"/one.conf\")", `{"beside":"root","a":1,"b":1}`, nil},
-		{"every form", "a1 { include file(\"one\") }\na2 { include required(\"one\") }\na3 { include required( file( \"one.conf\" ) ) }\na4 { include required(classpath(\"one\")) }\na5 { include url(\"file:one.conf\") }\na6 { include required(url(\"file:one.conf\")) }",
-			strings.ReplaceAll(`{"a1":X,"a2":X,"a3":X,"a4":X,"a5":X,"a6":X}`, "X", `{"a":1,"b":1}`), nil},
+		{
+			"every form", "a1 { include file(\"one\") }\na2 { include required(\"one\") }\na3 { include required( file( \"one.conf\" ) ) }\na4 { include required(classpath(\"one\")) }\na5 { include url(\"file:one.conf\") }\na6 { include required(url(\"file:one.conf\")) }",
+			strings.ReplaceAll(`{"a1":X,"a2":X,"a3":X,"a4":X,"a5":X,"a6":X}`, "X", `{"a":1,"b":1}`), nil,
+		},
 		{"lines within the statement", "include\n\n\"one\"\nd { include required(\n  file(\n\"one\"\n)\n) }", `{"a":1,"b":1,"d":{"a":1,"b":1}}`, nil},
 		{"no blank behind the word", "include\"one\"", `{"a":1,"b":1}`, nil},
 		{"commas behind it", "include \"one\", include \"beside\", d = 1", `{"a":1,"b":1,"beside":"root","d":1}`, nil},
