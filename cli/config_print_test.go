@@ -62,7 +62,7 @@ func TestConfigPrint(t *testing.T) {
 // warnings that says the same, but for its secrets.
 func TestWhatConfigPrintPrintsLoadsAgain(t *testing.T) {
 	t.Parallel()
-	first := write(t, goodConfig+"log.level = debug", goodDevices)
+	first := write(t, goodConfig+"log.level = debug, socketServer { ports = [9123] }", goodDevices)
 	out, err := run(t, "", "config", "print", "--resolved", "-c", first, "-D", "listeners.0.name=x")
 	if err != nil {
 		t.Fatal(err)

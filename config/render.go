@@ -47,6 +47,7 @@ type item struct {
 	key      string
 	text     string // of what is neither a section nor a list of items
 	origin   string
+	remark   bool // it must not be set, but may be shown
 	section  bool
 	list     bool
 	children []*item
@@ -139,7 +140,11 @@ func (p *printer) print(w io.Writer, root *item) error {
 
 func (p *printer) fields(it *item, indent string) {
 	for _, c := range it.children {
-		p.b.WriteString(indent + hocon.FormatPath([]string{c.key}))
+		p.b.WriteString(indent)
+		if c.remark {
+			p.b.WriteString("# ")
+		}
+		p.b.WriteString(hocon.FormatPath([]string{c.key}))
 		if !c.section {
 			p.b.WriteString(" =")
 		}

@@ -21,7 +21,8 @@ type decoded struct {
 // WriteResolved prints everything that has been decoded of the section, with
 // its defaults, as HOCON that means the same when it is loaded. Secrets are
 // masked, as [Tree.Write] does. Optional sections and values that are not set
-// are left out. With origins, each key is followed by a comment that tells where
+// are left out; a default is a comment where someone has asked whether the key
+// is there ([Tree.Has]). With origins, each key is followed by a comment that tells where
 // its value comes from.
 func (t *Tree) WriteResolved(w io.Writer, origins bool) error {
 	t.all.mu.Lock()
@@ -105,6 +106,7 @@ func (p *printer) leaf(it *item, path []string, v reflect.Value, o options) {
 	} else if env := p.all.fromEnv[hocon.FormatPath(path)]; env != nil {
 		it.origin = env.Pos().String()
 	}
+	it.remark = it.origin == "default" && p.all.missed[hocon.FormatPath(path)]
 }
 
 // literal writes v as a configuration would, "" if it has nothing to be

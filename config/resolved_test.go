@@ -95,13 +95,19 @@ func TestResolvedPutsSectionsTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if tree.Has("log.other") || tree.Has("listeners.0.name") || !tree.Has("log.level") {
+		t.Error("the tree has other keys than it should")
+	}
+	if text := resolvedText(t, tree, false); !strings.Contains(text, "    # name = \"tcp\"\n") {
+		t.Errorf("that a key is not there matters, but it is printed:\n%s", text)
+	}
 	again := parse(t, resolvedText(t, tree, false))
-	for path, want := range map[string]string{"listeners.0.jt808.ack": "delivered", "listeners.0.jt808.tags.0": "******", "listeners.0.port": "1", "log.level": "debug", "listeners.0.name": "tcp"} {
+	for path, want := range map[string]string{"listeners.0.jt808.ack": "delivered", "listeners.0.jt808.tags.0": "******", "listeners.0.port": "1", "log.level": "debug"} {
 		if got := again.Text(path); got != want {
 			t.Errorf("%s is %q, want %q in\n%s", path, got, want, again)
 		}
 	}
-	if again.Has("listeners.0.jt808.none") || !again.Has("log.empty") {
+	if again.Has("listeners.0.jt808.none") || again.Has("listeners.0.name") || !again.Has("log.empty") {
 		t.Errorf("optional sections are left out, empty texts are not:\n%s", again)
 	}
 }

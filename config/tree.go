@@ -27,13 +27,14 @@ type shared struct {
 	secret  map[string]bool         // paths that must not be printed; guarded by mu
 	decoded []decoded               // what Decode has filled, the last last; guarded by mu
 	fromEnv map[string]*hocon.Value // values of pending overrides, by path; guarded by mu
+	missed  map[string]bool         // paths of which it matters that they are not set; guarded by mu
 	notes   Errors                  // what is no mistake, but no good either; guarded by mu
 }
 
 func newTree(root *hocon.Value, pending []*variable) *Tree {
 	return &Tree{value: root, all: &shared{
 		root: root, pending: pending,
-		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{},
+		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{}, missed: map[string]bool{},
 	}}
 }
 
@@ -51,7 +52,16 @@ func (t *Tree) Sub(path string) *Tree {
 }
 
 // Has tells whether the configuration has a value at path; null is none.
-func (t *Tree) Has(path string) bool { return t.Sub(path).value.Kind() != hocon.Null }
+func (t *Tree) Has(path string) bool {
+	s := t.Sub(path)
+	if s.value.Kind() != hocon.Null {
+		return true
+	}
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	t.all.missed[hocon.FormatPath(s.path)] = true
+	return false
+}
 
 // Len is the number of elements of a list, or of keys of an object.
 func (t *Tree) Len() int { return max(len(t.value.Elems()), len(t.value.Fields())) }
