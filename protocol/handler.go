@@ -89,18 +89,8 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 			return false, badDecoder(used, len(in)-start, err)
 		}
 		*n += used // before Received, so that a panic there costs this frame and no other
-		if c.datagrams && err != nil {
-			if more, cause := c.skipDatagram(err, in, start, n, *messages); !more {
-				return false, cause
-			}
-			continue
-		}
-		if err == codec.ErrIncomplete {
-			c.rest = int32(len(in) - *n) //nolint:gosec // servers bound what they hold far below
-			return false, nil
-		}
 		if err != nil {
-			if cause := c.skip(err, in[start:*n]); cause != nil {
+			if more, cause := c.undecoded(err, in, start, n, *messages); !more {
 				return false, cause
 			}
 			continue
@@ -115,6 +105,20 @@ func (c *Conn[M]) drain(in []byte, n, messages *int) (again bool, err error) {
 
 // open says whether the next message may be decoded.
 func (c *Conn[M]) open() bool { return !c.waiting && !c.closed && !c.ending.Load() }
+
+// undecoded deals with what is no message, in[start:*n], and says whether there
+// may be more behind it.
+func (c *Conn[M]) undecoded(err error, in []byte, start int, n *int, messages int) (more bool, cause error) {
+	switch {
+	case c.datagrams:
+		return c.skipDatagram(err, in, start, n, messages)
+	case err == codec.ErrIncomplete:
+		c.rest = int32(len(in) - *n) //nolint:gosec // servers bound what they hold far below
+		return false, nil
+	}
+	cause = c.skip(err, in[start:*n])
+	return cause == nil, cause
+}
 
 // skip counts a damaged frame. The result is the cause with which the
 // connection has to end, if it has to.

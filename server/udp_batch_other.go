@@ -20,13 +20,15 @@ func newBatch(maxDatagram int) *batch { return &batch{buffer: make([]byte, maxDa
 
 func (b *batch) size() int { return 1 }
 
-// read reads a datagram, if one has arrived. It does not wait.
-func (b *batch) read(fd int) (n int, err error) {
-	b.n, _, b.flags, b.from, err = unix.Recvmsg(fd, b.buffer, nil, unix.MSG_DONTWAIT)
-	if err != nil {
-		return 0, err
+// read reads a datagram, if one has arrived, and says how many these are: 0, too,
+// when there is but what ICMP says of a datagram that we have sent. It does not
+// wait.
+func (b *batch) read(fd int) (n int) {
+	var err error
+	if b.n, _, b.flags, b.from, err = unix.Recvmsg(fd, b.buffer, nil, unix.MSG_DONTWAIT); err != nil {
+		return 0
 	}
-	return 1, nil
+	return 1
 }
 
 // datagram is the one that was read last; it is valid until the next read.

@@ -137,10 +137,7 @@ func (u *udpLoop) ready(fd int, _ netpoll.IOEvent, _ netpoll.IOFlags) error {
 		}
 	}
 	for range turns {
-		n, err := u.batch.read(fd)
-		if n <= 0 || err != nil { // nothing more, or what ICMP said of a datagram that we have sent
-			return nil
-		}
+		n := u.batch.read(fd)
 		u.enter()
 		for i := range n {
 			from, local, in, whole := u.batch.datagram(i)

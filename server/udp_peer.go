@@ -66,14 +66,16 @@ func (p *peer) write(b []byte) error {
 		}
 		p.credit -= int64(len(b))
 	}
-	switch err := p.send(b); err { //nolint:errorlint // of the system call itself
-	case nil:
+	err := p.send(b)
+	if err == nil {
 		p.conn.countWrite(b)
 		return nil
-	case syscall.EMSGSIZE:
+	}
+	switch {
+	case errors.Is(err, syscall.EMSGSIZE):
 		p.home.drop(dropOversize, p.address)
 		return fmt.Errorf("%w: %d bytes: %w", protocol.ErrTooLong, len(b), err)
-	case syscall.EAGAIN, syscall.ENOBUFS:
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOBUFS):
 		p.home.drop(dropWouldBlock, p.address)
 	default: // no route, a firewall's rule: for a while, perhaps
 		p.home.drop(dropUnreachable, p.address)
@@ -86,7 +88,7 @@ func (p *peer) write(b []byte) error {
 func (p *peer) send(b []byte) error {
 	if p.local != ([16]byte{}) {
 		err := p.home.sendFrom(p.local, p.address, b)
-		if err != syscall.EINVAL && err != syscall.EADDRNOTAVAIL && err != syscall.ENETUNREACH { //nolint:errorlint // of the system call itself
+		if err == nil || !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EADDRNOTAVAIL) && !errors.Is(err, syscall.ENETUNREACH) {
 			return err
 		}
 		p.local = [16]byte{}

@@ -76,11 +76,11 @@ func (l *listener) detach(conn *net.UDPConn, shared bool) (fd int, err error) {
 	fd = -1
 	err = control(raw, func(open int) (err error) {
 		if shared {
-			if err := unix.SetsockoptInt(open, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			if err = unix.SetsockoptInt(open, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 				return fmt.Errorf("setsockopt: %w", err)
 			}
 		}
-		if fd, err = unix.FcntlInt(uintptr(open), unix.F_DUPFD_CLOEXEC, 0); err != nil { //nolint:gosec // a descriptor
+		if fd, err = unix.FcntlInt(uintptr(open), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 			return fmt.Errorf("dup: %w", err)
 		}
 		return nil

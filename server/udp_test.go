@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // serveUDP serves the chat protocol over UDP; change may change the listener.
-func serveUDP(tb testing.TB, limits server.Limits, change func(*server.Listener), opts ...server.Option) *bench {
+func serveUDP(tb testing.TB, limits server.Limits, change func(*server.Listener)) *bench {
 	tb.Helper()
 	b := &bench{cloud: newCloud(tb), ends: make(chan error, 1<<14)}
 	l := listenerFor(tb, b.cloud, b.ends, limits)
@@ -23,7 +24,7 @@ func serveUDP(tb testing.TB, limits server.Limits, change func(*server.Listener)
 	if change != nil {
 		change(&l)
 	}
-	s, err := server.New(server.Config{Loops: 2}, []server.Listener{l}, opts...)
+	s, err := server.New(server.Config{Loops: 2}, []server.Listener{l})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func TestUDP(t *testing.T) {
 			if !ok || local.Port == 0 {
 				t.Fatalf("the address is %v", b.Addr("test"))
 			}
-			m := moteAt(t, net.JoinHostPort(c.dial, fmt.Sprint(local.Port)))
+			m := moteAt(t, net.JoinHostPort(c.dial, strconv.Itoa(local.Port)))
 			m.login("m1")
 			m.send("SAY one\n")
 			m.want("ACK one")

@@ -64,18 +64,18 @@ func TestUDPNewAddress(t *testing.T) {
 	there := w.dialUDP(phone)
 	serial, err := there.send(location(2))
 	w.must(err)
-	if result, err := there.answerTo(jt808.IDLocation, serial, patience); err != nil || result == jt808.ResultOK {
-		t.Errorf("a report from another address is answered with %v, %v", result, err)
+	if result, answered := there.answerTo(jt808.IDLocation, serial, patience); answered != nil || result == jt808.ResultOK {
+		t.Errorf("a report from another address is answered with %v, %v", result, answered)
 	}
 	there.code = "no code of ours"
-	if result, err := there.authenticate(); err != nil || result == jt808.ResultOK {
-		t.Errorf("a wrong code is answered with %v, %v", result, err)
+	if result, answered := there.authenticate(); answered != nil || result == jt808.ResultOK {
+		t.Errorf("a wrong code is answered with %v, %v", result, answered)
 	}
 	w.must(here.report(3, patience)) // which disturbs nobody
 
 	there.code = here.code
-	if result, err := there.authenticate(); err != nil || result != jt808.ResultOK {
-		t.Fatalf("authentication from the new address is answered with %v, %v", result, err)
+	if result, answered := there.authenticate(); answered != nil || result != jt808.ResultOK {
+		t.Fatalf("authentication from the new address is answered with %v, %v", result, answered)
 	}
 	w.must(there.report(4, patience))
 	if !w.device(phone).Online {
