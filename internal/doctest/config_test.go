@@ -10,6 +10,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/config"
+	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/platform"
 )
 
@@ -56,6 +57,9 @@ func TestConfigurationsPassTheCheck(t *testing.T) { //nolint:paralleltest // set
 		for _, b := range p.code {
 			if b.lang == "secrets" {
 				checkSecrets(t, fmt.Sprintf("%s:%d", p.name, b.line), b.text)
+			}
+			if b.lang == "csv" && b.has("devices") {
+				checkCSV(t, fmt.Sprintf("%s:%d", p.name, b.line), b.text)
 			}
 			if b.lang != "hocon" {
 				continue
@@ -108,6 +112,19 @@ func checkFragment(t *testing.T, where, fragment, devices string) {
 	t.Errorf("%s: the fragment fits nowhere:\n%s", where, strings.Join(problems, "\n"))
 }
 
+// checkCSV looks at a whole devices file.
+func checkCSV(t *testing.T, where, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "devices.csv")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := devices.OpenFile(path, 0)
+	if err != nil || f.Len() == 0 || len(f.Mistakes()) > 0 {
+		t.Errorf("%s: %v, %v", where, err, f)
+	}
+}
+
 // checkPlatform looks at what `linkspan platform -c` reads.
 func checkPlatform(t *testing.T, where, text string) {
 	t.Helper()
@@ -145,7 +162,13 @@ func checkSecrets(t *testing.T, where, text string) {
 func check(t *testing.T, application, devices string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"application.conf": application, "devices.conf": devices, "secrets.txt": "# nobody\n"} {
+	if err := os.Mkdir(filepath.Join(dir, "devices.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"application.conf": application, "devices.conf": devices, "secrets.txt": "# nobody\n", "devices.d/trucks.conf": devices,
+		"devices.csv": "identity,productKey,deviceName\n", "pool.csv": "productKey,deviceName\n",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@
 //	```hocon fragment     a part, taken by the check at one of the places it may stand at
 //	```hocon platform     a section platform, for linkspan platform -c
 //	```hocon plugin       of a build with a plugin of one's own: only its syntax is checked
+//	```csv devices        a whole devices file
 //	```secrets            a whole file of auth.type = static
 //	```sh                 its linkspan and make command lines have to be right
 //	```go file=PATH       lines of that file, as they are there

@@ -14,6 +14,7 @@ import (
 	"github.com/linkspan/linkspan/auth/httpauth"
 	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
@@ -73,7 +74,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 	var b strings.Builder
 	b.WriteString("| Metric | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, stats := range []reflect.Type{
-		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0),
+		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
 		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[jt808.Stats](),
 	} {
