@@ -39,8 +39,12 @@ func (p *popClient) SetDefaults() { *p = popClient{Product: "Iot"} }
 // missing names the keys that the Java SDK requires and that are not there.
 func (p *popClient) missing() (keys []string) {
 	for _, k := range []struct{ key, value string }{
-		{"accessKey", p.AccessKey}, {"accessSecret", p.AccessSecret.Reveal()}, {"name", p.Name},
-		{"region", p.Region}, {"product", p.Product}, {"endpoint", p.Endpoint},
+		{"accessKey", p.AccessKey},
+		{"accessSecret", p.AccessSecret.Reveal()},
+		{"name", p.Name},
+		{"region", p.Region},
+		{"product", p.Product},
+		{"endpoint", p.Endpoint},
 	} {
 		if k.value == "" {
 			keys = append(keys, k.key)

@@ -46,18 +46,18 @@ var (
 // without starting anything are in the error. Relative paths of the
 // configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
-	settings, settingsErr := decodeSettings(tree)
-	n := &node{log: log, adminCfg: settings.Admin, shutdown: settings.Shutdown}
+	all, settingsErr := decodeSettings(tree)
+	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown}
 	warn := func(w error) { n.warnings = append(n.warnings, w) }
-	connector, connectorErr := newConnector(tree, settings.Upstream, warn)
-	known, devicesErr := newDevices(settings.Devices, tree, baseDir, log)
-	checker, authErr := newAuth(settings.Auth, tree, baseDir, log.Named("auth"))
-	doors, doorsErr := newDoors(tree, settings, baseDir, warn)
+	connector, connectorErr := newConnector(tree, all.Upstream, warn)
+	known, devicesErr := newDevices(all.Devices, tree, baseDir, log)
+	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"))
+	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
-	if err := errors.Join(settingsErr, settings.Admin.Validate(), settings.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, all.Admin.Validate(), all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
 		return nil, err
 	}
-	b, err := bridge.New(settings.Bridge, connector, known,
+	b, err := bridge.New(all.Bridge, connector, known,
 		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker), devicesOption(known))
 	if err != nil {
 		return nil, fmt.Errorf("cli: section bridge: %w", err)
@@ -65,7 +65,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	for i := range listeners {
 		listeners[i].Host.Uplink = b.Uplink()
 	}
-	srv, err := server.New(settings.Server, listeners, server.WithLogger(log.Named("server")))
+	srv, err := server.New(all.Server, listeners, server.WithLogger(log.Named("server")))
 	if err != nil {
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
@@ -130,9 +130,7 @@ func (n *node) close(ctx context.Context) error {
 	n.draining.Store(true)
 	n.reload.stop()
 	ctx = context.WithoutCancel(ctx)
-	if n.shutdown.Pause > 0 {
-		time.Sleep(n.shutdown.Pause)
-	}
+	<-time.After(n.shutdown.Pause) // a second signal ends the process
 	ctx, cancel := context.WithTimeout(ctx, n.shutdown.Timeout)
 	defer cancel()
 	err := n.server.Drain(ctx)

@@ -103,7 +103,7 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 	if err != nil {
 		return err
 	}
-	if err := p.Start(ctx); err != nil {
+	if err = p.Start(ctx); err != nil {
 		return fmt.Errorf("%w; --mqtt and --api choose other addresses", err)
 	}
 	door, err := admin.Start(ctx, admin.Config{Address: flags.admin}, log.Named("admin"), func() error { return nil }, admin.StatsOf(p))
@@ -117,7 +117,7 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	if err := errors.Join(p.Close(ctx), door.Close(ctx)); err != nil {
+	if err = errors.Join(p.Close(ctx), door.Close(ctx)); err != nil {
 		log.Warn("local platform did not end in order", zap.NamedError("err", err))
 	}
 	return nil

@@ -68,7 +68,7 @@ func addressesOf(address string, machine func() ([]nic, error)) ([]string, error
 	if host == "" || strings.EqualFold(host, "localhost") {
 		return []string{address}, nil
 	}
-	if _, err := netip.ParseAddr(host); err == nil {
+	if _, err = netip.ParseAddr(host); err == nil {
 		return []string{address}, nil
 	}
 	nics, err := machine()
@@ -144,11 +144,11 @@ func list(nics []nic) string {
 		if len(n.addresses) == 0 {
 			continue
 		}
-		text := n.name
+		words := []string{n.name}
 		for _, at := range n.addresses {
-			text += " " + at.String()
+			words = append(words, at.String())
 		}
-		texts = append(texts, text)
+		texts = append(texts, strings.Join(words, " "))
 	}
 	if len(texts) == 0 {
 		return "no addresses"

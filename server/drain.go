@@ -30,7 +30,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	s.stopListening(ctx)
 	heard := make(chan struct{}, len(loops))
 	for _, l := range loops {
-		l.do(nil, func() {
+		l.do(nil, func() { //nolint:contextcheck // a loop has no context
 			l.draining = true
 			heard <- struct{}{}
 		})

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -31,7 +32,7 @@ func setBacklog(l *net.TCPListener, n int) error {
 
 func control(socket syscall.RawConn, f func(fd int) error) error {
 	var result error
-	if err := socket.Control(func(fd uintptr) { result = f(int(fd)) }); err != nil { //nolint:gosec // a descriptor
+	if err := socket.Control(func(fd uintptr) { result = f(int(fd)) }); err != nil {
 		return err
 	}
 	return result
@@ -47,13 +48,12 @@ func takeQueued(l *net.TCPListener, more func() bool, take func(*net.TCPConn)) e
 	return control(socket, func(fd int) error {
 		for more() {
 			c, err := acceptNow(fd)
-			if err == unix.EAGAIN {
+			switch {
+			case errors.Is(err, unix.EAGAIN):
 				return nil
-			}
-			if err == unix.EINTR || err == unix.ECONNABORTED {
+			case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
 				continue
-			}
-			if err != nil {
+			case err != nil:
 				return fmt.Errorf("accept: %w", err)
 			}
 			if c.RemoteAddr() == nil { // its peer has gone already
@@ -77,8 +77,8 @@ func acceptNow(fd int) (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(connected), "") //nolint:gosec // a descriptor
-	defer func() { _ = file.Close() }()        // FileConn has a duplicate
+	file := os.NewFile(uintptr(connected), "")
+	defer func() { _ = file.Close() }() // FileConn has a duplicate
 	c, err := net.FileConn(file)
 	if err != nil {
 		return nil, err

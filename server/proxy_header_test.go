@@ -15,13 +15,13 @@ func v2(command, family byte, addresses string, fields ...string) string {
 	body := addresses + strings.Join(fields, "")
 	header := []byte("\r\n\r\n\x00\r\nQUIT\n")
 	header = append(header, command, family)
-	header = binary.BigEndian.AppendUint16(header, uint16(len(body))) //nolint:gosec // a test's
+	header = binary.BigEndian.AppendUint16(header, uint16(len(body)))
 	return string(header) + body
 }
 
 // field is a type, a length and a value.
 func field(kind byte, value string) string {
-	return string(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(value)))) + value //nolint:gosec // a test's
+	return string(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(value)))) + value
 }
 
 // summed puts the right checksum into the last field of header, which has to be

@@ -102,7 +102,7 @@ func TestStages(t *testing.T) {
 					d.want(device + " a")
 				}
 				_ = link.Close()
-				b.end(t)
+				b.wantEnd(t, server.CausePeerClosed)
 			}
 			until(t, "nothing to be held", func() bool { return b.Server.Stats().PendingBytes == 0 })
 		})

@@ -140,7 +140,7 @@ func TestShutdownDelivers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.login(); err != nil {
+	if err = x.login(); err != nil {
 		t.Fatal(err)
 	}
 	freeze(t, p, true)
@@ -152,20 +152,21 @@ func TestShutdownDelivers(t *testing.T) {
 	s.stop()
 	await(t, "linkspan to drain", func() bool { return s.says("/readyz") == "draining" })
 	await(t, "the listener to be closed", func() bool {
-		c, err := net.Dial("tcp", s.terminals)
-		if err == nil {
+		c, refused := net.Dial("tcp", s.terminals)
+		if refused == nil {
 			_ = c.Close()
 		}
-		return err != nil
+		return refused != nil
 	})
 	freeze(t, p, false)
-	if result, err := x.answerTo(jt808.IDLocation, serial, patience); err != nil || result != jt808.ResultOK {
+	result, err := x.answerTo(jt808.IDLocation, serial, patience)
+	if err != nil || result != jt808.ResultOK {
 		t.Errorf("the report is answered with %v, %v", result, err)
 	}
-	if err := x.gone(); err != nil {
+	if err = x.gone(); err != nil {
 		t.Error(err)
 	}
-	if err := s.end(); err != nil {
+	if err = s.end(); err != nil {
 		t.Error(err)
 	}
 	d, err := p.Device(truckProduct, "13912345678")
@@ -186,16 +187,16 @@ func TestShutdownPauses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.login(); err != nil {
+	if err = x.login(); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.report(1, patience); err != nil {
+	if err = x.report(1, patience); err != nil {
 		t.Error(err)
 	}
-	if err := s.end(); err != nil {
+	if err = s.end(); err != nil {
 		t.Error(err)
 	}
-	if err := x.gone(); err != nil {
+	if err = x.gone(); err != nil {
 		t.Error(err)
 	}
 }
@@ -210,11 +211,11 @@ func TestShutdownCutsOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := x.login(); err != nil {
+	if err = x.login(); err != nil {
 		t.Fatal(err)
 	}
 	freeze(t, p, true)
-	if _, err := x.send(location(7)); err != nil {
+	if _, err = x.send(location(7)); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the report to be under way", func() bool { return strings.Contains(s.says("/metrics"), "linkspan_bridge_inflight_messages 1\n") })
