@@ -1,7 +1,6 @@
 package aliyun
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -9,13 +8,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // reply is what the platform answers, and what it says when nobody asked. Its
 // members are read as the platform writes them: numbers as numbers or as texts.
 type reply struct {
-	ID      text            `json:"id"`
-	Code    text            `json:"code"`
+	ID      alink.Text      `json:"id"`
+	Code    alink.Text      `json:"code"`
 	Message string          `json:"message"`
 	Data    json.RawMessage `json:"data"`
 	Params  json.RawMessage `json:"params"`
@@ -28,39 +28,11 @@ type names struct {
 	DeviceName string `json:"deviceName"`
 }
 
-// text is a JSON text or number, as text.
-type text string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (t *text) UnmarshalJSON(b []byte) error {
-	b = bytes.TrimSpace(b)
-	if len(b) > 0 && b[0] == '"' {
-		var s string
-		err := json.Unmarshal(b, &s)
-		*t = text(s)
-		return err
-	}
-	if string(b) != "null" {
-		*t = text(b)
-	}
-	return nil
-}
-
-func (t text) number() (int, bool) {
-	n, err := strconv.Atoi(string(t))
-	return n, err == nil
-}
-
-func (t text) id() (uint32, bool) {
-	n, err := strconv.ParseUint(string(t), 10, 32)
-	return uint32(n), err == nil
-}
-
 func parseReply(payload []byte) (r reply, code int, ok bool) {
 	if json.Unmarshal(payload, &r) != nil {
 		return r, 0, false
 	}
-	code, ok = r.Code.number()
+	code, ok = r.Code.Number()
 	return r, code, ok
 }
 
@@ -101,7 +73,7 @@ func (g *gateway) sessionReply(payload []byte, about string) {
 	}
 	g.mu.Lock()
 	defer g.settle()
-	if id, isID := r.ID.id(); isID {
+	if id, isID := r.ID.ID(); isID {
 		if asked := g.answer(id); asked != nil {
 			g.requestAnswered(asked, code, r.Message)
 			return
@@ -228,7 +200,7 @@ func (g *gateway) noticed(r *reply) (found []*device) {
 	if d := g.devices[string(r.ID)]; d != nil {
 		return append(found, d)
 	}
-	id, isID := r.ID.id()
+	id, isID := r.ID.ID()
 	if isID {
 		if d := g.sent.find(id); d != nil {
 			return append(found, d)
@@ -260,7 +232,7 @@ func (g *gateway) errorNotice(payload []byte) {
 	case codeElsewhere, codeNoSession, codeDeleted, codeDisabled:
 		g.sessionNotice(&r, code)
 	default: // about the message alone
-		if id, isID := r.ID.id(); isID && g.answers[id] != nil {
+		if id, isID := r.ID.ID(); isID && g.answers[id] != nil {
 			g.finish(g.answers[id], refused(code, r.Message))
 			return
 		}
@@ -274,7 +246,7 @@ func (g *gateway) postAnswered(payload []byte) {
 		return // the platform answers without being asked
 	}
 	r, code, ok := parseReply(payload)
-	id, isID := r.ID.id()
+	id, isID := r.ID.ID()
 	if !ok || !isID {
 		g.malformed("post_reply", payload)
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // reaction is what the connector does about a code of the platform.
@@ -49,15 +50,14 @@ var platformCodes = []platformCode{
 
 // The codes that the connector itself gives as a cause.
 const (
-	codeSuccess     = 200
+	codeSuccess     = alink.CodeSuccess
 	codeElsewhere   = 427
 	codeNoSession   = 520
 	codeDeleted     = 521
 	codeDisabled    = 522
 	codeTooMany     = 6106
 	codeSelf        = 6402
-	codeBadRequest  = 400
-	codeBadParams   = 460
+	codeBadParams   = alink.CodeBadParams
 	codeTopologyBad = 401
 )
 
@@ -77,7 +77,11 @@ func lookUp(code int) platformCode {
 	return platformCode{code, "a code that is not documented", giveUp}
 }
 
-// refused is the error for a code and what the platform said to it.
+// Refused is the error for a code of the platform's (developer guide, chapters 9
+// and 10.2) and what the platform said to it.
+func Refused(code int, message string) *upstream.RefusedError { return refused(code, message) }
+
+// refused is Refused.
 func refused(code int, message string) *upstream.RefusedError {
 	c := lookUp(code)
 	reason := c.text

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // Config is how the platform is reached. The zero value of each key that has a
@@ -80,10 +81,6 @@ const (
 	maxClientID    = 64                 // bytes
 	maxBatch       = 50                 // devices in a batch login
 	maxInFlight    = 30000              // so that packet identifiers never run out
-	maxPayload     = 256 << 10          // bytes of an MQTT message
-	maxTopic       = 128                // bytes
-	maxTopicLevels = 7                  // slashes in a topic
-	maxProperties  = 200                // of one property post
 	subscribeLimit = 8                  // filters in one SUBSCRIBE
 )
 
@@ -238,7 +235,7 @@ func (s *settings) checkGateways() (errs []error) {
 		case missing != nil:
 			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %s missing", i+1, strings.Join(missing, ", ")))
 			continue
-		case !plainName(g.ProductKey) || !plainName(g.DeviceName):
+		case !alink.PlainName(g.ProductKey) || !alink.PlainName(g.DeviceName):
 			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %q: a name holds one of / + # & |, a space or a control character, or is no UTF-8", i+1, name))
 		case seen[name]:
 			errs = append(errs, fmt.Errorf("aliyun: gateway %d: %s is there twice: its connections would evict each other", i+1, name))
@@ -287,6 +284,3 @@ func (s *settings) checkEndpoint() (errs []error) {
 	s.tls = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return errs
 }
-
-// plainName says whether s can be a level of a topic and part of a user name.
-func plainName(s string) bool { return s != "" && topicText(s) && !strings.ContainsAny(s, "/+#&| ") }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // Plugin is the connector as configurations name it: aliyun.
@@ -134,7 +135,7 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 
 func (c *Connector) checkIdentity(l *upstream.Login) error {
 	pk, dn := l.Device.ProductKey, l.Device.DeviceName
-	if !plainName(pk) || !plainName(dn) || len(pk)+len(dn) > maxClientID-1 {
+	if !alink.PlainName(pk) || !alink.PlainName(dn) || len(pk)+len(dn) > maxClientID-1 {
 		return refused(codeBadParams, "productKey and deviceName must be names of no more than 63 characters together, in UTF-8, without / + # & |, spaces and control characters")
 	}
 	for _, g := range c.gateways {

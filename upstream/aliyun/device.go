@@ -6,6 +6,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // deviceState is where a device stands with the platform.
@@ -26,8 +27,8 @@ const (
 // offline with nothing left to say. All fields but the first two are guarded by
 // the gateway's mu.
 type device struct {
-	gw   *gateway
-	base string // topic of property posts: holds every other name of the device
+	gw    *gateway
+	names alink.Name
 
 	secret     auth.Secret
 	current    *handle   // the login that counts; nil when the device is logged out
@@ -36,7 +37,6 @@ type device struct {
 	retryAt    int64  // pausing: milliseconds
 	lostAt     int64  // when the platform ended a session of the device that was made again: milliseconds
 	loginID    uint32 // of the last login request
-	productLen uint8
 	state      deviceState
 	attempts   uint8 // refused logins in a row
 	losses     uint8 // sessions in a row that did not last
@@ -48,21 +48,14 @@ type device struct {
 }
 
 func newDevice(g *gateway, id auth.Identity) *device {
-	return &device{
-		gw: g, secret: id.DeviceSecret,
-		base:       sysPrefix + id.ProductKey + "/" + id.DeviceName + propertySuffix,
-		productLen: uint8(len(id.ProductKey)), //nolint:gosec // checked when it logs in
-	}
+	return &device{gw: g, secret: id.DeviceSecret, names: alink.NameOf(id.ProductKey, id.DeviceName)}
 }
 
-// sys is /sys/productKey/deviceName.
-func (d *device) sys() string { return d.base[:len(d.base)-len(propertySuffix)] }
-
 // name is productKey/deviceName.
-func (d *device) name() string { return d.sys()[len(sysPrefix):] }
+func (d *device) name() string { return d.names.String() }
 
-func (d *device) productKey() string { return d.name()[:d.productLen] }
-func (d *device) deviceName() string { return d.name()[d.productLen+1:] }
+func (d *device) productKey() string { return d.names.ProductKey() }
+func (d *device) deviceName() string { return d.names.DeviceName() }
 
 func (d *device) push(m *outgoing) {
 	m.next = nil

@@ -2,12 +2,13 @@ package aliyun
 
 import (
 	"encoding/json"
-	"strconv"
+	"errors"
 	"strings"
 
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // received takes a message of the platform apart, on paho's goroutine, one after
@@ -39,34 +40,24 @@ func (g *gateway) gatewayMessage(topic, rest string, payload []byte) {
 		g.sessionReply(payload, rest)
 	case "thing/topo/add/notify":
 		// The devices log in when they come; there is nothing to do before.
-		r := struct {
-			ID text `json:"id"`
-		}{}
+		var r alink.Request
 		if json.Unmarshal(payload, &r) != nil {
 			g.malformed(rest, payload)
 			return
 		}
 		g.mu.Lock()
-		g.control(topic+replySuffix, appendReply(nil, string(r.ID), codeSuccess, "success", nil, 0))
+		g.control(topic+alink.ReplySuffix, alink.AppendReply(nil, string(r.ID), codeSuccess, "success", nil, 0))
 		g.mu.Unlock()
 	}
 }
 
 // deviceMessage is one on a topic of a device (developer guide, chapter 9).
 func (g *gateway) deviceMessage(l *link, name, rest, topic string, payload []byte) {
-	if strings.HasSuffix(rest, replySuffix) {
+	if strings.HasSuffix(rest, alink.ReplySuffix) {
 		g.deviceReply(l, rest, topic, payload)
 		return
 	}
-	service, isService := strings.CutPrefix(rest, "thing/service/")
-	rrpc, isRRPC := strings.CutPrefix(rest, "rrpc/request/")
 	switch {
-	case isService:
-		g.alink(l, name, topic, service, "", payload)
-	case isRRPC:
-		g.rrpc(l, name, topic, rrpc, payload)
-	case rest == "thing/model/down_raw":
-		g.command(l, name, &thing.Command{ID: idRaw + strconv.FormatUint(uint64(g.nextID()), 10), Kind: thing.RawDown, Raw: payload})
 	case rest == "thing/disable":
 		g.administered(name, topic, payload, codeDisabled)
 	case rest == "thing/delete":
@@ -76,7 +67,7 @@ func (g *gateway) deviceMessage(l *link, name, rest, topic string, payload []byt
 	case strings.HasPrefix(rest, "thing/event/"), rest == "thing/model/up_raw":
 		// our own, by a wildcard
 	default:
-		g.notice(l, topic, payload)
+		g.alink(l, name, rest, topic, payload)
 	}
 }
 
@@ -94,92 +85,26 @@ func (g *gateway) deviceReply(l *link, rest, topic string, payload []byte) {
 	}
 }
 
-// alinkRequest is what the platform asks.
-type alinkRequest struct {
-	ID     text            `json:"id"`
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
-}
-
-// alink is a request to set or get properties, or a call of a service. With an
-// rrpc message id its reply goes where RRPC replies go.
-func (g *gateway) alink(l *link, name, topic, service, rrpc string, payload []byte) {
-	var r alinkRequest
-	if err := json.Unmarshal(payload, &r); err != nil {
+// alink is a request to set or get properties, a call of a service, raw bytes, or
+// what nobody but the device understands.
+func (g *gateway) alink(l *link, name, rest, topic string, payload []byte) {
+	c, err := alink.Command(rest, topic, payload, g.nextID())
+	var wrong *alink.ParamsError
+	switch {
+	case errors.As(err, &wrong):
+		g.count(func(s *counters) { s.malformed++ })
+		g.mu.Lock()
+		if g.devices[name] != nil {
+			g.control(wrong.Topic, wrong.Payload)
+		}
+		g.mu.Unlock()
+	case err != nil:
 		g.malformed(topic, payload)
-		return
-	}
-	c := &thing.Command{}
-	var err error
-	prefix := idCall
-	switch service {
-	case "property/set":
-		prefix, c.Kind = idSet, thing.SetProperties
-		c.Fields, err = parseParams(r.Params)
-	case "property/get":
-		prefix, c.Kind = idGet, thing.GetProperties
-		c.Fields, err = parseNames(r.Params)
+	case c == nil:
+		g.notice(l, topic, payload)
 	default:
-		c.Kind, c.Name = thing.Service, service
-		if err = checkName(service); err == nil {
-			c.Fields, err = parseParams(r.Params)
-		}
-	}
-	if rrpc != "" {
-		prefix = idRRPC + rrpc + ":"
-	}
-	c.ID = prefix + string(r.ID)
-	if err == nil {
 		g.command(l, name, c)
-		return
 	}
-	g.count(func(s *counters) { s.malformed++ })
-	answer := topic + replySuffix
-	if rrpc != "" {
-		answer = strings.Replace(topic, "/rrpc/request/", "/rrpc/response/", 1)
-	}
-	g.mu.Lock()
-	if g.devices[name] != nil {
-		g.control(answer, appendReply(nil, string(r.ID), codeBadParams, err.Error(), nil, 0))
-	}
-	g.mu.Unlock()
-}
-
-// rrpc is a request that the platform's caller waits for (developer guide,
-// chapter 6.4): an Alink request, or bytes of a user's own, which become a notice;
-// they are answered by a publication to the response topic.
-func (g *gateway) rrpc(l *link, name, topic, id string, payload []byte) {
-	var r alinkRequest
-	if json.Unmarshal(payload, &r) == nil {
-		if service, found := strings.CutPrefix(r.Method, "thing.service."); found {
-			g.alink(l, name, topic, strings.Replace(service, "property.", "property/", 1), id, payload)
-			return
-		}
-	}
-	g.notice(l, topic, payload)
-}
-
-func parseParams(params json.RawMessage) ([]thing.Field, error) {
-	if len(params) == 0 || string(params) == "null" {
-		return nil, nil
-	}
-	return thing.ParseFields(params)
-}
-
-// parseNames reads the names of the properties that are asked for.
-func parseNames(params json.RawMessage) ([]thing.Field, error) {
-	if len(params) == 0 || string(params) == "null" || string(params) == "{}" {
-		return nil, nil
-	}
-	var list []string
-	if err := json.Unmarshal(params, &list); err != nil {
-		return nil, err
-	}
-	fields := make([]thing.Field, len(list))
-	for i, name := range list {
-		fields[i].Name = name
-	}
-	return fields, nil
 }
 
 // command hands a command to the device's login, behind done of that. What comes
@@ -253,7 +178,7 @@ func (g *gateway) broadcast(topic string, payload []byte) {
 // administered answers that a device was disabled, enabled or deleted, and takes
 // it off in the first and the last case.
 func (g *gateway) administered(name, topic string, payload []byte, code int) {
-	var r alinkRequest
+	var r alink.Request
 	if json.Unmarshal(payload, &r) != nil {
 		g.malformed(topic, payload)
 		return
@@ -265,7 +190,7 @@ func (g *gateway) administered(name, topic string, payload []byte, code int) {
 		g.stats.unknown++
 		return
 	}
-	g.control(topic+replySuffix, appendReply(nil, string(r.ID), codeSuccess, "success", nil, 0))
+	g.control(topic+alink.ReplySuffix, alink.AppendReply(nil, string(r.ID), codeSuccess, "success", nil, 0))
 	g.log.Info("aliyun: device administered", zap.String("device", name), zap.String("path", topic))
 	if code != codeSuccess {
 		g.sessionEnded(d, code, "")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 var (
@@ -157,18 +158,7 @@ func (g *gateway) credentials(now time.Time) (clientID, user string, password au
 	}
 	clientID = cid + "|securemode=" + mode + ",signmethod=" + string(g.cfg.sign) + ",timestamp=" + stamp + extra + "|"
 	user = g.identity.DeviceName + "&" + g.identity.ProductKey
-	return clientID, user, auth.Secret(signIdentity(g.cfg.sign, g.identity, cid, stamp))
-}
-
-// signIdentity signs what identifies a device: its names, a client identifier
-// and a time. cleanSession, which logins carry too, is not signed, whatever the
-// guide's sample says.
-func signIdentity(method auth.SignMethod, id auth.Identity, clientID, timestamp string) string {
-	return auth.Sign(method, id.DeviceSecret,
-		auth.Param{Name: "clientId", Value: clientID},
-		auth.Param{Name: "deviceName", Value: id.DeviceName},
-		auth.Param{Name: "productKey", Value: id.ProductKey},
-		auth.Param{Name: "timestamp", Value: timestamp})
+	return clientID, user, auth.Secret(alink.Sign(g.cfg.sign, g.identity, cid, stamp))
 }
 
 // connectError is why a CONNECT failed.

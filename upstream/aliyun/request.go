@@ -6,6 +6,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // requestKind is what was asked of the platform.
@@ -56,7 +57,7 @@ func (d *device) clientID() string { return d.productKey() + "." + d.deviceName(
 
 func (d *device) sign(method auth.SignMethod, stamp string) string {
 	id := auth.Identity{ProductKey: d.productKey(), DeviceName: d.deviceName(), DeviceSecret: d.secret}
-	return signIdentity(method, id, d.clientID(), stamp)
+	return alink.Sign(method, id, d.clientID(), stamp)
 }
 
 // appendLogin appends the parameters of a login (developer guide, chapters 9 and
@@ -94,7 +95,7 @@ func (d *device) appendNames(dst []byte) []byte {
 func (g *gateway) sendTopology(devices []*device) {
 	id := g.ask(topologyRequest, devices)
 	stamp := strconv.FormatInt(time.Now().UnixMilli(), 10)
-	payload := append(appendHead(nil, id), '[')
+	payload := append(alink.AppendHead(nil, id), '[')
 	for i, d := range devices {
 		d.state, d.topology = adding, true
 		if i > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 // A name that no topic can hold is refused before it reaches the connection,
@@ -17,12 +18,12 @@ import (
 func TestNamesThatNoTopicHolds(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "a/b", "a+", "#", "a&b", "a|b", "a b", "\x00", "\xff", "a\nb", "a\u0085b"} {
-		if plainName(name) {
+		if alink.PlainName(name) {
 			t.Errorf("%q is taken for a name", name)
 		}
 	}
 	for _, name := range []string{"truck-1", "a_b@c.d:e", "\u8f66"} {
-		if !plainName(name) {
+		if !alink.PlainName(name) {
 			t.Errorf("%q is taken for no name", name)
 		}
 	}

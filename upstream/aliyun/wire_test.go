@@ -11,6 +11,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 func TestPlatformCodesAreUnique(t *testing.T) {
@@ -29,37 +30,6 @@ func TestPlatformCodesAreUnique(t *testing.T) {
 	}
 	if err := refused(999, "what"); err.Temporary || !strings.Contains(err.Reason, "what") {
 		t.Errorf("unknown code: %+v", err)
-	}
-}
-
-func TestReplyCodesAreUnique(t *testing.T) {
-	t.Parallel()
-	codes, texts := map[int]bool{}, map[string]bool{}
-	for _, c := range replyCodes {
-		if codes[c.code] || texts[c.text] {
-			t.Errorf("code %d %q is there twice", c.code, c.text)
-		}
-		codes[c.code], texts[c.text] = true, true
-		if c.code >= 1000 && (c.code < 100_000 || c.code > 110_000) {
-			t.Errorf("code %d is outside of the range of devices", c.code)
-		}
-	}
-	if len(replyCodes) != int(thing.Failed) {
-		t.Errorf("%d states have a code, want all %d", len(replyCodes), thing.Failed)
-	}
-}
-
-// The signature that the guide prints, and that of a login, which leaves
-// cleanSession out.
-func TestSignIdentity(t *testing.T) {
-	t.Parallel()
-	connect := signIdentity(auth.HMACSHA1, auth.Identity{ProductKey: "pk", DeviceName: "device", DeviceSecret: "secret"}, "12345", "789")
-	if !strings.EqualFold(connect, "FAFD82A3D602B37FB0FA8B7892F24A477F851A14") {
-		t.Errorf("connect: %s", connect)
-	}
-	login := signIdentity(auth.HMACMD5, auth.Identity{ProductKey: "123", DeviceName: "test", DeviceSecret: "secret"}, "123", "123")
-	if login != "7f9c0941a986fe6d3ad883eda7efda9c" {
-		t.Errorf("login: %s", login)
 	}
 }
 
@@ -184,7 +154,7 @@ func TestEncode(t *testing.T) {
 
 func TestEncodeRefuses(t *testing.T) {
 	t.Parallel()
-	many := make([]thing.Field, maxProperties+1)
+	many := make([]thing.Field, alink.MaxProperties+1)
 	for _, c := range []struct {
 		name string
 		msg  thing.Message
@@ -205,7 +175,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{"deep topic below the device's own", thing.Message{Kind: thing.Publication, Topic: "1/2/3/4/5/6"}, ErrTopic},
 		{"deep topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/1/2/3/4/5/6"}, ErrTopic},
 		{"long topic", thing.Message{Kind: thing.Publication, Topic: "/a1truck0001/truck-1/" + strings.Repeat("x", 120)}, ErrTopic},
-		{"too large", thing.Message{Kind: thing.Raw, Raw: make([]byte, maxPayload+1)}, ErrTooLarge},
+		{"too large", thing.Message{Kind: thing.Raw, Raw: make([]byte, alink.MaxPayload+1)}, ErrTooLarge},
 		{"somebody's reply", thing.Message{Kind: thing.Reply, ID: "77"}, ErrCommandID},
 		{"somebody else's reply", thing.Message{Kind: thing.Reply, ID: "x:77"}, ErrCommandID},
 		{"raw command that failed", thing.Message{Kind: thing.Reply, ID: "raw:1", State: thing.Failed}, upstream.ErrUnsupported},
@@ -249,7 +219,7 @@ func FuzzEncodeProperty(f *testing.F) {
 		for _, kind := range []thing.Kind{thing.Property, thing.Event} {
 			msg.Kind, msg.Name = kind, "e"
 			m, err := encoded(t, h, &msg)
-			if len(m.payload) > maxPayload {
+			if len(m.payload) > alink.MaxPayload {
 				if !errors.Is(err, ErrTooLarge) {
 					t.Fatalf("%d bytes: %v", len(m.payload), err)
 				}

@@ -1,4 +1,4 @@
-package aliyun
+package alink
 
 import (
 	"errors"
@@ -11,6 +11,13 @@ import (
 
 // ErrCommandID says that a reply's ID is none that the connector gave a command.
 var ErrCommandID = errors.New("aliyun: reply to a command that this connector did not give")
+
+// The codes of replies (developer guide, chapter 9).
+const (
+	CodeSuccess    = 200
+	CodeBadRequest = 400
+	CodeBadParams  = 460
+)
 
 // A command's ID is a word that says where its reply goes, and the platform's
 // own id: the reply finds its way without a table of open commands, and over a
@@ -43,18 +50,18 @@ const (
 // 100000 + the device's own, when that is 1 to 8999; in any case the device's own
 // code is in data.deviceCode.
 var replyCodes = [...]replyCode{
-	{thing.Done, codeSuccess, "success"},
+	{thing.Done, CodeSuccess, "success"},
 	{thing.Refused, deviceCodes, "the device refused"},
 	{thing.TimedOut, connectorCodes + 1, "the device did not answer in time"},
 	{thing.Offline, connectorCodes + 2, "the device is offline"},
 	{thing.Superseded, connectorCodes + 3, "a newer command took its place"},
 	{thing.Unsupported, connectorCodes + 4, "the device's protocol has no such command"},
-	{thing.Invalid, codeBadParams, "request parameter error"},
-	{thing.Failed, codeBadRequest, "request error"},
+	{thing.Invalid, CodeBadParams, "request parameter error"},
+	{thing.Failed, CodeBadRequest, "request error"},
 }
 
 func replyCodeOf(m *thing.Message) (code int, text string) {
-	code, text = codeBadRequest, "request error"
+	code, text = CodeBadRequest, "request error"
 	for i := range replyCodes {
 		if replyCodes[i].state == m.State {
 			code, text = replyCodes[i].code, replyCodes[i].text
@@ -69,46 +76,45 @@ func replyCodeOf(m *thing.Message) (code int, text string) {
 	return code, text
 }
 
-// encodeReply fills in the answer to a command.
-func (m *outgoing) encodeReply(d *device, msg *thing.Message) error {
+// encodeReply appends the answer to a command, and says where it goes.
+func (n *Name) encodeReply(dst []byte, msg *thing.Message) (topic string, payload []byte, err error) {
 	kind, id, found := strings.Cut(msg.ID, ":")
 	if !found {
-		return ErrCommandID
+		return "", dst, ErrCommandID
 	}
 	switch kind + ":" {
 	case idSet:
-		m.topic = d.sys() + "/thing/service/property/set_reply"
+		topic = n.Sys() + "/thing/service/property/set_reply"
 	case idGet:
-		m.topic = d.sys() + "/thing/service/property/get_reply"
+		topic = n.Sys() + "/thing/service/property/get_reply"
 	case idCall:
-		if err := checkName(msg.Name); err != nil {
-			return err
+		if err := CheckName(msg.Name); err != nil {
+			return "", dst, err
 		}
-		m.topic = d.sys() + "/thing/service/" + msg.Name + "_reply"
+		topic = n.Sys() + "/thing/service/" + msg.Name + "_reply"
 	case idRaw:
-		m.topic = d.sys() + "/thing/model/down_raw_reply"
+		topic = n.Sys() + "/thing/model/down_raw_reply"
 		if msg.State != thing.Done {
-			return upstream.ErrUnsupported // nothing but the device's own bytes fits there
+			return "", dst, upstream.ErrUnsupported // nothing but the device's own bytes fits there
 		}
-		m.payload = append(m.payload, msg.Raw...)
-		return nil
+		return topic, append(dst, msg.Raw...), nil
 	case idRRPC:
 		var rrpc string
 		rrpc, id, _ = strings.Cut(id, ":")
-		if err := checkName(rrpc); err != nil {
-			return ErrCommandID
+		if err := CheckName(rrpc); err != nil {
+			return "", dst, ErrCommandID
 		}
-		m.topic = d.sys() + "/rrpc/response/" + rrpc
+		topic = n.Sys() + "/rrpc/response/" + rrpc
 	default:
-		return ErrCommandID
+		return "", dst, ErrCommandID
 	}
 	code, text := replyCodeOf(msg)
-	m.payload = appendReply(m.payload, id, code, text, msg.Fields, msg.Code)
-	return nil
+	return topic, AppendReply(dst, id, code, text, msg.Fields, msg.Code), nil
 }
 
-// appendReply appends an Alink reply.
-func appendReply(dst []byte, id string, code int, text string, fields []thing.Field, deviceCode int) []byte {
+// AppendReply appends an Alink reply. deviceCode, when it is not 0, is a code of
+// the device's own.
+func AppendReply(dst []byte, id string, code int, text string, fields []thing.Field, deviceCode int) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = thing.AppendString(dst, id)
 	dst = append(dst, `,"code":`...)
