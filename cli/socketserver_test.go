@@ -29,7 +29,7 @@ func TestJavaConfigurations(t *testing.T) {
 		"server-jks/application.conf": {
 			listeners: []string{"tcp socketServer-9123 127.0.0.1:9123 TLS", "tcp socketServer-9124 127.0.0.1:9124 TLS"},
 			region:    "ap-southeast-1",
-			warns:     []string{"subDeviceConnectMode", "bridge.conf:1", "upstream.aliyun.gateways"},
+			warns:     []string{"subDeviceConnectMode", "upstream.aliyun.gateways"},
 		},
 		"server-p12/application.conf": {
 			listeners: []string{"tcp socketServer-9443 127.0.0.1:9443 TLS or none"},

@@ -22,6 +22,18 @@
 // [*CloseError]. Each connection's end is counted under its cause and logged
 // once. The table of causes is in the comment of [Cause].
 //
+// # What stands in front of the protocol
+//
+// A connection may begin with a header of the PROXY protocol, by which a load
+// balancer tells the device's address ([Listener.Proxy]), and be encrypted
+// ([Listener.TLS]). Both are done before the protocol begins, and Limits.Handshake
+// bounds them.
+//
+// # The end of a server
+//
+// [Server.Drain] takes no more connections and messages, while acknowledgements
+// still leave; [Server.Close] ends what there is.
+//
 // # Where connections come from
 //
 // The server accepts connections itself, with the standard library, and hands
