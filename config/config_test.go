@@ -248,6 +248,17 @@ later { a = 1, b = 2 }
 	}
 }
 
+func TestWhatSubstitutionsReferToIsUsed(t *testing.T) {
+	t.Parallel()
+	tree := parse(t, "base { port = 1, name = n }\nsite.area = north\nsite.zone = x\nlisteners = [${base}], productKey = ${site.area}")
+	if err := tree.Decode("", &settings{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tree.Unused().Error(), "config: app.conf:3:1: site.zone: is not used"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestUnusedSectionsOfUndecodedParents(t *testing.T) {
 	t.Parallel()
 	tree := parse(t, "a { b { c = 1 }, d = 2 }\ne = 3")

@@ -108,7 +108,7 @@ func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
 		return nil, err
 	}
 	if len(pending) == 0 {
-		return newTree(root, nil), nil
+		return treeOf(doc, root, nil), nil
 	}
 	// Keys that only resolving brings, such as those of ${defaults}.
 	found := false
@@ -122,7 +122,15 @@ func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
 	if err := beyondLists(root, rest); err != nil {
 		return nil, err
 	}
-	return newTree(root, rest), nil
+	return treeOf(doc, root, rest), nil
+}
+
+// treeOf makes the tree of a document. What its substitutions refer to counts
+// as read.
+func treeOf(doc *hocon.Document, root *hocon.Value, pending []*variable) *Tree {
+	t := newTree(root, pending)
+	doc.References(t.all.markRead)
+	return t
 }
 
 // override lays variables over the keys that they have been found to name, and

@@ -8,7 +8,7 @@ import (
 )
 
 // Warnings are the keys that stand in a decoded section and that its struct
-// does not know, unless something else has read them; each with the known key
+// does not know, unless something else has read them or substitutions refer to them; each with the known key
 // that looks most like it; and the files of secrets that others may read. They
 // cover all of the configuration, whatever section t is.
 func (t *Tree) Warnings() Errors { return t.all.unread(false) }

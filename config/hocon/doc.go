@@ -13,5 +13,5 @@
 // and the number of resulting values are limited ([Limits]). Mistakes are
 // *[Error] values with file, line, column and how to mend them; nothing panics.
 //
-// Only package config and its children import this package.
+// Only package config, its children and the command line import this package.
 package hocon

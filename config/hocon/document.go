@@ -50,6 +50,30 @@ func (d *Document) Resolve() (*Value, error) {
 	return r.resolve()
 }
 
+// References calls f for the path of each substitution, as it stands in the file
+// and, in an included file, with the path of the including object before it.
+func (d *Document) References(f func(path []string)) { d.root.eachReference(f) }
+
+func (n *node) eachReference(f func([]string)) {
+	if !n.open {
+		return
+	}
+	if n.kind == nodeSubst {
+		f(n.path[n.written:])
+		if n.written > 0 {
+			f(n.path)
+		}
+	}
+	for _, e := range n.elems {
+		e.eachReference(f)
+	}
+	if n.kind == nodeObject {
+		for _, field := range n.object.fields {
+			field.val.eachReference(f)
+		}
+	}
+}
+
 // FormatOf names the format that a file's extension means: hocon, json or
 // properties; "" for an unknown one.
 func FormatOf(name string) string {

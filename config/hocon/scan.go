@@ -182,21 +182,7 @@ func (s *scan) mistake(e *Error, report func(*Error)) error {
 
 // references adds the first keys of all substitutions in n.
 func (n *node) references(into map[string]bool) {
-	if !n.open {
-		return
-	}
-	if n.kind == nodeSubst {
-		into[n.path[0]] = true
-		into[n.path[n.written]] = true
-	}
-	for _, e := range n.elems {
-		e.references(into)
-	}
-	if n.kind == nodeObject {
-		for _, f := range n.object.fields {
-			f.val.references(into)
-		}
-	}
+	n.eachReference(func(path []string) { into[path[0]] = true })
 }
 
 // closedValue is n, which has nothing to resolve, as a value.
