@@ -74,3 +74,18 @@ func TestPublishingIsASignOfLife(t *testing.T) {
 		t.Errorf("last seen %v, before it published", seen)
 	}
 }
+
+// Connectors that route or that name topics need to know whom they log in.
+func TestLoginTellsWhoAndWhereFrom(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	b := newBridge(t, p, bridge.DefaultConfig())
+	if err := b.Online(t.Context(), session.New("a", nil, session.Via("jt808-1"))); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.all[0].login; l.Name != "a" || l.Listener != "jt808-1" {
+		t.Errorf("login of %q from %q", l.Name, l.Listener)
+	}
+}

@@ -182,7 +182,9 @@ func (l *link) login(device auth.Identity, prior upstream.Device) {
 	l.b.timers.add(p, l.b.cfg.LoginTimeout)
 	l.mu.Unlock()
 	l.b.work.Add(1)
-	l.b.up.Login(upstream.Login{Device: device, Command: l.command, Lost: l.lost}, l.loggedIn)
+	l.b.up.Login(upstream.Login{
+		Device: device, Name: l.s.Identity(), Listener: l.s.Via(), Command: l.command, Lost: l.lost,
+	}, l.loggedIn)
 }
 
 // left ends entering: it does what others have left to the session meanwhile.

@@ -172,7 +172,7 @@ func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.S
 			l.TLS, l.PlainToo = d.tls, d.tls != nil && d.Unsecured
 			l.Host = &protocol.Host{
 				Listener:  l.Name,
-				Heartbeat: []session.Option{session.Heartbeat(d.Heartbeat.Interval, d.Heartbeat.Probes)},
+				Heartbeat: []session.Option{session.Heartbeat(d.Heartbeat.Interval, d.Heartbeat.Probes), session.Via(l.Name)},
 			}
 			listeners = append(listeners, l)
 		}

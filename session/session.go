@@ -13,6 +13,7 @@ import (
 // goroutine.
 type Session struct {
 	identity string
+	via      string // the listener's name
 	channel  any
 	interval time.Duration // of heartbeats; 0: none are expected
 	probes   uint32        // heartbeats that may be lost in a row
@@ -41,6 +42,10 @@ type Option func(*Session)
 func Heartbeat(interval time.Duration, probes int) Option {
 	return func(s *Session) { s.interval, s.probes = max(interval, 0), uint32(max(probes, 0)) } //nolint:gosec // not negative
 }
+
+// Via says through which listener the session came, by the listener's name in the
+// configuration.
+func Via(listener string) Option { return func(s *Session) { s.via = listener } }
 
 // New returns a session of the device that calls itself identity, reached
 // through channel, which is the caller's own: a connection, a handler. If it is
@@ -72,6 +77,9 @@ func (s *Session) CloseChannel(cause error) {
 
 // Identity is the device's own name for itself: a phone number, a serial number.
 func (s *Session) Identity() string { return s.identity }
+
+// Via is what [Via] said; empty when nobody did.
+func (s *Session) Via() string { return s.via }
 
 // Channel is what the session was made with.
 func (s *Session) Channel() any { return s.channel }

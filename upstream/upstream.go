@@ -22,6 +22,10 @@ import (
 // goes.
 type Login struct {
 	Device auth.Identity
+	// Name is the device's own name for itself: a phone number, a serial number.
+	// Listener is the name of the listener that it came through. Either may be
+	// empty: the caller does not know it.
+	Name, Listener string
 	// Command is called when the platform tells the device something, from any
 	// goroutine, in the platform's order. It does not block.
 	Command func(*thing.Command)
