@@ -375,6 +375,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 	const text = `popClientProfile { accessKey = geheim1, accessSecret = geheim2 }
 devices { x { deviceSecret = geheim3 } }
 keyPassword = 123456789
+misspelt { authentication { key = geheim6 } }
 list { token = [geheim4] }
 hidden = geheim5
 open = visible

@@ -2,6 +2,9 @@ package config_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/linkspan/linkspan/config"
@@ -29,8 +32,9 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		var got settings
-		if err := tree.Decode("", &got); err != nil && (!errors.As(err, &errs) || len(errs) == 0) {
-			t.Fatalf("%q: error %T", text, err)
+		wrong := tree.Decode("", &got)
+		if wrong != nil && (!errors.As(wrong, &errs) || len(errs) == 0) {
+			t.Fatalf("%q: error %T", text, wrong)
 		}
 		for _, l := range got.Listeners {
 			if l.Settings != nil {
@@ -40,6 +44,25 @@ func FuzzDecode(f *testing.F) {
 		_ = tree.Unused()
 		if _, err := config.Parse("again.conf", tree.String()); err != nil {
 			t.Fatalf("%q: what is printed does not read back: %v\n%s", text, err, tree)
+		}
+		var resolved strings.Builder
+		if err := tree.WriteResolved(&resolved, true); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		again, err := config.Parse("resolved.conf", resolved.String())
+		if err != nil {
+			t.Fatalf("%q: what is resolved does not read back: %v\n%s", text, err, resolved.String())
+		}
+		if wrong != nil {
+			return
+		}
+		var same settings
+		if err := again.Decode("", &same); err != nil {
+			t.Fatalf("%q: what is resolved is wrong: %v\n%s", text, err, resolved.String())
+		}
+		if same.Workers != got.Workers || same.Idle != got.Idle || same.MaxFrame != got.MaxFrame || same.Buffer != got.Buffer || same.Name != got.Name || len(same.Listeners) != len(got.Listeners) ||
+			!slices.Equal(same.Ports, got.Ports) || !maps.Equal(same.Labels, got.Labels) || (same.Profile == nil) != (got.Profile == nil) {
+			t.Fatalf("%q: what is resolved means another thing:\n%s", text, resolved.String())
 		}
 	})
 }

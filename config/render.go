@@ -15,7 +15,7 @@ const masked = "******"
 
 // secretKey matches keys whose values are not printed even when nobody has
 // decoded them.
-var secretKey = regexp.MustCompile(`(?i)secret|passw|passphrase|token|accesskey|privatekey|credential`)
+var secretKey = regexp.MustCompile(`(?i)secret|passw|passphrase|pwd|token|accesskey|privatekey|credential|^key$`)
 
 // Write prints what is set in the section as HOCON, resolved, in the order of
 // the files; with keys that only the environment sets once they have been

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -292,6 +293,58 @@ func TestUnits(t *testing.T) {
 		if got, err := ParseSize(text); !errors.Is(err, ErrUnit) {
 			t.Errorf("ParseSize(%q) = %v, %v, want ErrUnit", text, got, err)
 		}
+	}
+}
+
+func TestNamesOfUnits(t *testing.T) {
+	t.Parallel()
+	times := map[time.Duration]string{
+		time.Nanosecond: "ns nano nanos nanosecond nanoseconds", time.Microsecond: "us micro micros microsecond microseconds", time.Millisecond: "ms milli millis millisecond milliseconds",
+		time.Second: "s second seconds", time.Minute: "m minute minutes", time.Hour: "h hour hours", 24 * time.Hour: "d day days",
+	}
+	for want, names := range times {
+		for name := range strings.FieldsSeq(names) {
+			for _, text := range []string{"2" + name, " 2  " + name + " ", "2.0 " + name, "0.2e1" + name} {
+				if got, err := ParseDuration(text); err != nil || got != 2*want {
+					t.Errorf("ParseDuration(%q) = %v, %v, want %v", text, got, err, 2*want)
+				}
+			}
+		}
+	}
+	for _, s := range []struct {
+		power  int
+		ten    string // powers of 1000
+		two    string // powers of 1024
+		prefix string
+	}{
+		{1, "kB kilobyte kilobytes", "K k Ki KiB kibibyte kibibytes", "1"}, {2, "MB megabyte megabytes", "M m Mi MiB mebibyte mebibytes", "1"},
+		{3, "GB gigabyte gigabytes", "G g Gi GiB gibibyte gibibytes", "1"}, {4, "TB terabyte terabytes", "T t Ti TiB tebibyte tebibytes", "1"},
+		{5, "PB petabyte petabytes", "P p Pi PiB pebibyte pebibytes", "1"}, {6, "EB exabyte exabytes", "E e Ei EiB exbibyte exbibytes", "1"},
+		{7, "ZB zettabyte zettabytes", "Z z Zi ZiB zebibyte zebibytes", "0.001"}, {8, "YB yottabyte yottabytes", "Y y Yi YiB yobibyte yobibytes", "0.000001"},
+	} {
+		for base, names := range map[float64]string{1000: s.ten, 1024: s.two} {
+			factor, _ := strconv.ParseFloat(s.prefix, 64)
+			want := math.Pow(base, float64(s.power)) * factor
+			for name := range strings.FieldsSeq(names) {
+				if got, err := ParseSize(s.prefix + " " + name); err != nil || math.Abs(float64(got)-want) > want/1e12 {
+					t.Errorf("ParseSize(%q) = %d, %v, want %.0f", s.prefix+" "+name, got, err, want)
+				}
+				if _, err := ParseSize("10000000" + name); s.power > 5 && !errors.Is(err, ErrUnit) {
+					t.Errorf("10000000%s is no error, %v", name, err)
+				}
+			}
+		}
+	}
+	for _, text := range []string{"1 week", "2w", "3 months", "1y", "1 KB"} {
+		if _, err := ParseDuration(text); err == nil {
+			t.Errorf("ParseDuration(%q): no error", text)
+		}
+	}
+	if _, err := ParseDuration("2 weeks"); err == nil || !strings.Contains(err.Error(), "7d is") {
+		t.Errorf("weeks are refused without a hint: %v", err)
+	}
+	if _, err := ParseSize("1YiB"); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a size beyond an int64: %v", err)
 	}
 }
 
