@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -152,12 +153,16 @@ func (b *bench) storm(r *report) error {
 			return errors.Join(err, endAll(all))
 		}
 		all = append(all, c)
-		results = append(results, storms{Variant: name, Conns: b.opts.Storm})
+		conns := b.opts.Storm
+		if strings.HasPrefix(c.addr, tlsPrefix) {
+			conns /= 4 // what is done within the time that a handshake may take
+		}
+		results = append(results, storms{Variant: name, Conns: conns})
 	}
 	err := func() error {
 		for turn := range b.opts.Rounds + 1 { // the first does not count
 			for i, c := range all {
-				rate, cpu, err := b.oneStorm(c)
+				rate, cpu, err := b.oneStorm(c, results[i].Conns)
 				if err != nil {
 					return fmt.Errorf("%s: %w", c.name, err)
 				}
@@ -176,8 +181,8 @@ func (b *bench) storm(r *report) error {
 	return errors.Join(err, endAll(all))
 }
 
-func (b *bench) oneStorm(c *child) (rate, cpu float64, err error) {
-	f, err := newFleet(c.addr, 0, b.opts.Storm, 1)
+func (b *bench) oneStorm(c *child, conns int) (rate, cpu float64, err error) {
+	f, err := newFleet(c.addr, 0, conns, 1)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -186,7 +191,7 @@ func (b *bench) oneStorm(c *child) (rate, cpu float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	took, err := f.connect(b.opts.Storm)
+	took, err := f.connect(conns)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -194,7 +199,7 @@ func (b *bench) oneStorm(c *child) (rate, cpu float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	n := float64(b.opts.Storm)
+	n := float64(conns)
 	return n / took.Seconds(), float64((after.CPU - before.CPU).Microseconds()) / n, f.check()
 }
 
