@@ -107,6 +107,9 @@ func (b *bindings) bind(name string, pool, known *table) (auth.Identity, error) 
 	if b.limiter != nil && !b.limiter.Allow() {
 		return auth.Identity{}, ErrTooFast
 	}
+	if b.next >= pool.count && !b.changed() { // a flood of strangers costs no more than this
+		return auth.Identity{}, ErrPoolExhausted
+	}
 	f, err := b.open()
 	if err != nil {
 		return auth.Identity{}, fmt.Errorf("%w: %w", ErrBindings, err)

@@ -2,6 +2,7 @@ package devices
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/linkspan/linkspan/auth"
 )
@@ -241,13 +243,78 @@ func TestTooFast(t *testing.T) {
 func TestBindingsThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := pooled(t, dir, 3, func(cfg *Config) { cfg.Bindings = filepath.Join(dir, "no", "such", "bindings.conf") })
+	kept := filepath.Join(dir, "kept")
+	if err := os.Mkdir(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := pooled(t, dir, 3, func(cfg *Config) { cfg.Bindings = filepath.Join(kept, "bindings.conf") })
+	if err := os.Remove(kept); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := c.Identity("a"); !errors.Is(err, ErrBindings) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want ErrBindings", err)
 	}
 	if s := c.Stats(); s.Unbound["storage"] != 1 || s.Free != 3 || s.Bound != 0 {
 		t.Errorf("%+v", s)
 	}
+	if err := os.Mkdir(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wantDevice(t, c, "a", "c0")
+}
+
+func TestPoolsReportAllWrongSettings(t *testing.T) {
+	t.Parallel()
+	for want, cfg := range map[string]Config{
+		"there is no pool":             {Unknown: PolicyFirstFree, Bindings: "bindings.conf"},
+		"bindings is empty":            {Unknown: PolicyFirstFree, Pool: "pool.csv"},
+		"must be named .conf":          {Unknown: PolicyFirstFree, Pool: "pool.csv", Bindings: "bindings.csv"},
+		"there is no directory":        {Unknown: PolicyFirstFree, Pool: "pool.csv", Bindings: "no/such/bindings.conf"},
+		"pool has no effect":           {File: "devices.conf", Pool: "pool.csv"},
+		"bindRate is -1":               {File: "devices.conf", BindRate: -1},
+		"watch is 1ms":                 {File: "devices.conf", Watch: time.Millisecond},
+		`pool "x.yaml" has an unknown`: {Unknown: PolicyFirstFree, Pool: "x.yaml", Bindings: "bindings.conf"},
+	} {
+		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want ...%s", err, want)
+		}
+	}
+}
+
+// Whatever a device calls itself, its line says just that, and no part of the
+// line says anything.
+func FuzzBindingLine(f *testing.F) {
+	f.Add("013800138001", "p", "d", "s")
+	f.Add("a\" } x { productKey = y, deviceName = z }\n\u2028<>&", "p${x}", "名", "\\\"\x00")
+	path := filepath.Join(f.TempDir(), "bindings.conf")
+	f.Fuzz(func(t *testing.T, name, product, device, secret string) {
+		want := id(product, device, secret)
+		for _, problem := range checkEntry(name, want) {
+			if problem != "" {
+				t.Skip(problem)
+			}
+		}
+		line := bindingLine(name, want)
+		if n := bytes.IndexByte(line, '\n'); n != len(line)-1 {
+			t.Fatalf("%q has a line break at %d", line, n)
+		}
+		if len(line) > maxTail {
+			t.Fatalf("%d bytes", len(line))
+		}
+		write(t, path, bindingsHead+string(line))
+		file, err := OpenFile(path, 0)
+		if err != nil || len(file.Mistakes()) > 0 || file.Len() != 1 {
+			t.Fatalf("%q: %v, %v", line, err, file.Mistakes())
+		}
+		if got, err := file.Identity(name); err != nil || got != want {
+			t.Fatalf("%q: %v, %v", line, got, err)
+		}
+		for cut := 1; cut < len(line)-1; cut += 1 + len(line)/16 {
+			if wholeLine(line[:cut]) {
+				t.Fatalf("%q counts as whole", line[:cut])
+			}
+		}
+	})
 }
 
 // Many goroutines of two processes' worth of catalogs share one file: nobody's

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -93,5 +94,10 @@ func (c Config) validatePool(bad func(format string, args ...any)) {
 		bad("unknown is %s, but bindings is empty; name the file that remembers who got which certificate", PolicyFirstFree)
 	case formatOf(c.Bindings) != "hocon":
 		bad("bindings %q must be named .conf", c.Bindings)
+	default:
+		dir := filepath.Dir(c.Bindings)
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			bad("bindings: there is no directory %s to keep them in; make it, writable for linkspan", dir)
+		}
 	}
 }

@@ -165,11 +165,11 @@ func keyOf(name string) string { return hocon.FormatPath([]string{name}) }
 
 // checkEntry tells what is wrong with an entry; empty texts say nothing.
 func checkEntry(name string, id auth.Identity) [4]string {
-	tooLong := ""
-	if len(id.DeviceSecret) > maxText {
-		tooLong = fmt.Sprintf("%s is longer than %d bytes", keySecret, maxText)
+	secret := ""
+	if len(id.DeviceSecret) > maxText || !utf8.ValidString(id.DeviceSecret.Reveal()) {
+		secret = fmt.Sprintf("%s must be UTF-8 of at most %d bytes", keySecret, maxText)
 	}
-	return [4]string{checkName(keyProduct, id.ProductKey), checkName(keyDevice, id.DeviceName), tooLong, checkOwnName(name)}
+	return [4]string{checkName(keyProduct, id.ProductKey), checkName(keyDevice, id.DeviceName), secret, checkOwnName(name)}
 }
 
 // checkOwnName tells what is wrong with what a device calls itself.

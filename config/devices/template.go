@@ -3,6 +3,7 @@ package devices
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/linkspan/linkspan/auth"
 )
@@ -55,6 +56,8 @@ func checkName(what, s string) string {
 		return what + " is missing or empty"
 	case len(s) > 255:
 		return what + " is longer than 255 bytes"
+	case !utf8.ValidString(s):
+		return what + " is no UTF-8"
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("/+#", r) }):
 		return fmt.Sprintf("%s %q holds a blank, a control character, / + or #", what, s)
 	default:
