@@ -143,3 +143,25 @@ func TestAddressesOfPeers(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkForgedDatagram is the cost of a datagram from an address that was
+// never seen, with as many peers as there may be: the oldest is driven away.
+func BenchmarkForgedDatagram(b *testing.B) {
+	p := lonely(&eater{}, Limits{MaxPending: 1 << 20, MaxConnections: 1000, FirstMessage: DefaultLimits().FirstMessage})
+	s := p.home
+	s.listener.Open = func(protocol.Transport, *protocol.Host) protocol.Handler { return &eater{} }
+	s.loop.server.closing = make(chan struct{})
+	s.loop.server.empty = make(chan struct{}, 1)
+	s.loop.tickAt = 0 // no timer runs
+	in := make([]byte, 64)
+	from := address{port: 1}
+	b.ReportAllocs()
+	for n := uint64(0); b.Loop(); n++ {
+		from.ip = mapped([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		from.port = uint16(n >> 24)
+		s.receive(from, [16]byte{}, in, true)
+	}
+	if open := s.listener.open.Load(); open > 1000 {
+		b.Errorf("%d peers", open)
+	}
+}
