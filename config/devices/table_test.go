@@ -18,8 +18,8 @@ func TestTablesThatFollowEachOther(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fleet := map[string]auth.Identity{}
 		var tab *table
-		for round := range rapid.IntRange(1, 30).Draw(t, "rounds") {
-			for range rapid.IntRange(0, 200).Draw(t, "edits") {
+		for round := range rapid.IntRange(1, 12).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 100).Draw(t, "edits") {
 				n := rapid.IntRange(0, 300).Draw(t, "device")
 				name := fmt.Sprintf("name-%d", n)
 				if rapid.IntRange(0, 3).Draw(t, "edit") == 0 {
@@ -81,7 +81,7 @@ func TestReloadsShareTexts(t *testing.T) {
 		old.put(entry{name: fmt.Sprintf("name-%d", i), id: id("p", fmt.Sprintf("d-%d", i), "secret")})
 	}
 	old.settle()
-	for range 20 {
+	for range 4 {
 		next := newTable(old)
 		for i := range 50_000 {
 			secret := "secret"

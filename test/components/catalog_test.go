@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,11 +41,11 @@ func Follow(ctx context.Context, b *bridge.Bridge, known *devices.Catalog, told 
 // listed writes a devices file of names, each of which is its own device name.
 func listed(t *testing.T, path string, names ...string) {
 	t.Helper()
-	var text string
+	var text strings.Builder
 	for _, n := range names {
-		text += fmt.Sprintf("%s { productKey = demo, deviceName = %s }\n", n, n)
+		fmt.Fprintf(&text, "%s { productKey = demo, deviceName = %s }\n", n, n)
 	}
-	if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
+	if err := errors.Join(os.WriteFile(path+".new", []byte(text.String()), 0o600), os.Rename(path+".new", path)); err != nil {
 		t.Fatal(err)
 	}
 }
