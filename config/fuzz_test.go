@@ -42,11 +42,11 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		_ = tree.Unused()
-		if _, err := config.Parse("again.conf", tree.String()); err != nil {
+		if _, err = config.Parse("again.conf", tree.String()); err != nil {
 			t.Fatalf("%q: what is printed does not read back: %v\n%s", text, err, tree)
 		}
 		var resolved strings.Builder
-		if err := tree.WriteResolved(&resolved, true); err != nil {
+		if err = tree.WriteResolved(&resolved, true); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
 		again, err := config.Parse("resolved.conf", resolved.String())

@@ -18,6 +18,8 @@ func (r *resolver) concat(n *node) (*node, error) {
 		switch {
 		case v == nil:
 			continue
+		case !v.scalar() && piece.around && piece.optional:
+			continue // the object in which it stands is missing while it is made
 		case !v.scalar():
 			composed++
 		case !v.blank:

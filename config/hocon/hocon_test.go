@@ -317,10 +317,14 @@ func TestNamesOfUnits(t *testing.T) {
 		two    string // powers of 1024
 		prefix string
 	}{
-		{1, "kB kilobyte kilobytes", "K k Ki KiB kibibyte kibibytes", "1"}, {2, "MB megabyte megabytes", "M m Mi MiB mebibyte mebibytes", "1"},
-		{3, "GB gigabyte gigabytes", "G g Gi GiB gibibyte gibibytes", "1"}, {4, "TB terabyte terabytes", "T t Ti TiB tebibyte tebibytes", "1"},
-		{5, "PB petabyte petabytes", "P p Pi PiB pebibyte pebibytes", "1"}, {6, "EB exabyte exabytes", "E e Ei EiB exbibyte exbibytes", "1"},
-		{7, "ZB zettabyte zettabytes", "Z z Zi ZiB zebibyte zebibytes", "0.001"}, {8, "YB yottabyte yottabytes", "Y y Yi YiB yobibyte yobibytes", "0.000001"},
+		{1, "kB kilobyte kilobytes", "K k Ki KiB kibibyte kibibytes", "1"},
+		{2, "MB megabyte megabytes", "M m Mi MiB mebibyte mebibytes", "1"},
+		{3, "GB gigabyte gigabytes", "G g Gi GiB gibibyte gibibytes", "1"},
+		{4, "TB terabyte terabytes", "T t Ti TiB tebibyte tebibytes", "1"},
+		{5, "PB petabyte petabytes", "P p Pi PiB pebibyte pebibytes", "1"},
+		{6, "EB exabyte exabytes", "E e Ei EiB exbibyte exbibytes", "1"},
+		{7, "ZB zettabyte zettabytes", "Z z Zi ZiB zebibyte zebibytes", "0.001"},
+		{8, "YB yottabyte yottabytes", "Y y Yi YiB yobibyte yobibytes", "0.000001"},
 	} {
 		for base, names := range map[float64]string{1000: s.ten, 1024: s.two} {
 			factor, _ := strconv.ParseFloat(s.prefix, 64)

@@ -20,6 +20,7 @@ const (
 type node struct {
 	kind     nodeKind
 	optional bool // of nodeSubst: ${?path}
+	around   bool // of nodeSubst: it refers to an object in which it stands
 	blank    bool // of nodeString: blanks between the pieces of a concatenation
 	open     bool // it holds, at some depth, something that must be resolved
 	patch    bool // of nodeObject: over an array, numeric keys mean its elements

@@ -1,6 +1,9 @@
 package hocon
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // value parses the pieces of a value up to the end of its line, a comma or a
 // closing bracket.
@@ -77,6 +80,7 @@ func (p *parser) piece() (*node, error) {
 		if p.base > 0 {
 			n.path = append(append(make([]string, 0, p.base+len(t.path)), p.path[:p.base]...), t.path...)
 		}
+		n.around = len(n.path) < len(p.path) && slices.Equal(n.path, p.path[:len(n.path)])
 	case tokQuoted:
 		n.kind = nodeString
 	case tokNumber:

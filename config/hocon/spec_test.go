@@ -180,6 +180,8 @@ func TestSpecSelfReference(t *testing.T) {
 		{"to a field of what was", "a { b { c = 1 } }, a = ${a.b}, a { d = 2 }", `{"a":{"b":{"c":1},"c":1,"d":2}}`, nil},
 		{"no looking back from within an array", "a = 1, a = [${a}]", "", nil},
 		{"no looking back from within an object", "a = 1, a { b = ${a} }", "", nil},
+		{"optional, joined, to the object in which it stands", "c = ${b.a}, b.a = ${?b} 1, d { e { f = ${?d.e} { x = 1 }, g = [${?d}] [2] } }", `{"c":" 1","b":{"a":" 1"},"d":{"e":{"f":{"x":1},"g":[2]}}}`, nil},
+		{"joined, to the object in which it stands", "b.a = ${b} 1", "", nil},
 		{"indirect", "a = 1, b = ${a}, a = ${b}", `{"a":1,"b":1}`, nil},
 		{"indirect by three", "a = 1, b = ${c}, c = ${a}, a = ${b}", `{"a":1,"b":1,"c":1}`, nil},
 		{"indirect and optional", "a = ${?b}x, b = ${?a}", `{"a":"x","b":"x"}`, nil},
