@@ -44,3 +44,35 @@ func ExampleOpen() {
 	// a1Xf9GvQq7B/truck-17 <nil>
 	// true
 }
+
+func ExampleCatalog_firstFree() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	cfg := devices.DefaultConfig()
+	cfg.File, cfg.Unknown = "", devices.PolicyFirstFree
+	cfg.Pool, cfg.Bindings = filepath.Join(dir, "pool.csv"), filepath.Join(dir, "bindings.conf")
+	pool := "productKey,deviceName,deviceSecret\na1Xf9GvQq7B,spare-1,...\na1Xf9GvQq7B,spare-2,...\n"
+	if err = os.WriteFile(cfg.Pool, []byte(pool), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	known, err := devices.Open(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"car 9", "car 7", "car 9", "car 8"} {
+		identity, err := known.Identity(name)
+		fmt.Println(name, identity, err)
+	}
+	// Output:
+	// car 9 a1Xf9GvQq7B/spare-1 <nil>
+	// car 7 a1Xf9GvQq7B/spare-2 <nil>
+	// car 9 a1Xf9GvQq7B/spare-1 <nil>
+	// car 8 / devices: "car 8": devices: no certificate of the pool is free
+}
