@@ -112,7 +112,7 @@ func (c *Conn[M]) undecoded(err error, in []byte, start int, n *int, messages in
 	switch {
 	case c.datagrams:
 		return c.skipDatagram(err, in, start, n, messages)
-	case err == codec.ErrIncomplete:
+	case err == codec.ErrIncomplete: //nolint:errorlint // a decoder's, which is never wrapped
 		c.rest = int32(len(in) - *n) //nolint:gosec // servers bound what they hold far below
 		return false, nil
 	}
@@ -141,7 +141,7 @@ var ErrCutShort = errors.New("protocol: the datagram ends inside a message")
 // datagram, and the decoder for the next one is a new one.
 func (c *Conn[M]) skipDatagram(err error, in []byte, start int, n *int, messages int) (more bool, cause error) {
 	var fatal *codec.FatalError
-	incomplete := err == codec.ErrIncomplete
+	incomplete := err == codec.ErrIncomplete //nolint:errorlint // a decoder's, which is never wrapped
 	if !incomplete && !errors.As(err, &fatal) {
 		cause = c.transport.Fault(err, in[start:*n])
 		return cause == nil, cause

@@ -173,3 +173,37 @@ func TestUDPDrain(t *testing.T) {
 		t.Errorf("stats: %+v", s)
 	}
 }
+
+// What the kernel drops while a loop is busy is counted, too.
+func TestUDPCountsWhatTheKernelDrops(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells")
+	}
+	busy, release := make(chan struct{}), make(chan struct{})
+	b := serveUDP(t, unlimited(), func(l *server.Listener) {
+		l.UDP.Sockets, l.UDP.ReadBuffer = 1, 4096
+		chat := l.Open
+		first := true // of the loop
+		l.Open = func(tr protocol.Transport, h *protocol.Host) protocol.Handler {
+			if first {
+				first = false
+				close(busy)
+				<-release
+			}
+			return chat(tr, h)
+		}
+	})
+	m := b.mote(t)
+	m.send("ECHO first\n")
+	<-busy
+	for range 100 {
+		m.send("ECHO %s\n", strings.Repeat("x", 500))
+	}
+	dropped := b.stats().Dropped["receive buffer"]
+	close(release)
+	if dropped == 0 || dropped > 100 {
+		t.Errorf("%d dropped, want most of 100", dropped)
+	}
+	until(t, "the others were handled", func() bool { return b.stats().Messages == 101-dropped })
+}

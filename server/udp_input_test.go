@@ -126,6 +126,26 @@ func TestHeldDatagramsAreBounded(t *testing.T) {
 	}
 }
 
+// What the kernel will not take gets lost, and nobody notices but the counter.
+func TestPeerOutOfReach(t *testing.T) {
+	t.Parallel()
+	p := lonely(&eater{}, Limits{MaxOutbound: 1})
+	p.home.listener.UDP.MaxDatagram = 10 // the socket is closed
+	for _, local := range [][16]byte{{}, mapped([4]byte{127, 0, 0, 1})} {
+		p.local = local
+		if err := p.conn.Write([]byte("hello")); err != nil {
+			t.Errorf("Write: %v", err)
+		}
+	}
+	if err := p.conn.Write(make([]byte, 11)); !errors.Is(err, protocol.ErrTooLong) {
+		t.Errorf("Write of too much: %v", err)
+	}
+	n := &p.conn.loop.counters[0]
+	if got := n.dropped[dropUnreachable].Load(); got != 2 || n.dropped[dropOversize].Load() != 1 || n.writes.Load() != 0 {
+		t.Errorf("%d dropped, %d writes", got, n.writes.Load())
+	}
+}
+
 func TestAddressesOfPeers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -362,6 +362,13 @@ func TestUDPConfigIsChecked(t *testing.T) {
 			t.Errorf("New: %v does not name %s", err, want)
 		}
 	}
+	l.UDP, l.TLS, l.Proxy = server.DefaultUDPConfig(), &server.TLS{}, server.ProxyConfig{Mode: server.ProxyRequired}
+	_, err = server.New(server.DefaultConfig(), []server.Listener{l})
+	for _, want := range []string{"tls is for TCP", "PROXY protocol are for TCP"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New: %v does not say that %s", err, want)
+		}
+	}
 	l.Network = "sctp"
 	if _, err := server.New(server.DefaultConfig(), []server.Listener{l}); err == nil || !strings.Contains(err.Error(), "sctp") {
 		t.Errorf("New: %v", err)
