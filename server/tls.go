@@ -22,7 +22,7 @@ import (
 type TLSConfig struct {
 	keystore.Source
 
-	Certificates []keystore.Source `conf:"certificates" doc:"further certificates with the same keys; a device gets the one whose name it asks for (SNI), and the first one of all when there is none"`
+	Certificates []keystore.Source `conf:"certificates" doc:"further certificates, each given like the first; a device gets the one whose name it asks for (SNI), and the first when there is none"`
 	ClientAuth   string            `conf:"clientAuth" doc:"none: devices are not asked for certificates; optional: a certificate that a device shows has to be valid; required: every device has to show one"`
 	ClientCA     []string          `conf:"clientCA" doc:"PEM files of the authorities that sign devices' certificates"`
 	Identity     string            `conf:"identity" doc:"where a device's certificate has the identity that the device has to log in with: cn, dns, uri or email; empty: the identity is not compared; needs clientAuth required"`

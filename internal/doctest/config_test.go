@@ -39,6 +39,12 @@ upstream.aliyun {
 }`,
 }
 
+// certificates are the files that configurations with TLS name.
+var certificates = map[string]string{
+	"server.pem": "ec.pem", "server.key": "ec.key", "server.p12": "keytool.p12", "server.jks": "keytool.jks", "two.jks": "two.jks",
+	"other.pem": "rsa.pem", "other.key": "rsa.key", "devices-ca.pem": "root.pem",
+}
+
 const base = `productKey = gateway, deviceName = bridge, deviceSecret = s
 upstream.aliyun.endpoint = "tcp://127.0.0.1:1883"
 `
@@ -67,6 +73,9 @@ func TestConfigurationsPassTheCheck(t *testing.T) { //nolint:paralleltest // set
 			for _, m := range variable.FindAllStringSubmatch(b.text, -1) {
 				if strings.Contains(m[1], "SECRET") || strings.Contains(m[1], "KEY") {
 					t.Setenv(m[1], "0123456789abcdef0123456789abcdef")
+				}
+				if strings.Contains(m[1], "PASSWORD") {
+					t.Setenv(m[1], "changeit") // of the key stores below
 				}
 			}
 			where := fmt.Sprintf("%s:%d", p.name, b.line)
@@ -170,6 +179,11 @@ func check(t *testing.T, application, devices string) string {
 		"devices.csv": "identity,productKey,deviceName\n", "pool.csv": "productKey,deviceName\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, made := range certificates {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(read(t, "server/keystore/testdata/"+made)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
