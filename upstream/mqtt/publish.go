@@ -1,0 +1,195 @@
+package mqtt
+
+import "github.com/linkspan/linkspan/upstream"
+
+// submit takes a message that a login has published.
+func (ln *lane) submit(h *handle, m *outgoing) {
+	ln.mu.Lock()
+	err := h.err
+	switch {
+	case err != nil:
+	case m.err != nil:
+		err = m.err
+		ln.count.invalid.Add(1)
+	case ln.closing:
+		err = upstream.ErrClosed
+	case m.qos == 0 && ln.link == nil:
+		err = upstream.ErrNotConnected
+	case ln.pending >= ln.cfg.Queue, ln.pending > 0 && ln.bytes+int64(len(m.payload)) > ln.cfg.QueueBytes:
+		err = upstream.ErrOverloaded
+		ln.count.overloaded.Add(1)
+	}
+	if err != nil {
+		ln.reject(h.dev, m, err)
+		return
+	}
+	ln.count.published.Add(1)
+	ln.count.bytes.Add(uint64(len(m.payload)))
+	ln.enqueue(m)
+	ln.unlock()
+}
+
+// enqueue puts a message into the list. mu is held.
+func (ln *lane) enqueue(m *outgoing) {
+	m.err = nil
+	m.born = ln.c.now.Load()
+	ln.pending++
+	ln.bytes += int64(len(m.payload))
+	m.dev.push(m)
+	ln.list.push(m)
+}
+
+// unlock lets go of mu, and wakes the link's writer when it sleeps over
+// something that it could send.
+func (ln *lane) unlock() {
+	wake := ln.link
+	if wake == nil || !ln.idle || !ln.sendable() {
+		wake = nil
+	} else {
+		ln.idle = false
+	}
+	ln.mu.Unlock()
+	if wake != nil {
+		wake.Wake()
+	}
+}
+
+// sendable says whether the writer has something that it may send. mu is held.
+func (ln *lane) sendable() bool {
+	if len(ln.controls) > 0 && len(ln.asked) < maxAsked {
+		return true
+	}
+	m := ln.list.unsent
+	return m != nil && (m.qos == 0 || ln.inFlight < ln.cfg.InFlight)
+}
+
+// reject ends a message that was not taken, in its turn. mu is held, and
+// released.
+func (ln *lane) reject(d *device, m *outgoing, err error) {
+	ln.count.failed.Add(1)
+	if d.head == nil && !d.delivering || ln.rejected >= ln.cfg.Queue {
+		ln.mu.Unlock()
+		done := m.done
+		m.free()
+		done(err)
+		return
+	}
+	ln.rejected++
+	m.finished, m.err, m.rejected = true, err, true
+	d.push(m)
+	ln.mu.Unlock()
+}
+
+// finish ends a message with err: done is called by the next settle. mu is held.
+func (ln *lane) finish(m *outgoing, err error) {
+	if m.finished {
+		return
+	}
+	if m.packet != 0 {
+		if m.taken {
+			ln.inFlight--
+			ln.packets[m.packet] = nil // the identifier is not free before its PUBACK
+			ln.leaked++
+		} else {
+			delete(ln.packets, m.packet)
+		}
+		m.packet = 0
+	}
+	ln.list.remove(m)
+	m.finished, m.err = true, err
+	ln.pending--
+	ln.bytes -= int64(len(m.payload))
+	if d := m.dev; d.notice == m {
+		d.notice = nil
+	}
+	switch {
+	case m.presence:
+	case err == nil:
+		ln.count.acknowledged.Add(1)
+	default:
+		ln.count.failed.Add(1)
+	}
+	if d := m.dev; d.head == m && !d.delivering {
+		d.delivering = true
+		ln.ready = append(ln.ready, d)
+	}
+}
+
+// acknowledged ends the message of a PUBACK. mu is held.
+func (ln *lane) acknowledged(id uint16) {
+	m, known := ln.packets[id]
+	switch {
+	case !known: // the broker's mistake
+		return
+	case m == nil: // it was given up
+		delete(ln.packets, id)
+		ln.leaked--
+		return
+	case !m.taken: // of the connection before: it is sent again in any case
+		return
+	}
+	delete(ln.packets, id)
+	ln.inFlight--
+	m.packet = 0
+	ln.finish(m, nil)
+}
+
+// settle calls done of what is finished, in order for each device. mu is held,
+// and released. Several goroutines may be in it, each with devices of its own.
+func (ln *lane) settle() {
+	ln.checkDrained()
+	for len(ln.ready) > 0 {
+		d := ln.ready[len(ln.ready)-1]
+		ln.ready = ln.ready[:len(ln.ready)-1]
+		for d.head != nil && d.head.finished {
+			var first, last *outgoing // chained by next, as they were
+			for d.head != nil && d.head.finished {
+				if d.head.rejected {
+					ln.rejected--
+				}
+				if last = d.head; first == nil {
+					first = last
+				}
+				d.head = last.next
+			}
+			last.next = nil
+			if d.head == nil {
+				d.tail = nil
+			}
+			ln.unlock()
+			call(first)
+			ln.mu.Lock()
+		}
+		d.delivering = false
+		ln.forget(d)
+	}
+	ln.unlock()
+}
+
+// call calls done of messages. Those that nobody else can hold any more are
+// reused.
+func call(m *outgoing) {
+	for m != nil {
+		next, done, err := m.next, m.done, m.err
+		if err == nil || m.rejected {
+			m.free()
+		}
+		m = next
+		done(err)
+	}
+}
+
+// fail ends all messages of a device. mu is held.
+func (ln *lane) fail(d *device, err error) {
+	for m := d.head; m != nil; m = m.next {
+		switch {
+		case m.finished:
+		case m.presence:
+			ln.finish(m, nil)
+		case m.sent:
+			ln.finish(m, upstream.ErrTimeout)
+		default:
+			ln.finish(m, err)
+		}
+	}
+}
