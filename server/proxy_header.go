@@ -32,6 +32,9 @@ const (
 	proxyCRC = 0x03 // PP2_TYPE_CRC32C
 )
 
+// proxyLengths is how long the addresses of each family are in version 2.
+var proxyLengths = [...]int{proxyInet: 12, proxyInet6: 36, proxyUnix: 216}
+
 var (
 	// errProxyShort says that the header goes on.
 	errProxyShort = errors.New("the PROXY header is incomplete")
@@ -156,7 +159,7 @@ func proxyV2Address(header []byte, family, transport byte) (source netip.AddrPor
 		return source, 0, nil
 	}
 	body := header[proxyV2Fixed:]
-	length := map[byte]int{proxyInet: 12, proxyInet6: 36, proxyUnix: 216}[family]
+	length := proxyLengths[family]
 	if len(body) < length {
 		return source, 0, malformed("%d bytes of addresses, want %d", len(body), length)
 	}

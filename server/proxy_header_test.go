@@ -185,3 +185,17 @@ func FuzzProxy(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkParseProxy(b *testing.B) {
+	for _, name := range []string{"v1, the longest TCP6", "v2, TCP over IPv4", "v2, a checksum"} {
+		header := []byte(headers[name].header)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := parseProxy(header, 4096); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
