@@ -33,8 +33,8 @@ func TestConfigHocon(t *testing.T) { //nolint:paralleltest // sets a variable
 		{"without the environment", []string{"a.conf", "--env=false"}, `{"a":[1],"deep":{"x":null},"b":[1,2],"z":1e5,"deviceSecret":"geheim","n":7}`, false},
 		{"properties", []string{"p.properties"}, `{"b":{"c":"1"},"a":"é"}`, false},
 		{"a key twice in JSON", []string{"j.json"}, "j.json:1:10: the key a stands here and at line 1", true},
-		{"no value", []string{"wrong.conf"}, "wrong.conf:2:7: ${c} has no value", true},
-		{"not closed", []string{"broken.conf"}, "broken.conf:1:7: the array", true},
+		{"no value", []string{"wrong.conf"}, "wrong.conf:2:7: b: ${c} has no value", true},
+		{"not closed", []string{"broken.conf"}, "broken.conf:1:7: a: the array", true},
 		{"a list", []string{"list.conf"}, "list.conf:1:1: the file begins with an array", true},
 		{"no file", []string{"nothing.conf"}, "no such file", true},
 	} {

@@ -349,7 +349,7 @@ func TestLoadReportsEachFile(t *testing.T) {
 	if !errors.As(err, &errs) || len(errs) != 4 || !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("error %v, want 4 mistakes, one of them fs.ErrNotExist", err)
 	}
-	for i, want := range []string{"a.conf:1:7: the array", "missing.conf: cannot open", "x.yaml: the format is not known", "b.json:1:7: expected a value"} {
+	for i, want := range []string{"a.conf:1:7: a: the array", "missing.conf: cannot open", "x.yaml: the format is not known", "b.json:1:7: a: expected a value"} {
 		if !strings.Contains(errs[i].Error(), want) {
 			t.Errorf("mistake %d is %v, want ...%s...", i, errs[i], want)
 		}

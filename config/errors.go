@@ -83,6 +83,9 @@ func (e Errors) sorted() Errors {
 func asError(err error, key string) *Error {
 	var h *hocon.Error
 	if errors.As(err, &h) {
+		if key == "" {
+			key = h.Key
+		}
 		return &Error{File: h.Pos.File, Line: h.Pos.Line, Column: h.Pos.Column, Key: key, Problem: h.Problem, Hint: h.Hint, Err: err}
 	}
 	return &Error{Key: key, Problem: err.Error(), Err: err}

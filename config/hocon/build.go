@@ -30,9 +30,9 @@ func (r *resolver) build(n *node, depth int) (*Value, error) {
 	case s.build && n.kind == nodeSubst && n.optional:
 		return nil, nil
 	case s.build:
-		return nil, n.at.errorf("break the circle", "%s contains itself", describe(target))
+		return nil, n.errorf("break the circle", "%s contains itself", describe(target))
 	case depth >= r.limits.Depth:
-		return nil, n.at.errorf("", "the resolved configuration nests deeper than %d", r.limits.Depth)
+		return nil, n.errorf("", "the resolved configuration nests deeper than %d", r.limits.Depth)
 	}
 	s.build = true
 	v := &Value{kind: Array, at: target.at, size: 1}
@@ -54,7 +54,7 @@ func (r *resolver) build(n *node, depth int) (*Value, error) {
 // counts twice.
 func (r *resolver) count(n *node, size int) error {
 	if r.values += size; r.values > r.limits.Values {
-		return n.at.errorf("look for substitutions that multiply", "the resolved configuration has more than %d values", r.limits.Values)
+		return n.errorf("look for substitutions that multiply", "the resolved configuration has more than %d values", r.limits.Values)
 	}
 	return nil
 }

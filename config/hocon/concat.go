@@ -52,7 +52,7 @@ func (r *resolver) text(n *node, parts []*node) (*node, error) {
 		size += len(p.text)
 	}
 	if size > r.limits.Text {
-		return nil, n.at.errorf("look for substitutions that multiply", "the text is longer than %d bytes", r.limits.Text)
+		return nil, n.errorf("look for substitutions that multiply", "the text is longer than %d bytes", r.limits.Text)
 	}
 	if err := r.step(n, len(parts)+size/64); err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func mixed(n *node, parts []*node) *Error {
 			kinds = append(kinds, d)
 		}
 	}
-	return n.at.errorf("join only texts with texts, arrays with arrays, objects with objects",
+	return n.errorf("join only texts with texts, arrays with arrays, objects with objects",
 		"%s cannot be joined on one line", strings.Join(kinds, " and "))
 }
 

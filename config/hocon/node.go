@@ -25,7 +25,7 @@ type node struct {
 	open     bool // it holds, at some depth, something that must be resolved
 	patch    bool // of nodeObject: over an array, numeric keys mean its elements
 	at       place
-	text     string   // of scalars
+	text     string   // of scalars; the key of nodeSubst, nodeConcat and nodeAppend
 	path     []string // of nodeSubst: from the root of all
 	written  int      // of nodeSubst: path[written:] is what the file says
 	elems    []*node  // of nodeArray, nodeConcat, nodeMerge (lowest first), nodeAppend (one)
@@ -33,6 +33,15 @@ type node struct {
 }
 
 func (n *node) scalar() bool { return n.kind <= nodeString }
+
+// errorf is a mistake at n.
+func (n *node) errorf(hint, format string, args ...any) *Error {
+	e := n.at.errorf(hint, format, args...)
+	if n.kind == nodeSubst || n.kind == nodeConcat || n.kind == nodeAppend {
+		e.Key = n.text
+	}
+	return e
+}
 
 // field is a key with its value.
 type field struct {

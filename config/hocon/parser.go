@@ -2,6 +2,7 @@ package hocon
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -200,11 +201,11 @@ func (p *parser) field(o *node) error {
 	sep := p.tok
 	switch sep.kind {
 	case tokColon, tokEquals, tokPlusEquals:
-		if err := p.advance(); err != nil {
-			return err
+		if err = p.advance(); err == nil {
+			err = p.skipLines()
 		}
-		if err := p.skipLines(); err != nil {
-			return err
+		if err != nil {
+			return p.withKey(err, slices.Concat(p.path, path))
 		}
 	case tokOpenBrace:
 		if p.scan != nil && !p.atRoot() && p.scan.flat {
@@ -226,20 +227,30 @@ func (p *parser) assign(o *node, path []string, at place, sep tokenKind) error {
 		return err
 	}
 	p.path = append(p.path, path...)
+	here := len(p.path)
 	val, err := p.value(path)
 	if err != nil {
-		return err
+		return p.withKey(err, p.path[:here])
+	}
+	if sep == tokPlusEquals {
+		val = &node{kind: nodeAppend, at: val.at, open: true, text: FormatPath(p.path), elems: []*node{val}}
 	}
 	p.path = p.path[:len(p.path)-len(path)]
 	p.depth -= len(path) - 1
-	if sep == tokPlusEquals {
-		val = &node{kind: nodeAppend, at: val.at, open: true, elems: []*node{val}}
-	}
 	if p.scan != nil && p.atRoot() {
 		return p.scan.take(path, at, val)
 	}
 	o.setPath(path, at, val)
 	return nil
+}
+
+// withKey adds the key to a mistake in this file that has none.
+func (p *parser) withKey(err error, path []string) error {
+	var e *Error
+	if errors.As(err, &e) && e.Key == "" && e.Pos.File == *p.lex.file {
+		e.Key = FormatPath(path)
+	}
+	return err
 }
 
 // key parses a path up to its separator.

@@ -23,15 +23,19 @@ func (p *parser) value(path []string) (*node, error) {
 			}
 			continue
 		case tokColon, tokEquals, tokPlusEquals:
-			return nil, p.unexpected("the value of " + valueName(path))
+			return nil, p.unexpected("a value")
 		case tokComma, tokNewline, tokEOF, tokCloseBrace, tokCloseBracket:
 			switch {
 			case first == nil:
-				return nil, p.tok.at.errorf(`write "" for an empty text, or null`, "%s has no value", valueName(path))
+				what := "there is no value"
+				if path == nil {
+					what = "there is no element"
+				}
+				return nil, p.tok.at.errorf(`write "" for an empty text, or null`, "%s before %s", what, p.tok)
 			case pieces == nil:
 				return first, nil
 			}
-			return concatOf(pieces), nil
+			return concatOf(pieces, p.path), nil
 		default:
 		}
 		if first != nil && pieces == nil {
@@ -53,14 +57,6 @@ func (p *parser) value(path []string) (*node, error) {
 	}
 }
 
-// valueName names the value at path for an error message.
-func valueName(path []string) string {
-	if path == nil {
-		return "the array's element"
-	}
-	return FormatPath(path)
-}
-
 // piece parses one piece of a value, which begins at the present token.
 func (p *parser) piece() (*node, error) {
 	t := p.tok
@@ -75,7 +71,7 @@ func (p *parser) piece() (*node, error) {
 		if len(t.path)+p.base > p.limits.Depth {
 			return nil, t.at.errorf("", "the path of the substitution has more than %d parts", p.limits.Depth)
 		}
-		n.kind, n.open, n.optional = nodeSubst, true, t.optional
+		n.kind, n.open, n.optional, n.text = nodeSubst, true, t.optional, FormatPath(p.path)
 		n.path, n.written = t.path, p.base
 		if p.base > 0 {
 			n.path = append(append(make([]string, 0, p.base+len(t.path)), p.path[:p.base]...), t.path...)
@@ -137,11 +133,11 @@ func (p *parser) array() (*node, error) {
 }
 
 // concatOf makes one value of the pieces of a line, two or more. Scalars join right away.
-func concatOf(pieces []*node) *node {
+func concatOf(pieces []*node, path []string) *node {
 	size := 0
 	for _, n := range pieces {
 		if !n.scalar() {
-			return &node{kind: nodeConcat, open: true, at: pieces[0].at, elems: pieces}
+			return &node{kind: nodeConcat, open: true, at: pieces[0].at, text: FormatPath(path), elems: pieces}
 		}
 		size += len(n.text)
 	}

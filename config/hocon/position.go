@@ -24,17 +24,22 @@ func (p Position) String() string {
 // Error is a mistake in a text. Correct the text and load it again.
 type Error struct {
 	Pos     Position
+	Key     string // path of the key whose value is wrong; empty where it is not known
 	Problem string // what is wrong
 	Hint    string // how to mend it; may be empty
 	Err     error  // the cause, such as a file that cannot be read; may be nil
 }
 
-// Error gives the position, the problem and the hint in one line.
+// Error gives the position, the key, the problem and the hint in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("hocon: ")
 	if pos := e.Pos.String(); pos != "" {
 		b.WriteString(pos)
+		b.WriteString(": ")
+	}
+	if e.Key != "" {
+		b.WriteString(e.Key)
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Problem)

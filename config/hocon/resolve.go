@@ -53,7 +53,7 @@ func (r *resolver) state(n *node) *state {
 
 func (r *resolver) step(n *node, cost int) error {
 	if r.steps += cost; r.steps > r.limits.Steps {
-		return n.at.errorf("look for substitutions that multiply", "resolving takes more than %d steps", r.limits.Steps)
+		return n.errorf("look for substitutions that multiply", "resolving takes more than %d steps", r.limits.Steps)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (r *resolver) eval(n *node) (*node, error) {
 	case s.busy:
 		return r.lookBack(n, s)
 	case r.depth >= r.limits.Depth:
-		return nil, n.at.errorf("look for a circle", "substitutions lead to each other more than %d times", r.limits.Depth)
+		return nil, n.errorf("look for a circle", "substitutions lead to each other more than %d times", r.limits.Depth)
 	}
 	s.busy, s.depth = true, r.depth
 	r.depth++
@@ -126,7 +126,7 @@ func (r *resolver) lookBack(n *node, s *state) (*node, error) {
 		return nil, nil
 	}
 	if r.depth >= r.limits.Depth {
-		return nil, n.at.errorf("look for a circle", "substitutions lead to each other more than %d times", r.limits.Depth)
+		return nil, n.errorf("look for a circle", "substitutions lead to each other more than %d times", r.limits.Depth)
 	}
 	r.depth++
 	defer func() { r.depth-- }()
@@ -232,7 +232,7 @@ func (r *resolver) extend(n, before *node) (*node, error) {
 	if before != nil {
 		old := asArray(before)
 		if old == nil {
-			return nil, n.at.errorf("use = to replace it, or make it an array", "+= adds to an array, but the field holds %s", describe(before))
+			return nil, n.errorf("use = to replace it, or make it an array", "+= adds to an array, but the field holds %s", describe(before))
 		}
 		if err := r.step(n, len(old.elems)); err != nil {
 			return nil, err
@@ -315,11 +315,11 @@ var errCircle = errors.New("hocon: a circle of substitutions")
 func (r *resolver) unresolved(n *node) *Error {
 	path := FormatPath(n.path[n.written:])
 	if r.low < math.MaxInt {
-		e := n.at.errorf("break the circle, or write ${?"+path+"} if it may be missing", "${%s} leads back to itself", path)
+		e := n.errorf("break the circle, or write ${?"+path+"} if it may be missing", "${%s} leads back to itself", path)
 		e.Err = errCircle
 		return e
 	}
-	return n.at.errorf("define it, or write ${?"+path+"} if it may be missing",
+	return n.errorf("define it, or write ${?"+path+"} if it may be missing",
 		"${%s} has no value: there is no such key and no such environment variable", path)
 }
 
