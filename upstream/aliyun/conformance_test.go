@@ -2,19 +2,15 @@ package aliyun_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/internal/platformtest"
 	"github.com/linkspan/linkspan/platform"
-	"github.com/linkspan/linkspan/platform/api"
-	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
@@ -103,128 +99,14 @@ func TestConformance(t *testing.T) {
 func describe(tb testing.TB, change func(*aliyun.Config)) *upstreamtest.Platform {
 	tb.Helper()
 	p := startPlatform(tb, func(c *platform.Config) { c.LoginsPerMinute = 0 })
-	watch, err := p.Subscribe(platform.Filter{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(watch.Close)
-	refuse := func(count int) {
-		if err := p.SetFaults(api.Faults{RefuseConnects: &api.Refusal{Count: count, Code: 3}}); err != nil {
-			tb.Error(err)
+	return platformtest.Describe(tb, p, func(tb testing.TB) upstream.Connector {
+		tb.Helper()
+		cfg := config(p)
+		change(&cfg)
+		c, err := aliyun.New(cfg)
+		if err != nil {
+			tb.Fatal(err)
 		}
-	}
-	return &upstreamtest.Platform{
-		Devices: []auth.Identity{truck(0), truck(1), truck(2)},
-		Unknown: auth.Identity{ProductKey: product, DeviceName: "nobody", DeviceSecret: secret},
-		Connector: func(tb testing.TB) upstream.Connector {
-			tb.Helper()
-			cfg := config(p)
-			change(&cfg)
-			c, err := aliyun.New(cfg)
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return c
-		},
-		Next: func(ctx context.Context) (upstreamtest.Event, error) {
-			for {
-				m, err := watch.Next(ctx)
-				if err != nil {
-					return upstreamtest.Event{}, err
-				}
-				if e, tells := event(tb, &m); tells {
-					return e, nil
-				}
-			}
-		},
-		Command: func(ctx context.Context, id auth.Identity, c *thing.Command) (thing.Message, error) {
-			return tell(ctx, p, id, c)
-		},
-		Topic: func(id auth.Identity) string { return "/" + id.ProductKey + "/" + id.DeviceName + "/user/update" },
-		Kick:  func(id auth.Identity) error { return p.Kick(id.ProductKey, id.DeviceName) },
-		Cut: func() {
-			refuse(-1)
-			if err := p.Disconnect("all"); err != nil {
-				tb.Error(err)
-			}
-		},
-		Restore: func() { refuse(0) },
-		Kinds:   []thing.Kind{thing.Property, thing.Event, thing.Raw, thing.Publication},
-	}
-}
-
-// event translates what happened at the platform.
-func event(tb testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
-	tb.Helper()
-	e.Device = auth.Identity{ProductKey: m.ProductKey, DeviceName: m.DeviceName}
-	said := func(kind thing.Kind) (upstreamtest.Event, bool) {
-		e.Kind = upstreamtest.Said
-		e.Message = thing.Message{Kind: kind, Name: m.Name, Raw: m.Raw, Topic: m.Topic}
-		if len(m.Data) > 0 {
-			fields, err := thing.ParseFields(m.Data)
-			if err != nil {
-				tb.Errorf("%s: %v", m.Data, err)
-			}
-			e.Message.Fields = fields
-		}
-		return e, true
-	}
-	switch m.Kind {
-	case api.KindOnline:
-		e.Kind = upstreamtest.Online
-	case api.KindOffline:
-		e.Kind = upstreamtest.Offline
-	case api.KindProperty:
-		return said(thing.Property)
-	case api.KindEvent:
-		return said(thing.Event)
-	case api.KindRaw:
-		return said(thing.Raw)
-	case api.KindCustom:
-		return said(thing.Publication)
-	case api.KindLagged:
-		tb.Error("the watch of the platform is too slow")
-		return e, false
-	default:
-		return e, false
-	}
-	return e, true
-}
-
-// tell gives a command and translates the reply.
-func tell(ctx context.Context, p *platform.Platform, id auth.Identity, c *thing.Command) (m thing.Message, err error) {
-	params := json.RawMessage(thing.AppendFields(nil, c.Fields))
-	var r api.Result
-	switch c.Kind {
-	case thing.SetProperties:
-		r, err = p.Set(ctx, id.ProductKey, id.DeviceName, params)
-	case thing.GetProperties:
-		names := make([]string, 0, len(c.Fields))
-		for _, f := range c.Fields {
-			names = append(names, f.Name)
-		}
-		r, err = p.Get(ctx, id.ProductKey, id.DeviceName, names...)
-	case thing.Service:
-		r, err = p.Invoke(ctx, id.ProductKey, id.DeviceName, c.Name, params)
-	case thing.RawDown:
-		r, err = p.SendRaw(ctx, id.ProductKey, id.DeviceName, c.Raw)
-	default:
-		return m, fmt.Errorf("no such command: %v", c.Kind)
-	}
-	if err != nil {
-		return m, err
-	}
-	m = thing.Message{Kind: thing.Reply, Code: r.Code, Text: r.Message, Raw: r.Raw}
-	switch r.State {
-	case "done":
-		m.State = thing.Done
-	case "refused":
-		m.State = thing.Refused
-	default:
-		return m, errors.New(strings.TrimSpace(r.State + " " + r.Message))
-	}
-	if len(r.Data) > 0 {
-		m.Fields, err = thing.ParseFields(r.Data)
-	}
-	return m, err
+		return c
+	})
 }

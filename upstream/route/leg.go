@@ -1,0 +1,194 @@
+package route
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/upstream"
+)
+
+// leg is a device's login at one copy. All but the first fields are the
+// mirror's goroutine's.
+type leg struct {
+	h      *handle
+	mirror *mirror
+	index  int         // among the handle's
+	taken  bool        // its login was queued; guarded by the mirror's mu
+	closed atomic.Bool // it is not to be logged in any more
+
+	state    legState
+	device   upstream.Device
+	waiting  []parcel // for the login
+	attempts int      // refused logins in a row
+	at       time.Time
+	heap     int // place in the mirror's heap of those who wait
+}
+
+type legState uint8
+
+const (
+	idle    legState = iota // was never logged in
+	joining                 // a login is under way
+	pausing                 // waits for at, to try again
+	online
+	over // nothing goes there any more
+)
+
+// parcel is a message for a copy.
+type parcel struct {
+	msg  *thing.Message
+	size int64
+}
+
+// enter begins a login. On the mirror's goroutine, as all that follows.
+func (g *leg) enter() {
+	m := g.mirror
+	newest := m.current[g.h.key]
+	if g.closed.Load() || newest != nil && newest.h.seq > g.h.seq {
+		g.leave("offline")
+		return
+	}
+	m.current[g.h.key] = g
+	g.state = joining
+	m.counts.logins.Add(1)
+	l := g.h.login
+	l.Command = g.command
+	l.Lost = func(cause error) { m.control(op{kind: lostOp, leg: g, err: cause}) }
+	m.node.up.Login(l, func(d upstream.Device, err error) {
+		m.control(op{kind: loggedInOp, leg: g, device: d, err: err})
+	})
+}
+
+// loggedIn goes on when the copy has decided.
+func (g *leg) loggedIn(d upstream.Device, err error) {
+	m := g.mirror
+	switch {
+	case g.state != joining:
+		if d != nil { // it has gone meanwhile
+			d.Logout(upstream.Ignore)
+		}
+	case err != nil:
+		m.counts.refusals.Add(1)
+		m.warn("copy: device not logged in", g.h.key, err)
+		if g.closed.Load() || !passes(err) {
+			g.leave("refused")
+			return
+		}
+		g.pause()
+	default:
+		g.attempts, g.state, g.device = 0, online, d
+		m.counts.online.Add(1)
+		waiting := g.waiting
+		g.waiting = nil
+		for _, p := range waiting {
+			g.say(p)
+		}
+	}
+}
+
+// passes says whether a login that was refused so may succeed later.
+func passes(err error) bool {
+	var refused *upstream.RefusedError
+	if errors.As(err, &refused) {
+		return refused.Temporary
+	}
+	return !errors.Is(err, upstream.ErrSuperseded) && !errors.Is(err, upstream.ErrClosed)
+}
+
+// pause tries again later.
+func (g *leg) pause() {
+	cfg := &g.mirror.cfg
+	d := min(cfg.RetryMin<<min(g.attempts, 20), cfg.RetryMax)
+	if d <= 0 {
+		d = cfg.RetryMax
+	}
+	g.attempts++
+	g.state = pausing
+	g.at = time.Now().Add(d/2 + rand.N(d/2+1)) //nolint:gosec // no secret
+	g.mirror.wait(g)
+}
+
+// send takes a message.
+func (g *leg) send(p parcel) {
+	switch g.state {
+	case online:
+		g.say(p)
+	case joining, pausing, idle:
+		g.waiting = append(g.waiting, p)
+	default:
+		g.mirror.drop(p, "offline")
+	}
+}
+
+func (g *leg) say(p parcel) {
+	m := g.mirror
+	g.device.Publish(p.msg, func(err error) {
+		m.finished(p)
+		if err != nil {
+			m.counts.failed.Add(1)
+			m.warn("copy: message not taken", g.h.key, err)
+			return
+		}
+		m.counts.delivered.Add(1)
+	})
+}
+
+// lost goes on when the copy has ended the login by itself.
+func (g *leg) lost(cause error) {
+	if g.state != online {
+		return
+	}
+	g.mirror.warn("copy: device lost", g.h.key, cause)
+	g.device = nil
+	g.mirror.counts.online.Add(-1)
+	g.leave("lost")
+}
+
+// leave ends the leg; what waits is dropped for that reason.
+func (g *leg) leave(cause string) {
+	m := g.mirror
+	if g.state == online {
+		g.device.Logout(upstream.Ignore)
+		m.counts.online.Add(-1)
+	}
+	if g.state == pausing {
+		m.unwait(g)
+	}
+	g.state, g.device = over, nil
+	if m.current[g.h.key] == g {
+		delete(m.current, g.h.key)
+	}
+	for _, p := range g.waiting {
+		m.drop(p, cause)
+	}
+	g.waiting = nil
+}
+
+// command is a command of the copy. From any goroutine.
+func (g *leg) command(c *thing.Command) {
+	m := g.mirror
+	if g.h.target.CopyCommands && g.h.login.Command != nil {
+		m.counts.commands.Add(1)
+		g.h.login.Command(marked(c, firstMark+rune(g.index)))
+		return
+	}
+	m.counts.refusedCommands.Add(1)
+	if c.Kind == thing.Notice {
+		return // nobody waits for an answer
+	}
+	reply := c.Reply(thing.Refused)
+	reply.Text = "this platform gets copies: commands come from the device's own (copyCommands in routes)"
+	m.publish(g, &reply)
+}
+
+// warn logs what went wrong at the copy, now and then.
+func (m *mirror) warn(line, device string, err error) {
+	if count, due := m.quiet.due(time.Now()); due {
+		m.log.Warn(line, zap.String("device", device), zap.NamedError("err", err), zap.Uint64("count", count))
+	}
+}
