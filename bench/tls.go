@@ -131,17 +131,17 @@ type shaken struct {
 
 func (f *fleet) shake(d *device) error {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+d.index/perAddress))}, Timeout: patience}
-	raw, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", f.addr.Port)) //nolint:noctx // it has a time-out
+	raw, err := dialer.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", f.addr.Port))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = raw.Close() }() // the device has a duplicate
-	if err := raw.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err = raw.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	s := &secured{Conn: raw}
 	s.tls = tls.Client(s, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}) //nolint:gosec // what is measured is the server
-	if err := s.tls.Handshake(); err != nil {
+	if err = s.tls.Handshake(); err != nil {
 		return err
 	}
 	s.Conn = nil

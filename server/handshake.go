@@ -134,7 +134,7 @@ func (h *handshake) fragment() {
 	each := (size + parts - 1) / parts
 	out := newBuffer(len(have) + (parts-1)*recordHeader)
 	for part := range slices.Chunk(have[recordHeader:recordHeader+size], each) {
-		*out = append(*out, have[0], have[1], have[2], byte(len(part)>>8), byte(len(part))) //nolint:gosec // that is how lengths are written
+		*out = append(*out, have[0], have[1], have[2], byte(len(part)>>8), byte(len(part)))
 		*out = append(*out, part...)
 	}
 	*out = append(*out, have[recordHeader+size:]...)
@@ -234,7 +234,7 @@ func (h *handshake) shake() (err error) {
 			err = because(CausePanic, &protocol.PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
-	if err := h.stage.tls.Handshake(); err != nil {
+	if err := h.stage.tls.Handshake(); err != nil { //nolint:noctx // the loop ends it, by close
 		return because(CauseTLS, err)
 	}
 	return nil

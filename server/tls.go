@@ -24,7 +24,7 @@ type TLSConfig struct {
 
 	Certificates []keystore.Source `conf:"certificates" doc:"further certificates, each given like the first; a device gets the one whose name it asks for (SNI), and the first when there is none"`
 	ClientAuth   string            `conf:"clientAuth" doc:"none: devices are not asked for certificates; optional: a certificate that a device shows has to be valid; required: every device has to show one"`
-	ClientCA     []string          `conf:"clientCA" doc:"PEM files of the authorities that sign devices' certificates"`
+	ClientCA     []string          `conf:"clientCa" doc:"PEM files of the authorities that sign devices' certificates"`
 	Identity     string            `conf:"identity" doc:"where a device's certificate has the identity that the device has to log in with: cn, dns, uri or email; empty: the identity is not compared; needs clientAuth required"`
 	MinVersion   string            `conf:"minVersion" doc:"oldest version of TLS: 1.2 or 1.3"`
 	Tickets      bool              `conf:"sessionTickets" doc:"whether devices that come back may resume their session, which is cheaper"`
@@ -62,7 +62,7 @@ func (c *TLSConfig) validate() error {
 		errs = append(errs, fmt.Errorf("clientAuth is %q, want none, optional or required", c.ClientAuth))
 	}
 	if c.ClientAuth != ClientAuthNone && c.ClientAuth != "" && len(c.ClientCA) == 0 {
-		errs = append(errs, errors.New("clientCA is empty, want the PEM files of the authorities that sign devices' certificates"))
+		errs = append(errs, errors.New("clientCa is empty, want the PEM files of the authorities that sign devices' certificates"))
 	}
 	if _, ok := tlsVersions[c.MinVersion]; !ok {
 		errs = append(errs, fmt.Errorf("minVersion is %q, want 1.2 or 1.3", c.MinVersion))
@@ -145,7 +145,7 @@ func (t *TLS) use(config *tls.Config) {
 
 // load reads the files.
 func (c *TLSConfig) load() (*tls.Config, error) {
-	out := &tls.Config{
+	out := &tls.Config{ //nolint:gosec // 1.2 at least
 		MinVersion:             tlsVersions[c.MinVersion],
 		ClientAuth:             clientAuths[c.ClientAuth],
 		SessionTicketsDisabled: !c.Tickets,
@@ -166,14 +166,14 @@ func (c *TLSConfig) load() (*tls.Config, error) {
 		out.ClientCAs = x509.NewCertPool()
 	}
 	for _, name := range c.ClientCA {
-		data, err := os.ReadFile(name)
+		data, err := os.ReadFile(name) //nolint:gosec // whoever configures the server named it
 		if err != nil {
-			errs = append(errs, fmt.Errorf("clientCA: %w", err))
+			errs = append(errs, fmt.Errorf("clientCa: %w", err))
 			continue
 		}
 		authorities, err := keystore.Certificates(data)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("clientCA: %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("clientCa: %s: %w", name, err))
 		}
 		for _, a := range authorities {
 			out.ClientCAs.AddCert(a)

@@ -120,7 +120,8 @@ func TestTLSClientCertificates(t *testing.T) {
 			b := serveTLS(t, unlimited(), func(a *authority, c *server.TLSConfig) {
 				c.ClientAuth, c.ClientCA = mode, []string{a.file()}
 			})
-			for name, with := range map[string]*tls.Certificate{"none": nil, "good": new(b.issue("d1")), "foreign": new(foreign.issue("d1"))} {
+			good, forged := b.issue("d1"), foreign.issue("d1")
+			for name, with := range map[string]*tls.Certificate{"none": nil, "good": &good, "foreign": &forged} {
 				wanted := name == "good" || mode == server.ClientAuthNone || mode == server.ClientAuthOptional && name == "none"
 				for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 					config := b.clientWith(version, 0)

@@ -25,7 +25,7 @@ func (s Source) loadJKS(data []byte) (material, error) {
 		return material{}, fmt.Errorf("%s: keyPassword: %w", s.KeyStoreFile, err)
 	}
 	ks := java.New(java.WithOrderedAliases())
-	if err := ks.Load(bytes.NewReader(data), store); err != nil {
+	if err = ks.Load(bytes.NewReader(data), store); err != nil {
 		if isDigest(err) {
 			return material{}, fmt.Errorf("%s: %w, or the key store is damaged: check keyStorePassword, or keyPassword when that is not given", s.KeyStoreFile, ErrPassword)
 		}

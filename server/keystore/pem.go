@@ -87,10 +87,10 @@ func parseKey(der []byte) (crypto.PrivateKey, error) {
 	if err == nil {
 		return key, nil
 	}
-	if rsa, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+	if rsa, failed := x509.ParsePKCS1PrivateKey(der); failed == nil {
 		return rsa, nil
 	}
-	if ec, err := x509.ParseECPrivateKey(der); err == nil {
+	if ec, failed := x509.ParseECPrivateKey(der); failed == nil {
 		return ec, nil
 	}
 	return nil, err

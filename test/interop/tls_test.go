@@ -84,7 +84,7 @@ listeners = [
     tls { certificate = server.pem, key = server.key, reload = 1s
           certificates = [{ keyStoreFile = second.jks, keyStoreType = jks, keyStorePassword = storepass, keyPassword = keypass1, alias = second }] } }
   { name = mutual, protocol = jt808, address = %q
-    tls { certificate = server.pem, key = server.key, clientAuth = required, clientCA = root.pem, identity = cn } }
+    tls { certificate = server.pem, key = server.key, clientAuth = required, clientCa = root.pem, identity = cn } }
 ]
 `, gatewayProduct, gateway, gatewaySecret, c.mqttPort, n.admin, n.open, n.mutual),
 		n.file("devices.conf"): fmt.Sprintf(`"13800138001" { productKey = %s, deviceName = %s, deviceSecret = %q }`, truckProduct, truck, truckSecret),
