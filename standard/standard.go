@@ -8,4 +8,5 @@ import (
 	_ "github.com/linkspan/linkspan/auth/httpauth"   // credentials http
 	_ "github.com/linkspan/linkspan/auth/static"     // credentials static
 	_ "github.com/linkspan/linkspan/upstream/aliyun" // platform aliyun
+	_ "github.com/linkspan/linkspan/upstream/mqtt"   // platform mqtt
 )
