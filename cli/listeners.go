@@ -129,6 +129,16 @@ func (d *door) encrypt(tree *config.Tree, baseDir, key string) error {
 	return nil
 }
 
+// certificates are those of all doors that encrypt.
+func certificates(doors []door) (all []*server.TLS) {
+	for _, d := range doors {
+		if d.tls != nil {
+			all = append(all, d.tls)
+		}
+	}
+	return all
+}
+
 // beside makes relative paths start at baseDir.
 func beside(baseDir string, paths ...*string) {
 	for _, p := range paths {

@@ -70,7 +70,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
 	}
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
-	n.reload = &reloader{devices: known, bridge: b, auth: checker, log: log.Named("devices")}
+	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
 	for _, room := range []any{srv, b, b.Sessions(), connector, checker, known} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)

@@ -13,6 +13,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config/devices"
+	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
 )
 
@@ -22,6 +23,7 @@ type reloader struct {
 	devices *devices.Catalog
 	bridge  *bridge.Bridge
 	auth    auth.Provider // reloaded for each signal; it looks at its files itself otherwise
+	tls     []*server.TLS // likewise
 	log     *zap.Logger
 	signals <-chan os.Signal // set before start: each one means a reload at once; may be nil
 
@@ -44,9 +46,25 @@ func (r *reloader) start(ctx context.Context) {
 				c, err := r.devices.Reload()
 				r.apply(c, err, began)
 				reloadAuth(r.auth)
+				r.reloadTLS()
 			}
 		}
 	})
+}
+
+// reloadTLS reads the certificates of all listeners again.
+func (r *reloader) reloadTLS() {
+	read := 0
+	for _, t := range r.tls {
+		if err := t.Reload(); err != nil {
+			r.log.Error("certificates stay as they were", zap.NamedError("err", err))
+			continue
+		}
+		read++
+	}
+	if read > 0 {
+		r.log.Info("certificates were read again", zap.Int("count", read))
+	}
 }
 
 // stop ends what start has begun. It does nothing without start.
