@@ -29,6 +29,9 @@ func (c *conn) receive(in []byte) {
 		return
 	}
 	fresh, held := len(in), 0
+	if c.stage != nil { // which pays for the bytes as they were sent
+		fresh = 0
+	}
 	if c.pending != nil {
 		held = len(*c.pending)
 		c.pending = appendBuffer(c.pending, in)

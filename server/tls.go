@@ -136,8 +136,7 @@ func TLSWith(config *tls.Config) *TLS {
 
 func (t *TLS) use(config *tls.Config) {
 	t.current.Store(config)
-	t.first = &tls.Config{ //nolint:gosec // the version is that of the configuration it leads to
-		Certificates:           config.Certificates,
+	t.first = &tls.Config{ //nolint:gosec // versions and certificates are those of the configuration that it leads to
 		SessionTicketsDisabled: config.SessionTicketsDisabled,
 		GetConfigForClient:     func(*tls.ClientHelloInfo) (*tls.Config, error) { return t.current.Load(), nil },
 	}

@@ -79,6 +79,7 @@ func TestTLSHandshakeFlood(t *testing.T) {
 
 // When all places are taken by peers that stall, they give way.
 func TestTLSPlacesAreGivenUp(t *testing.T) {
+	t.Parallel()
 	const places = 8
 	limits := unlimited()
 	limits.Handshake = time.Hour
@@ -95,6 +96,7 @@ func TestTLSPlacesAreGivenUp(t *testing.T) {
 
 // A storm of devices all get in, though few handshakes are under way at once.
 func TestTLSStorm(t *testing.T) {
+	t.Parallel()
 	const devices = 100
 	b := serveTLSWith(t, server.Config{Loops: 2, MaxHandshakes: 4, HandshakeCPUs: 1}, unlimited(), nil)
 	var group sync.WaitGroup
@@ -162,6 +164,7 @@ func TestTLSHandshakeLimits(t *testing.T) {
 
 // A server that closes ends the handshakes that are under way.
 func TestTLSCloseWhileHandshaking(t *testing.T) {
+	t.Parallel()
 	limits := unlimited()
 	limits.Handshake = time.Hour
 	b := serveTLSWith(t, server.Config{Loops: 2, MaxHandshakes: 8}, limits, nil)

@@ -79,9 +79,10 @@ func (t *tlsStage) received(in []byte) {
 		if err := h.feed(in); err != nil {
 			t.conn.end(classify(err))
 		}
-		return
+	} else {
+		t.drain(in)
 	}
-	t.drain(in)
+	t.conn.limitRates(len(in), 0)
 }
 
 // drain decrypts in and gives it to the protocol, in as few pieces as may be: what

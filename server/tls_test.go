@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/protocol"
@@ -249,6 +250,24 @@ func TestTLSNotReading(t *testing.T) {
 		}
 	}
 	b.wantEnd(t, server.CauseNotReading)
+}
+
+// The rate of bytes is that of the bytes on the wire: small records do not get
+// around it.
+func TestTLSBytesRate(t *testing.T) {
+	t.Parallel()
+	limits := unlimited()
+	limits.BytesPerSecond, limits.Burst = 20_000, time.Second
+	b := serveTLS(t, limits, nil)
+	c := b.secure(t, b.client())
+	c.send("ECHO a\n")
+	c.want("a")
+	for range 2000 { // 1 byte in 23 each
+		if _, err := c.Write([]byte("x")); err != nil {
+			break
+		}
+	}
+	b.wantEnd(t, server.CauseBytesRate)
 }
 
 func TestTLSConfigMistakes(t *testing.T) {
