@@ -23,7 +23,8 @@
 //
 // A login that a copy refuses for now, or that finds it away, is tried again with
 // growing, jittered pauses; one that it refuses for good, or ends by itself, is
-// given up until the device logs in at its primary again.
+// given up until the device logs in at its primary again. What waits for a login
+// that is tried again is dropped when the device goes offline.
 //
 // Commands of copies are answered as refused, unless the rule has copyCommands.
 package route

@@ -109,8 +109,8 @@ func (h *handle) supersede() {
 	}
 }
 
-// end ends the login at the copies. It says whether it was the first to do so.
-func (h *handle) end() bool {
+// end ends the login at the copies.
+func (h *handle) end() {
 	h.r.forget(h)
 	h.mu.Lock()
 	first := !h.over
@@ -118,7 +118,7 @@ func (h *handle) end() bool {
 	online := h.device != nil
 	h.mu.Unlock()
 	if !first {
-		return false
+		return
 	}
 	if online {
 		h.target.to.devices.Add(-1)
@@ -126,7 +126,6 @@ func (h *handle) end() bool {
 	for i := range h.legs {
 		h.legs[i].mirror.logout(&h.legs[i])
 	}
-	return true
 }
 
 // lost is called when the platform ends the login.

@@ -3,7 +3,6 @@ package route
 import (
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,11 +16,13 @@ import (
 type leg struct {
 	h      *handle
 	mirror *mirror
-	index  int         // among the handle's
-	taken  bool        // its login was queued; guarded by the mirror's mu
-	closed atomic.Bool // it is not to be logged in any more
+	index  int  // among the handle's
+	taken  bool // its login was queued; guarded by the mirror's mu
+	closed bool // it is not to be logged in any more; guarded likewise
 
 	state    legState
+	cause    string // why it is over
+	leaving  bool   // joining: to be logged out once what waits was said
 	device   upstream.Device
 	waiting  []parcel // for the login
 	attempts int      // refused logins in a row
@@ -49,7 +50,7 @@ type parcel struct {
 func (g *leg) enter() {
 	m := g.mirror
 	newest := m.current[g.h.key]
-	if g.closed.Load() || newest != nil && newest.h.seq > g.h.seq {
+	if newest != nil && newest.h.seq > g.h.seq {
 		g.leave("offline")
 		return
 	}
@@ -75,7 +76,7 @@ func (g *leg) loggedIn(d upstream.Device, err error) {
 	case err != nil:
 		m.counts.refusals.Add(1)
 		m.warn("copy: device not logged in", g.h.key, err)
-		if g.closed.Load() || !passes(err) {
+		if g.leaving || !passes(err) {
 			g.leave("refused")
 			return
 		}
@@ -87,6 +88,9 @@ func (g *leg) loggedIn(d upstream.Device, err error) {
 		g.waiting = nil
 		for _, p := range waiting {
 			g.say(p)
+		}
+		if g.leaving {
+			g.leave("offline")
 		}
 	}
 }
@@ -121,7 +125,7 @@ func (g *leg) send(p parcel) {
 	case joining, pausing, idle:
 		g.waiting = append(g.waiting, p)
 	default:
-		g.mirror.drop(p, "offline")
+		g.mirror.drop(p, g.cause)
 	}
 }
 
@@ -144,9 +148,17 @@ func (g *leg) lost(cause error) {
 		return
 	}
 	g.mirror.warn("copy: device lost", g.h.key, cause)
-	g.device = nil
-	g.mirror.counts.online.Add(-1)
 	g.leave("lost")
+}
+
+// logout ends the leg at the device's wish: behind what waits for a login that is
+// under way.
+func (g *leg) logout() {
+	if g.state == joining {
+		g.leaving = true
+		return
+	}
+	g.leave("offline")
 }
 
 // leave ends the leg; what waits is dropped for that reason.
@@ -158,6 +170,9 @@ func (g *leg) leave(cause string) {
 	}
 	if g.state == pausing {
 		m.unwait(g)
+	}
+	if g.state != over {
+		g.cause = cause
 	}
 	g.state, g.device = over, nil
 	if m.current[g.h.key] == g {

@@ -86,7 +86,7 @@ func (m *mirror) startUp(ctx context.Context, host upstream.Host) {
 // login has a device logged in.
 func (m *mirror) login(g *leg) {
 	m.mu.Lock()
-	if g.closed.Load() { // meanwhile
+	if g.closed { // meanwhile
 		m.mu.Unlock()
 		return
 	}
@@ -102,8 +102,8 @@ func (m *mirror) login(g *leg) {
 
 // logout has a device logged out, if it was logged in.
 func (m *mirror) logout(g *leg) {
-	g.closed.Store(true)
 	m.mu.Lock()
+	g.closed = true
 	if !g.taken {
 		m.mu.Unlock()
 		return
@@ -210,7 +210,7 @@ func (m *mirror) do(o *op) {
 	case lostOp:
 		o.leg.lost(o.err)
 	case logoutOp:
-		o.leg.leave("offline")
+		o.leg.logout()
 	}
 }
 

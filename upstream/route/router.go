@@ -109,15 +109,15 @@ func (r *Router) Start(ctx context.Context, host upstream.Host) error {
 	for i, n := range r.nodes {
 		own := host
 		own.Logger = host.Logger.With(zap.String("upstream", n.name))
+		if n.mirror != nil {
+			n.mirror.log = own.Logger
+			go n.mirror.run() // close waits for it
+		}
 		if n.primary {
 			primaries.Go(func() { errs[i] = n.start(ctx, own) })
 		} else {
 			own.Broadcast = n.mirror.refuseBroadcast(host.Broadcast, r.allows(n.mirror))
 			go n.mirror.startUp(run, own) // closeUp waits for it
-		}
-		if n.mirror != nil {
-			n.mirror.log = own.Logger
-			go n.mirror.run() // close waits for it
 		}
 	}
 	primaries.Wait()
