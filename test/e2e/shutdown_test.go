@@ -27,8 +27,9 @@ type served struct {
 	ended          chan error
 }
 
-// serveFile runs linkspan serve; settings stand behind what every test needs.
-func serveFile(t *testing.T, p *platform.Platform, settings string) *served {
+// serveFile runs linkspan serve; settings stand behind what every test needs, and
+// defines are put above it.
+func serveFile(t *testing.T, p *platform.Platform, settings string, defines ...string) *served {
 	t.Helper()
 	s := &served{t: t, terminals: freePort(t), web: freePort(t), ended: make(chan error, 1)}
 	dir := t.TempDir()
@@ -46,7 +47,11 @@ log.path = %q
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	go func() { s.ended <- cli.Run(ctx, []string{"serve", "-c", conf}) }() // ends on stop
+	args := []string{"serve", "-c", conf}
+	for _, d := range defines {
+		args = append(args, "-D", d)
+	}
+	go func() { s.ended <- cli.Run(ctx, args) }() // ends on stop
 	t.Cleanup(func() {
 		cancel()
 		if t.Failed() {
@@ -238,4 +243,65 @@ func TestShutdownCutsOff(t *testing.T) {
 		t.Errorf("linkspan ends with %v", err)
 	}
 	freeze(t, p, false)
+}
+
+// TestHandOver starts a second linkspan on the address of the first one, and ends
+// the first one: a terminal that reports all the time has to log in again, finds
+// no closed door, and loses nothing.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	p := newCloud(t)
+	old := serveFile(t, p, "", "listeners.0.reusePort=true")
+	if x, err := dial(t.Context(), t, old.terminals, "127.0.0.1", "13912345671", jt808.V2013); err != nil || x.login() != nil {
+		t.Fatal("the first one does not serve", err)
+	}
+	next := serveFile(t, p, "", "listeners.0.reusePort=true", "listeners.0.address="+old.terminals, "deviceName=bridge-2", "deviceSecret=any")
+
+	reports, ended := make(chan int), make(chan struct{})
+	go func() { // ends on ended
+		defer close(reports)
+		var x *terminal
+		for n := 1; ; {
+			select {
+			case <-ended:
+				return
+			case reports <- n - 1:
+			default:
+			}
+			var err error
+			if x == nil {
+				if x, err = dial(context.Background(), t, old.terminals, "127.0.0.1", "13912345672", jt808.V2013); err != nil {
+					t.Errorf("the door is closed: %v", err)
+					return
+				}
+				if x.login() != nil {
+					x = nil // taken by one that is about to end
+					continue
+				}
+			}
+			if x.report(n, patience) != nil {
+				x = nil
+				continue
+			}
+			n++
+		}
+	}()
+	await(t, "some reports", func() bool { return <-reports >= 20 })
+	old.stop()
+	if err := old.end(); err != nil {
+		t.Error(err)
+	}
+	before := <-reports
+	await(t, "reports to the second one", func() bool { return <-reports >= before+20 })
+	close(ended)
+	for range reports { // the terminal ends
+	}
+	next.stop()
+	if err := next.end(); err != nil {
+		t.Error(err)
+	}
+	d, err := p.Device(truckProduct, "13912345672")
+	if err != nil || d.Counters.Properties < uint64(before+20) {
+		t.Errorf("the platform has %+v, %v", d, err)
+	}
 }
