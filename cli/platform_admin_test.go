@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestPlatformMetrics looks at the metrics of a local platform.
+func TestPlatformMetrics(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	root := newRoot()
+	out, in := io.Pipe()
+	root.SetOut(in)
+	root.SetErr(in)
+	root.SetArgs(strings.Fields("platform --mqtt 127.0.0.1:0 --api 127.0.0.1:0 --admin 127.0.0.1:0"))
+	ended := make(chan error, 1)
+	go func() { // ends on cancel
+		err := root.ExecuteContext(ctx)
+		_ = in.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	url := ""
+	lines := bufio.NewScanner(out)
+	for url == "" && lines.Scan() {
+		url, _ = strings.CutPrefix(lines.Text(), "metrics on ")
+		if !strings.HasPrefix(url, "http") {
+			url = ""
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(text), "linkspan_platform_connections 0\n") {
+		t.Errorf("%v: %.400s", err, text)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
