@@ -107,6 +107,15 @@ func (e *events) OnClose(raw gnet.Conn, err error) gnet.Action {
 func (c *conn) socketClosed(cause *CloseError) {
 	c.gone = true
 	c.loop.remove(c)
+	c.loop.watches.Remove(&c.timer)
+	if t, ok := c.stage.(*tlsStage); ok && t.unheard(cause) {
+		return // until it was heard
+	}
+	c.left(cause)
+}
+
+// left ends a connection whose socket has closed.
+func (c *conn) left(cause *CloseError) {
 	c.end(cause)
 	c.settle()
 	c.loop.watches.Remove(&c.timer)

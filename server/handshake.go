@@ -29,6 +29,7 @@ type handshake struct {
 	pool  *handshakes
 
 	started bool            // it was handed to the pool; of the loop
+	parting *CloseError     // the socket has closed, and what is held is to be heard before the end; of the loop
 	place   *queues.Element // in pool.queue or pool.waiting; guarded by pool.mu
 	since   time.Time       // when it began to wait for its peer; guarded by pool.mu
 
@@ -36,6 +37,7 @@ type handshake struct {
 	come   sync.Cond // something has arrived, or it is over
 	held   *[]byte   // arrived, not read; nil when empty; guarded by mu
 	taken  int       // bytes of held that were read; guarded by mu
+	last   bool      // nothing comes behind held; guarded by mu
 	over   bool      // guarded by mu
 	reason error     // of being over, if it has one; guarded by mu
 }
@@ -147,11 +149,11 @@ func (h *handshake) fragment() {
 // the CPU. On the handshake's goroutine.
 func (h *handshake) read(p []byte) (int, error) {
 	h.mu.Lock()
-	if h.held == nil && !h.over {
+	if h.held == nil && !h.over && !h.last {
 		h.mu.Unlock()
 		h.pool.wait(h)
 		h.mu.Lock()
-		for h.held == nil && !h.over {
+		for h.held == nil && !h.over && !h.last {
 			h.come.Wait()
 		}
 		h.mu.Unlock()
@@ -186,6 +188,14 @@ func (h *handshake) close(reason error) {
 	h.come.Signal()
 	h.mu.Unlock()
 	h.pool.forget(h)
+}
+
+// endOfInput notes that nothing more arrives, and says whether something is held.
+func (h *handshake) endOfInput() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = h.held != nil && !h.over
+	return h.last
 }
 
 // discard is called with mu held.

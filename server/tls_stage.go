@@ -148,8 +148,11 @@ func (t *tlsStage) shaken(err error) {
 		if rest != nil {
 			freeBuffer(rest)
 		}
+		if h.parting != nil {
+			c.left(h.parting)
+		}
 	}()
-	if c.ended || c.gone || c.request.Load() != nil {
+	if c.ended || c.request.Load() != nil || h.parting != nil && errors.Is(err, io.EOF) {
 		return
 	}
 	n := &c.loop.counters[c.listener.index]
@@ -171,6 +174,18 @@ func (t *tlsStage) shaken(err error) {
 	} else {
 		t.drain(nil)
 	}
+}
+
+// unheard says whether the device, whose socket has closed with that cause, has
+// sent something behind its handshake that is still held: then shaken gives it to
+// the protocol, and ends the connection.
+func (t *tlsStage) unheard(cause *CloseError) bool {
+	h := t.shaking
+	if h == nil || !h.started || t.conn.request.Load() != nil || !h.endOfInput() {
+		return false
+	}
+	h.parting = cause
+	return true
 }
 
 // closed implements stage.

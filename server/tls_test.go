@@ -270,6 +270,27 @@ func TestTLSBytesRate(t *testing.T) {
 	b.wantEnd(t, server.CauseBytesRate)
 }
 
+// What a device has sent before it closed is not lost, though its handshake may
+// not have ended by then.
+func TestTLSSendAndClose(t *testing.T) {
+	t.Parallel()
+	b := serveTLS(t, unlimited(), nil)
+	const devices = 100
+	for i := range devices {
+		c := b.secure(t, b.clientWith(versions[i%2].version, 0))
+		c.send("ECHO a\n")
+		if i%3 > 0 {
+			_ = c.Conn.(*tls.Conn).CloseWrite()
+		}
+		_ = c.Conn.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite() // closing with a ticket unread would reset the connection
+	}
+	until(t, "all ended", func() bool { return b.stats().Connections == 0 })
+	if n := b.stats().Messages; n != devices {
+		t.Errorf("%d messages, want %d", n, devices)
+	}
+	until(t, "nothing is held", func() bool { return b.Stats().PendingBytes == 0 && b.Stats().Handshakes.Running == 0 })
+}
+
 func TestTLSConfigMistakes(t *testing.T) {
 	t.Parallel()
 	cfg := server.DefaultTLSConfig()
