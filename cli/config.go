@@ -136,6 +136,7 @@ func reference() *config.Manual {
 		}
 	}
 	sections = append(sections, config.Section{Path: "upstream", Doc: "The platform.", Config: s.Upstream})
+	sections = append(sections, upstreamsReference()...)
 	for _, name := range slices.Sorted(maps.Keys(upstream.Default)) {
 		sections = append(sections, config.Section{Path: "upstream." + name, Doc: "The connector " + name + ".", Config: upstream.Default[name].Config})
 	}

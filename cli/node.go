@@ -49,7 +49,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	all, settingsErr := decodeSettings(tree)
 	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown}
 	warn := func(w error) { n.warnings = append(n.warnings, w) }
-	connector, connectorErr := newConnector(tree, all.Upstream, warn)
+	connector, connectorStats, connectorErr := newUpstream(tree, all, warn)
 	known, devicesErr := newDevices(all.Devices, tree, baseDir, log)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"))
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
@@ -71,7 +71,8 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
 	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
-	for _, room := range []any{srv, b, b.Sessions(), connector, checker, known} {
+	n.stats = append(n.stats, connectorStats...)
+	for _, room := range []any{srv, b, b.Sessions(), checker, known} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
 		}

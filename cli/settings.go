@@ -13,20 +13,24 @@ import (
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/route"
 )
 
 // settings is application.conf, but for the sections of plugins, which are
 // decoded once the plugin is known.
 type settings struct {
-	Log       LogConfig          `conf:"log" doc:"the process's log"`
-	Admin     admin.Config       `conf:"admin" doc:"metrics and health"`
-	Server    server.Config      `conf:"server" doc:"what all listeners share"`
-	Bridge    bridge.Config      `conf:"bridge" doc:"sessions, messages and commands"`
-	Devices   devices.Config     `conf:"devices" doc:"which devices there are"`
-	Auth      authSettings       `conf:"auth" doc:"local check of devices' own credentials"`
-	Upstream  upstreamSettings   `conf:"upstream" doc:"the platform"`
-	Shutdown  shutdownSettings   `conf:"shutdown" doc:"the orderly end"`
-	Listeners []listenerSettings `conf:"listeners" doc:"where devices connect, and what they speak"`
+	Log       LogConfig                `conf:"log" doc:"the process's log"`
+	Admin     admin.Config             `conf:"admin" doc:"metrics and health"`
+	Server    server.Config            `conf:"server" doc:"what all listeners share"`
+	Bridge    bridge.Config            `conf:"bridge" doc:"sessions, messages and commands"`
+	Devices   devices.Config           `conf:"devices" doc:"which devices there are"`
+	Auth      authSettings             `conf:"auth" doc:"local check of devices' own credentials"`
+	Upstream  upstreamSettings         `conf:"upstream" doc:"the platform"`
+	Upstreams map[string]namedUpstream `conf:"upstreams" doc:"several platforms by name, in place of upstream; routes say which device goes where"`
+	Routes    []route.Rule             `conf:"routes" doc:"with upstreams: the first that fits a device says where it goes"`
+	Copies    route.CopyConfig         `conf:"copies" doc:"with upstreams: what goes to those that get copies"`
+	Shutdown  shutdownSettings         `conf:"shutdown" doc:"the orderly end"`
+	Listeners []listenerSettings       `conf:"listeners" doc:"where devices connect, and what they speak"`
 
 	SocketServer *socketServerSettings `conf:"socketServer" doc:"the listeners of the Java server SDK; there may be both"`
 }
@@ -58,7 +62,7 @@ func (s shutdownSettings) validate(tree *config.Tree) error {
 func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
-		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"},
+		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies,
 		Shutdown: shutdownSettings{Timeout: 15 * time.Second},
 	}
 }
@@ -78,10 +82,9 @@ func decodeSettings(tree *config.Tree) (settings, error) {
 // newConnector makes the connector that the section upstream names. warn is
 // called for what does not keep it from working.
 func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upstream.Connector, error) {
-	plugin, ok := upstream.Default[s.Type]
-	if !ok {
-		return nil, tree.Errorf("upstream.type", fmt.Sprintf("no connector %q", s.Type),
-			fmt.Sprintf("one of %v", upstream.Default.Names()))
+	plugin, err := pluginOf(tree, "upstream", s.Type)
+	if err != nil {
+		return nil, err
 	}
 	defaults := plugin.Config
 	if a, ok := defaults.(aliyun.Config); ok {
@@ -94,15 +97,7 @@ func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upst
 		}
 		defaults = a
 	}
-	section, err := tree.DecodeNew("upstream."+s.Type, defaults)
-	if err != nil {
-		return nil, err
-	}
-	connector, err := plugin.New(section)
-	if err != nil {
-		return nil, tree.Errorf("upstream."+s.Type, unprefixed(err, "upstream", s.Type), "")
-	}
-	return connector, nil
+	return connectorOf(tree, "upstream", plugin, defaults)
 }
 
 // unprefixed is the text of a plugin's error without the names of its room and

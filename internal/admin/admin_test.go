@@ -21,6 +21,7 @@ type listenerStats struct {
 type stats struct {
 	Sessions  int64 `metric:"linkspan_session_sessions" doc:"sessions open now"`
 	Listeners []listenerStats
+	Connector any
 	private   int //nolint:unused // shows that untagged fields are passed over
 }
 
@@ -28,7 +29,14 @@ func snapshot() any {
 	return stats{Sessions: 3, Listeners: []listenerStats{
 		{Name: "a", Open: 2, Accepted: 5, Closed: map[string]uint64{"idle": 1, "shutdown": 2}},
 		{Name: "b", Accepted: 7},
-	}}
+	}, Connector: &connectorStats{Name: "cloud", Stats: struct {
+		Devices int `metric:"linkspan_upstream_devices" doc:"devices logged in now"`
+	}{5}}}
+}
+
+type connectorStats struct {
+	Name  string `label:"upstream"`
+	Stats any
 }
 
 func get(t *testing.T, s *Server, path string) (int, string) {
@@ -78,6 +86,7 @@ func TestSnapshotsBecomeMetrics(t *testing.T) {
 		`linkspan_server_connections{listener="a"} 2`,
 		`linkspan_server_accepted_total{listener="b"} 7`,
 		`linkspan_server_closed_total{cause="idle",listener="a"} 1`,
+		`linkspan_upstream_devices{upstream="cloud"} 5`,
 		"go_goroutines ",
 		"process_resident_memory_bytes ",
 	} {

@@ -14,6 +14,7 @@ import (
 //		Connections int               `metric:"linkspan_server_connections" doc:"connections open now"`
 //		Closed      map[string]uint64 `metric:"linkspan_server_closed_total" label:"cause" doc:"connections closed, by cause"`
 //		Listeners   []ListenerStats   // string fields tagged label are labels of the other fields
+//		Connector   any               // another such struct
 //	}
 //
 // A name that ends in _total is a counter, any other a gauge.
@@ -83,7 +84,7 @@ func collectField(out chan<- prometheus.Metric, f reflect.StructField, v reflect
 		for i := range v.Len() {
 			collect(out, v.Index(i), names, values)
 		}
-	case reflect.Struct, reflect.Pointer:
+	case reflect.Struct, reflect.Pointer, reflect.Interface:
 		collect(out, v, names, values)
 	default:
 		if n, ok := number(v); ok && metric != "" {
