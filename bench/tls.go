@@ -141,7 +141,7 @@ func (f *fleet) shake(d *device) error {
 	}
 	s := &secured{Conn: raw}
 	s.tls = tls.Client(s, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}) //nolint:gosec // what is measured is the server
-	if err = s.tls.Handshake(); err != nil { //nolint:noctx // the socket has a deadline
+	if err = s.tls.Handshake(); err != nil {                                                   //nolint:noctx // the socket has a deadline
 		return err
 	}
 	s.Conn = nil

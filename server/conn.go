@@ -69,6 +69,9 @@ func (c *conn) init(l *listener, remote netip.AddrPort) {
 
 // Write implements protocol.Peer.
 func (c *conn) Write(p []byte) error {
+	if c.gone && c.request.Load() == nil {
+		return nil // the peer is heard to the end (unheard), and may have closed its side alone
+	}
 	if c.gone || c.ended {
 		return net.ErrClosed
 	}
@@ -82,11 +85,17 @@ func (c *conn) Write(p []byte) error {
 		}
 		return err
 	}
-	if out := c.socket.outbound(); out > c.listener.limits.MaxOutbound {
-		c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
-		return c.request.Load()
+	return c.limitOutbound(c.socket)
+}
+
+// limitOutbound ends the connection when too much waits to leave.
+func (c *conn) limitOutbound(s socket) error {
+	out := s.outbound()
+	if out <= c.listener.limits.MaxOutbound {
+		return nil
 	}
-	return nil
+	c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
+	return c.request.Load()
 }
 
 // countWrite counts what is written to the socket.

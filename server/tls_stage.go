@@ -302,15 +302,10 @@ func (t *tlsStage) pass(p []byte) {
 	if c.gone {
 		return
 	}
-	n := &c.loop.counters[c.listener.index]
-	add(&n.writes, 1)
-	add(&n.bytesOut, uint64(len(p)))
+	c.countWrite(p)
 	c.wrote = true
-	if t.under.write(p) != nil {
-		return // the connection knows
-	}
-	if out := t.under.outbound(); out > c.listener.limits.MaxOutbound {
-		c.end(because(CauseNotReading, fmt.Errorf("%d bytes wait for it, maxOutbound is %d", out, c.listener.limits.MaxOutbound)))
+	if t.under.write(p) == nil { // otherwise the connection knows
+		_ = c.limitOutbound(t.under) // likewise
 	}
 }
 

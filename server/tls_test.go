@@ -285,8 +285,8 @@ func TestTLSSendAndClose(t *testing.T) {
 		_ = c.Conn.(*tls.Conn).NetConn().(*net.TCPConn).CloseWrite() // closing with a ticket unread would reset the connection
 	}
 	until(t, "all ended", func() bool { return b.stats().Connections == 0 })
-	if n := b.stats().Messages; n != devices {
-		t.Errorf("%d messages, want %d", n, devices)
+	if s := b.stats(); s.Messages != devices || s.Closed["peer closed"] != devices {
+		t.Errorf("%d messages, want %d; ends: %v", s.Messages, devices, s.Closed)
 	}
 	until(t, "nothing is held", func() bool { return b.Stats().PendingBytes == 0 && b.Stats().Handshakes.Running == 0 })
 }
