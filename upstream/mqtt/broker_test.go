@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -41,7 +40,6 @@ type testBroker struct {
 	replies map[string]chan thing.Message
 	ids     int
 	serving sync.WaitGroup
-	acks    func(client string) bool // nil: every publication is acknowledged
 }
 
 // startBroker starts a broker, which ends with the test.
@@ -83,6 +81,13 @@ func (b *testBroker) listen(addr string) {
 	b.mu.Lock()
 	b.ln, b.addr, b.away = ln, ln.Addr().String(), false
 	b.mu.Unlock()
+	b.serve(ln)
+}
+
+// serve takes connections until ln is closed, which is at the end of the test if
+// not before.
+func (b *testBroker) serve(ln net.Listener) {
+	b.tb.Cleanup(func() { _ = ln.Close() })
 	b.serving.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -156,7 +161,7 @@ type hook struct {
 func (h *hook) ID() string { return "test" }
 
 func (h *hook) Provides(m byte) bool {
-	return bytes.Contains([]byte{broker.OnConnectAuthenticate, broker.OnACLCheck, broker.OnPacketEncode}, []byte{m})
+	return bytes.Contains([]byte{broker.OnConnectAuthenticate, broker.OnACLCheck}, []byte{m})
 }
 
 func (h *hook) OnConnectAuthenticate(cl *broker.Client, _ packets.Packet) bool {
@@ -166,8 +171,6 @@ func (h *hook) OnConnectAuthenticate(cl *broker.Client, _ packets.Packet) bool {
 func (h *hook) OnACLCheck(_ *broker.Client, topic string, write bool) bool {
 	return write || topic == "#" || !h.b.isDenied(topic)
 }
-
-func (h *hook) OnPacketEncode(_ *broker.Client, pk packets.Packet) packets.Packet { return pk }
 
 // said is a message as the application reads it.
 type said struct {
@@ -343,5 +346,3 @@ func await[T any](tb testing.TB, what string, from <-chan T) (v T) {
 }
 
 const patience = 20 * time.Second
-
-var _ io.Closer = (net.Conn)(nil)

@@ -33,6 +33,7 @@ type device struct {
 	current    *handle   // the login that counts; nil when the device is logged out
 	head, tail *outgoing // published, done not yet called, in order
 	notice     *outgoing // presence that was not sent yet
+	saying     int       // presence on its way
 	asked      int64     // when the subscription on its way was asked for: milliseconds
 	login      uint32    // counts subscriptions, so that a late answer is known
 	state      deviceState
@@ -115,7 +116,8 @@ type outgoing struct {
 	packet   uint16    // MQTT packet identifier; 0: none
 	qos      byte
 	retain   bool
-	presence bool // no message of the device's caller
+	presence bool // whether its device is online: no message of the device's own
+	urgent   bool // goes in front of all that was not sent
 	online   bool // of presence: what it says
 	taken    bool // sent over this connection, not acknowledged or not yet written
 	sent     bool // was sent over some connection: the broker may have it

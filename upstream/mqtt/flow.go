@@ -192,10 +192,8 @@ func (ln *lane) expireUnsent(now int64) {
 		next := m.behind
 		switch late := now > m.born+hold; {
 		case m.presence && late:
-			done := m.done
-			m.done = upstream.Ignore
-			ln.later(func() { done(nil) })
-			m.born = now
+			ln.later(func(done func(error)) func() { return func() { done(nil) } }(m.done))
+			m.done, m.born = upstream.Ignore, now
 		case m.presence:
 		case !late:
 			return

@@ -349,7 +349,9 @@ func (ln *lane) end() {
 		ln.fail(d, upstream.ErrClosed)
 		ln.forget(d)
 	}
-	ln.fail(ln.self, upstream.ErrClosed)
+	for ln.list.first != nil { // nothing but presence is left
+		ln.finish(ln.list.first, upstream.ErrClosed)
+	}
 	for _, done := range ln.left {
 		ln.later(func() { done(nil) })
 	}

@@ -136,7 +136,7 @@ func (ln *lane) say(d *device, online bool, done func(error)) {
 	m := &outgoing{
 		dev: d, topic: ln.cfg.topics.presence.with(&v), payload: presence(d, bridge, online, false),
 		qos: 1, retain: true, presence: true, online: online,
-		done: func(err error) { done(nil) },
+		done: done,
 	}
 	ln.enqueue(m)
 	d.notice = m
@@ -150,17 +150,9 @@ func (ln *lane) sayBridge(online bool) {
 	v := values{clientID: ln.clientID}
 	m := &outgoing{
 		dev: ln.self, topic: ln.cfg.topics.bridge.with(&v), payload: presence(nil, ln.clientID, online, false),
-		qos: 1, retain: true, presence: true, online: online, done: upstream.Ignore,
+		qos: 1, retain: true, presence: true, online: online, urgent: online, done: upstream.Ignore,
 	}
-	m.born = ln.c.now.Load()
-	ln.pending++
-	ln.bytes += int64(len(m.payload))
-	ln.self.push(m)
-	if online {
-		ln.list.pushFirst(m)
-	} else {
-		ln.list.push(m)
-	}
+	ln.enqueue(m)
 }
 
 // loginDone calls a login's done, once. mu is held.
@@ -290,7 +282,7 @@ func (ln *lane) wake() {
 
 // forget removes a device that nothing is left of. mu is held.
 func (ln *lane) forget(d *device) {
-	if d.state == offline && d.current == nil && d.head == nil && !d.delivering && !d.paced && ln.only == nil && ln.devices[d.key] == d {
+	if d.state == offline && d.current == nil && d.head == nil && d.saying == 0 && !d.delivering && !d.paced && ln.only == nil && ln.devices[d.key] == d {
 		delete(ln.devices, d.key)
 	}
 }

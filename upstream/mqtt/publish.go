@@ -35,8 +35,16 @@ func (ln *lane) enqueue(m *outgoing) {
 	m.born = ln.c.now.Load()
 	ln.pending++
 	ln.bytes += int64(len(m.payload))
-	m.dev.push(m)
-	ln.list.push(m)
+	if m.presence {
+		m.dev.saying++
+	} else {
+		m.dev.push(m)
+	}
+	if m.urgent {
+		ln.list.pushFirst(m)
+	} else {
+		ln.list.push(m)
+	}
 }
 
 // unlock lets go of mu, and wakes the link's writer when it sleeps over
@@ -99,20 +107,32 @@ func (ln *lane) finish(m *outgoing, err error) {
 	m.finished, m.err = true, err
 	ln.pending--
 	ln.bytes -= int64(len(m.payload))
-	if d := m.dev; d.notice == m {
-		d.notice = nil
+	d := m.dev
+	if m.presence {
+		ln.said(d, m)
+		return
 	}
-	switch {
-	case m.presence:
-	case err == nil:
+	if err == nil {
 		ln.count.acknowledged.Add(1)
-	default:
+	} else {
 		ln.count.failed.Add(1)
 	}
-	if d := m.dev; d.head == m && !d.delivering {
+	if d.head == m && !d.delivering {
 		d.delivering = true
 		ln.ready = append(ln.ready, d)
 	}
+}
+
+// said goes on when presence was said, or need not be any more. It is not in the
+// order of the device's own messages. mu is held.
+func (ln *lane) said(d *device, m *outgoing) {
+	if d.notice == m {
+		d.notice = nil
+	}
+	d.saying--
+	done := m.done
+	ln.later(func() { done(nil) })
+	ln.forget(d)
 }
 
 // acknowledged ends the message of a PUBACK. mu is held.
@@ -184,8 +204,6 @@ func (ln *lane) fail(d *device, err error) {
 	for m := d.head; m != nil; m = m.next {
 		switch {
 		case m.finished:
-		case m.presence:
-			ln.finish(m, nil)
 		case m.sent:
 			ln.finish(m, upstream.ErrTimeout)
 		default:
