@@ -36,10 +36,9 @@ func newBroker(p *Platform) (*mqtt.Server, error) {
 
 // accept takes connections until the listener is closed. It and its
 // connections are waited for by Close.
-func (p *Platform) accept(ln net.Listener) {
-	defer p.wg.Done()
+func (p *Platform) accept(d *door) {
 	for {
-		c, err := ln.Accept()
+		c, err := d.ln.Accept()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
@@ -53,6 +52,7 @@ func (p *Platform) accept(ln net.Listener) {
 			}
 		}
 		l := newLink(p, c)
+		l.secure = d.secure
 		if !p.addLink(l) {
 			_ = c.Close()
 			continue
@@ -123,7 +123,7 @@ func linkOf(cl *mqtt.Client) *link {
 // connection of the same certificate has gone.
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	l := linkOf(cl)
-	dev, id, err := h.p.authenticate(&pk)
+	dev, id, err := h.p.authenticate(l, &pk)
 	if err == nil {
 		err = h.p.claim(l, dev)
 	}

@@ -21,7 +21,14 @@ const (
 // where the vendor has published one.
 type Config struct {
 	MQTTAddress string `conf:"mqttAddress" doc:"host:port of the MQTT broker; port 0 takes a free one"`
+	TLSAddress  string `conf:"tlsAddress" doc:"host:port of the MQTT broker over TLS; empty: none"`
+	WSAddress   string `conf:"wsAddress" doc:"host:port of the MQTT broker over WebSocket, on every path; empty: none"`
+	WSSAddress  string `conf:"wssAddress" doc:"host:port of the MQTT broker over WebSocket and TLS; empty: none"`
 	APIAddress  string `conf:"apiAddress" doc:"host:port of the HTTP API; empty turns it off. It knows no passwords: keep it on the loopback"`
+
+	Certificate   string `conf:"certificate" doc:"PEM file of the certificate for TLS, with its chain; empty: the platform makes one for localhost and this machine"`
+	Key           string `conf:"key" doc:"PEM file of the certificate's private key"`
+	AuthorityFile string `conf:"authorityFile" doc:"where to write the PEM of the authority of a certificate that the platform has made; empty: nowhere"`
 
 	Devices      []Device    `conf:"devices" doc:"devices that exist from the start"`
 	AutoRegister bool        `conf:"autoRegister" doc:"create devices that nobody knows when they first appear, and their topology"`
@@ -98,10 +105,15 @@ func (c *Config) validate() error {
 	if _, _, err := net.SplitHostPort(c.MQTTAddress); err != nil {
 		wrong("mqttAddress", "%q is no host:port: %v", c.MQTTAddress, err)
 	}
-	if c.APIAddress != "" {
-		if _, _, err := net.SplitHostPort(c.APIAddress); err != nil {
-			wrong("apiAddress", "%q is no host:port: %v", c.APIAddress, err)
+	for _, a := range []struct{ key, value string }{
+		{"apiAddress", c.APIAddress}, {"tlsAddress", c.TLSAddress}, {"wsAddress", c.WSAddress}, {"wssAddress", c.WSSAddress},
+	} {
+		if _, _, err := net.SplitHostPort(a.value); a.value != "" && err != nil {
+			wrong(a.key, "%q is no host:port: %v", a.value, err)
 		}
+	}
+	if (c.Certificate == "") != (c.Key == "") {
+		wrong("certificate", "certificate and key: want both or neither")
 	}
 	switch c.Reply {
 	case ReplyAll, ReplyErrors, ReplyNone:

@@ -28,6 +28,7 @@ type clientID struct {
 	method    string
 	timestamp string
 	autoSub   bool
+	secure    bool // securemode=2: TLS
 }
 
 // parseClientID is strict: what the vendor's gateway might forgive today is a
@@ -57,9 +58,10 @@ func parseClientID(s string) (clientID, error) {
 		seen[name] = true
 		switch name {
 		case "securemode":
-			if value != "3" {
-				return clientID{}, fmt.Errorf("clientId %q: securemode is %q, want 3 for TCP without TLS", s, value)
+			if value != "2" && value != "3" {
+				return clientID{}, fmt.Errorf("clientId %q: securemode is %q, want 3, or 2 over TLS", s, value)
 			}
+			c.secure = value == "2"
 		case "signmethod":
 			if newHash(value) == nil {
 				return clientID{}, fmt.Errorf("clientId %q: signmethod %q is none of hmacmd5, hmacsha1, hmacsha256", s, value)
@@ -96,7 +98,7 @@ func refuse(code byte, cause, format string, args ...any) error {
 }
 
 // authenticate checks a CONNECT and names the device and the clientId it is of.
-func (p *Platform) authenticate(pk *packets.Packet) (*device, clientID, error) {
+func (p *Platform) authenticate(l *link, pk *packets.Packet) (*device, clientID, error) {
 	c := &pk.Connect
 	none := clientID{}
 	if pk.ProtocolVersion != 3 && pk.ProtocolVersion != 4 {
@@ -111,6 +113,9 @@ func (p *Platform) authenticate(pk *packets.Packet) (*device, clientID, error) {
 	id, err := parseClientID(c.ClientIdentifier)
 	if err != nil {
 		return nil, none, refuse(connackIdentifier, "connect_client_id", "%v", err)
+	}
+	if id.secure != l.secure {
+		return nil, none, refuse(connackIdentifier, "connect_client_id", "securemode is for TLS: %t, the connection is: %t; want 2 over TLS, 3 without", id.secure, l.secure)
 	}
 	dn, pkey, ok := strings.Cut(string(c.Username), "&")
 	if !ok || !validName(dn) || !validName(pkey) {

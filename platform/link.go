@@ -20,7 +20,8 @@ import (
 // called from anywhere.
 type link struct {
 	net.Conn
-	p *Platform
+	p      *Platform
+	secure bool // TLS
 
 	wmu  sync.Mutex
 	out  []byte // guarded by wmu: whole packets not written yet

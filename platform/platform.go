@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -36,13 +37,15 @@ type Platform struct {
 	started bool               // guarded by mu
 	closed  bool               // guarded by mu
 
-	closing  chan struct{}
-	wg       sync.WaitGroup // of the accept loop, the connections, the delayer
-	mqttLn   net.Listener
-	apiLn    net.Listener
-	apiSrv   *http.Server
-	closeErr error
-	once     sync.Once
+	closing   chan struct{}
+	wg        sync.WaitGroup // of the accept loop, the connections, the delayer
+	doors     []*door        // guarded by mu until Start has returned
+	tls       *tls.Config
+	authority []byte
+	apiLn     net.Listener
+	apiSrv    *http.Server
+	closeErr  error
+	once      sync.Once
 }
 
 // Option is something the platform works with.
@@ -84,6 +87,7 @@ func New(cfg Config, opts ...Option) (*Platform, error) {
 			}
 		}
 	}
+	errs = append(errs, p.prepareTLS())
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -105,36 +109,33 @@ func (p *Platform) Start(ctx context.Context) error {
 		return fmt.Errorf("platform: MQTT broker: %w", err)
 	}
 	var lc net.ListenConfig
-	if p.mqttLn, err = lc.Listen(ctx, "tcp", p.cfg.MQTTAddress); err != nil {
-		return fmt.Errorf("platform: listen for MQTT: %w", err)
+	if err = p.openDoors(ctx); err != nil {
+		return err
 	}
 	if p.cfg.APIAddress != "" {
 		if p.apiLn, err = lc.Listen(ctx, "tcp", p.cfg.APIAddress); err != nil {
-			_ = p.mqttLn.Close()
+			p.closeDoors()
 			return fmt.Errorf("platform: listen for the API: %w", err)
 		}
 	}
 	if err := broker.Serve(); err != nil {
-		_ = p.mqttLn.Close()
+		p.closeDoors()
 		if p.apiLn != nil {
 			_ = p.apiLn.Close()
 		}
 		return fmt.Errorf("platform: MQTT broker: %w", err)
 	}
 	p.broker, p.started = broker, true
-	p.wg.Add(2)
-	go p.accept(p.mqttLn) // Close waits for it
-	go p.faults.run(p)    // Close waits for it
+	p.serveDoors()
+	p.wg.Add(1)
+	go p.faults.run(p) // Close waits for it
 	if p.apiLn != nil {
 		p.serveAPI()
 		p.log.Info("platform API is up", zap.Stringer("listener", p.apiLn.Addr()))
 	}
-	p.log.Info("platform is up", zap.Stringer("listener", p.mqttLn.Addr()))
+	p.log.Info("platform is up", zap.Stringer("listener", p.doors[tcpDoor].ln.Addr()))
 	return nil
 }
-
-// MQTTAddr is where the broker listens, host:port; empty before Start.
-func (p *Platform) MQTTAddr() string { return p.addr(&p.mqttLn) }
 
 // APIAddr is where the HTTP API listens, host:port; empty before Start and
 // without one.
@@ -166,7 +167,7 @@ func (p *Platform) Close(ctx context.Context) error {
 			p.hub.close()
 			return
 		}
-		_ = p.mqttLn.Close()
+		p.closeDoors()
 		for _, l := range links {
 			l.stop("the platform closes")
 		}

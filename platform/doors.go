@@ -1,0 +1,114 @@
+package platform
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+)
+
+// door is where MQTT clients connect. It is made by Start and does not change.
+type door struct {
+	name   string
+	ln     net.Listener
+	secure bool         // clients say securemode=2
+	web    *http.Server // nil: MQTT without WebSocket
+}
+
+// openDoors listens wherever the configuration says. mu is held.
+func (p *Platform) openDoors(ctx context.Context) error {
+	var lc net.ListenConfig
+	for _, d := range []struct {
+		name, address string
+		secure, web   bool
+	}{
+		{"MQTT", p.cfg.MQTTAddress, false, false},
+		{"MQTT over TLS", p.cfg.TLSAddress, true, false},
+		{"MQTT over WebSocket", p.cfg.WSAddress, false, true},
+		{"MQTT over WebSocket and TLS", p.cfg.WSSAddress, true, true},
+	} {
+		if d.address == "" {
+			p.doors = append(p.doors, nil)
+			continue
+		}
+		ln, err := lc.Listen(ctx, "tcp", d.address)
+		if err != nil {
+			p.closeDoors()
+			return fmt.Errorf("platform: listen for %s: %w", d.name, err)
+		}
+		if d.secure {
+			ln = tls.NewListener(ln, p.tls)
+		}
+		opened := &door{name: d.name, ln: ln, secure: d.secure}
+		if d.web {
+			opened.web = p.webServer(d.secure)
+		}
+		p.doors = append(p.doors, opened)
+	}
+	return nil
+}
+
+// serveDoors takes connections until the doors are closed. Close waits for it.
+func (p *Platform) serveDoors() {
+	for _, d := range p.doors {
+		if d == nil {
+			continue
+		}
+		p.wg.Go(func() { // ends with its listener
+			if d.web == nil {
+				p.accept(d)
+			} else if err := d.web.Serve(d.ln); !errors.Is(err, http.ErrServerClosed) {
+				p.log.Error("no more connections are taken: " + d.name + ": " + err.Error())
+			}
+		})
+	}
+}
+
+// closeDoors lets nobody in any more. Connections that are open stay so.
+func (p *Platform) closeDoors() {
+	for _, d := range p.doors {
+		switch {
+		case d == nil:
+		case d.web != nil:
+			_ = d.web.Close() // and handshakes that are under way
+			_ = d.ln.Close()  // when it was never served
+		default:
+			_ = d.ln.Close()
+		}
+	}
+}
+
+// The places of doors.
+const (
+	tcpDoor = iota
+	tlsDoor
+	wsDoor
+	wssDoor
+)
+
+// MQTTAddr is where the broker listens for MQTT over TCP, host:port; empty before
+// Start.
+func (p *Platform) MQTTAddr() string { return p.doorAddr(tcpDoor) }
+
+// TLSAddr is where the broker listens for MQTT over TLS, host:port; empty before
+// Start and without a tlsAddress.
+func (p *Platform) TLSAddr() string { return p.doorAddr(tlsDoor) }
+
+// WSAddr is where the broker listens for MQTT over WebSocket, host:port; empty
+// before Start and without a wsAddress.
+func (p *Platform) WSAddr() string { return p.doorAddr(wsDoor) }
+
+// WSSAddr is where the broker listens for MQTT over WebSocket and TLS, host:port;
+// empty before Start and without a wssAddress.
+func (p *Platform) WSSAddr() string { return p.doorAddr(wssDoor) }
+
+func (p *Platform) doorAddr(i int) string {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if i >= len(p.doors) || p.doors[i] == nil {
+		return ""
+	}
+	return p.doors[i].ln.Addr().String()
+}
