@@ -35,7 +35,9 @@ type bindings struct {
 
 	write sync.Mutex // held while a certificate is given out, or the file is read
 	seen  stamp      // guarded by write; of the file as it is in memory
-	next  int        // guarded by write; certificates of the pool before it have a device
+	next  int        // guarded by write; certificates of pool before it have a device, or an entry of known
+	pool  *table     // guarded by write; of next, nil if it is 0
+	known *table     // guarded by write; likewise
 	late  Changes    // guarded by write; those that bind found in the file, for the next reload to tell
 
 	mu      sync.RWMutex
@@ -107,6 +109,9 @@ func (b *bindings) bind(name string, pool, known *table) (auth.Identity, error) 
 	if b.limiter != nil && !b.limiter.Allow() {
 		return auth.Identity{}, ErrTooFast
 	}
+	if b.pool != pool || b.known != known { // a reload has swapped them
+		b.pool, b.known, b.next = pool, known, 0
+	}
 	if b.next >= pool.count && !b.changed() { // a flood of strangers costs no more than this
 		return auth.Identity{}, ErrPoolExhausted
 	}
@@ -173,7 +178,7 @@ func (b *bindings) reload(force bool, before func(Changes)) (late Changes, err e
 		}
 		b.late.Kept, b.late.Mistakes = c.Kept, c.Mistakes
 	}
-	b.next = 0 // the pool, or what else takes of it, may have changed too
+	b.pool, b.known, b.next = nil, nil, 0 // they may be swapped next
 	late, b.late = b.late, Changes{}
 	return late, nil
 }

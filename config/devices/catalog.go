@@ -167,24 +167,30 @@ func (c *Catalog) known(name string) (auth.Identity, bool) {
 // and no certificate of the pool is given out. ok is false when only these could
 // tell.
 func (c *Catalog) Peek(name string) (id auth.Identity, ok bool) {
+	id, ok, _ = c.peek(name)
+	return id, ok
+}
+
+// peek is Peek; sure is false when only another source could tell.
+func (c *Catalog) peek(name string) (id auth.Identity, ok, sure bool) {
 	if id, ok = c.known(name); ok {
-		return id, true
+		return id, true, true
 	}
 	if c.source != nil {
 		id, found, told := c.remembered(name)
 		if found {
 			_, err := c.unlessTaken(name, id)
-			return id, err == nil
+			return id, err == nil, true
 		}
 		if !told {
-			return auth.Identity{}, false
+			return auth.Identity{}, false, false
 		}
 	}
 	if c.cfg.Unknown == PolicyTemplate {
 		id, err := c.made(name)
-		return id, err == nil
+		return id, err == nil, true
 	}
-	return auth.Identity{}, false
+	return auth.Identity{}, false, true
 }
 
 // remembered is what the server said of name, if it has been asked.

@@ -7,7 +7,7 @@ import (
 // Changes are what a reload has changed: names of devices.
 type Changes struct {
 	Added   []string
-	Changed []string // with another identity or secret
+	Changed []string // with another identity or secret than before, or than another source may have told
 	Removed []string
 	// Kept are no longer in the file but stay, since the file has mistakes and
 	// may only seem to lack them. They go with the first reload without one.

@@ -42,6 +42,9 @@ func (c HTTPConfig) validate() (errs []error) {
 	other, _ := url.Parse(strings.ReplaceAll(c.URL, placeholder, "y"))
 	switch {
 	case err != nil:
+		if u := (*url.Error)(nil); errors.As(err, &u) {
+			err = u.Err // without the address, which may hold a secret
+		}
 		bad("url is no URL: %w", err)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		bad("url must begin with http:// or https:// and a host")

@@ -141,13 +141,20 @@ type former struct {
 	ids   []auth.Identity // the empty one: unknown
 }
 
+// lost stands for an identity that is not known any more. It is none that a
+// device has.
+var lost = auth.Identity{ProductKey: "?"}
+
 // add notes what the devices of changes are now.
 func (f *former) add(c *Catalog, changes Changes) {
 	n := len(changes.Added) + len(changes.Changed) + len(changes.Removed)
 	f.names, f.ids = slices.Grow(f.names, n), slices.Grow(f.ids, n)
 	for _, list := range [][]string{changes.Added, changes.Changed, changes.Removed} {
 		for _, name := range list {
-			id, _ := c.Peek(name)
+			id, _, sure := c.peek(name)
+			if !sure { // it may be online with whatever a source has told long ago
+				id = lost
+			}
 			f.names, f.ids = append(f.names, name), append(f.ids, id)
 		}
 	}
@@ -157,7 +164,7 @@ func (f *former) add(c *Catalog, changes Changes) {
 func (f *former) surely(lists ...[]string) {
 	for _, list := range lists {
 		for _, name := range list {
-			f.names, f.ids = append(f.names, name), append(f.ids, auth.Identity{ProductKey: "?"})
+			f.names, f.ids = append(f.names, name), append(f.ids, lost)
 		}
 	}
 }
