@@ -148,7 +148,7 @@ func (c *Client) Authenticate(ctx context.Context, id auth.Identity, clientID st
 		{Name: "clientId", Value: clientID},
 		{Name: "timestamp", Value: stamp},
 	}
-	form := c.signed(id.DeviceSecret, params)
+	form := c.signed(id.DeviceSecret, "signmethod", params)
 	form.Set("version", "default")
 	if len(resources) > 0 {
 		form.Set("resources", strings.Join(resources, ","))
@@ -184,7 +184,7 @@ func (c *Client) Register(ctx context.Context, p Product, deviceName string) (au
 	var data struct {
 		DeviceSecret string `json:"deviceSecret"`
 	}
-	if err := c.post(ctx, registerPath, c.signed(p.Secret, params), &data, func(code int, message string) error {
+	if err := c.post(ctx, registerPath, c.signed(p.Secret, "signMethod", params), &data, func(code int, message string) error {
 		return Refused(p.Key, deviceName, code, message)
 	}); err != nil {
 		return "", err
@@ -206,17 +206,15 @@ func registration(productKey, deviceName, random string) []auth.Param {
 
 func random() string { return rand.Text()[:16] }
 
-// signed is params as a form, signed with key.
-func (c *Client) signed(key auth.Secret, params []auth.Param) url.Values {
+// signed is params as a form, signed with key. The guide writes methodKey in
+// another way for each service; it is not signed.
+func (c *Client) signed(key auth.Secret, methodKey string, params []auth.Param) url.Values {
 	form := url.Values{}
 	for _, p := range params {
 		form.Set(p.Name, p.Value)
 	}
 	form.Set("sign", auth.Sign(c.cfg.SignMethod, key, params...))
-	// The guide has signmethod for one and signMethod for the other: each service
-	// takes its own, and does not sign either.
-	form.Set("signmethod", string(c.cfg.SignMethod))
-	form.Set("signMethod", string(c.cfg.SignMethod))
+	form.Set(methodKey, string(c.cfg.SignMethod))
 	return form
 }
 

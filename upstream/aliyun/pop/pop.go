@@ -285,7 +285,7 @@ func Sign(method string, secret auth.Secret, params map[string]string) string {
 
 // encode leaves letters, digits, hyphens, underscores, periods and tildes bare.
 func encode(s string) string {
-	return strings.NewReplacer("+", "%20", "*", "%2A", "%7E", "~").Replace(url.QueryEscape(s))
+	return strings.NewReplacer("+", "%20", "*", "%2A").Replace(url.QueryEscape(s))
 }
 
 // MACAddress is the hardware address of the machine's first interface that is up

@@ -35,6 +35,9 @@ var (
 // nothing is read.
 const maxAcks = 16 << 10
 
+// maxLeave is how long a broker has to close its side behind a DISCONNECT.
+const maxLeave = time.Second
+
 // maxKept is the largest buffer that is kept for the next write.
 const maxKept = 128 << 10
 
@@ -221,13 +224,17 @@ func (l *Link) write() {
 	}
 }
 
-// leave waits for the broker to end the connection, as it does behind a
-// DISCONNECT: whoever closes with bytes unread may take back what it has sent.
+// leave closes this side's half of the connection, and waits for the broker to
+// close its own: whoever closes all with bytes unread may take back what it has
+// sent.
 func (l *Link) leave() {
 	l.mu.Lock()
 	l.left = true
 	l.mu.Unlock()
-	_ = l.conn.SetReadDeadline(time.Now().Add(l.writeTimeout)) // the reader ends in any case
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // it is over in any case
+	}
+	_ = l.conn.SetReadDeadline(time.Now().Add(min(l.writeTimeout, maxLeave))) // ends the reader
 }
 
 // takeOwn takes what the link itself has to send.
