@@ -191,7 +191,7 @@ func (b *testBroker) hear(_ *broker.Client, _ packets.Subscription, pk packets.P
 	var s said
 	if json.Unmarshal(pk.Payload, &s) != nil || s.Type == "" {
 		kind := thing.Publication
-		id := auth.Identity{}
+		var id auth.Identity
 		switch {
 		case words[0] == "linkspan" && words[len(words)-1] == "raw":
 			kind, id = thing.Raw, auth.Identity{ProductKey: words[1], DeviceName: words[2]}

@@ -57,8 +57,11 @@ func (c Config) check() (*settings, error) {
 		key   string
 		value time.Duration
 	}{
-		{"requestTimeout", c.RequestTimeout}, {"holdTimeout", c.HoldTimeout}, {"connectTimeout", c.ConnectTimeout},
-		{"reconnectMin", c.ReconnectMin}, {"writeTimeout", c.WriteTimeout},
+		{"requestTimeout", c.RequestTimeout},
+		{"holdTimeout", c.HoldTimeout},
+		{"connectTimeout", c.ConnectTimeout},
+		{"reconnectMin", c.ReconnectMin},
+		{"writeTimeout", c.WriteTimeout},
 	} {
 		if d.value <= 0 {
 			k.wrong("%s is %v, want more than 0", d.key, d.value)

@@ -36,7 +36,7 @@ type Connector struct {
 	state  connectorState
 	lanes  []*lane          // shared, or a pool
 	own    map[string]*lane // of one device each, by its key
-	run    context.Context  //nolint:containedctx // lanes of devices begin later
+	begin  func(*lane)      // starts a lane
 	cancel context.CancelFunc
 	ended  sync.WaitGroup // lanes
 	served sync.WaitGroup // the goroutines of the connector itself
@@ -81,19 +81,20 @@ func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
 	if host.Logger == nil {
 		host.Logger = zap.NewNop()
 	}
-	c.run, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	c.host, c.state = host, started
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.host, c.cancel, c.state = host, cancel, started
+	c.begin = func(ln *lane) { c.ended.Go(func() { ln.run(run) }) } // Close waits
 	if !c.cfg.single {
 		for i := range c.cfg.lanes {
 			c.lanes = append(c.lanes, newLane(c, i))
 		}
 	}
-	lanes, run := c.lanes, c.run
+	lanes := c.lanes
 	c.served.Go(c.calls.run)
 	c.served.Go(func() { c.runPace(run) })
 	c.served.Go(func() { c.runClock(run) })
 	for _, ln := range lanes {
-		c.ended.Go(func() { ln.run(run) })
+		c.begin(ln)
 	}
 	c.mu.Unlock()
 	var errs []error
@@ -183,8 +184,7 @@ func (c *Connector) ownDevice(l *upstream.Login, d *device) (*device, error) {
 	ln.devices[d.key] = d
 	c.own[d.key] = ln
 	ln.mu.Lock()
-	run := c.run
-	c.ended.Go(func() { ln.run(run) })
+	c.begin(ln)
 	return d, nil
 }
 

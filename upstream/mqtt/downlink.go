@@ -38,7 +38,7 @@ func (ln *lane) received(p *mqttlink.Packet, link *mqttlink.Link) {
 
 // tell gives a device a command.
 func (ln *lane) tell(what downKind, p *mqttlink.Packet, v *values, link *mqttlink.Link) {
-	at, key := ln, ""
+	at, key := ln, ln.cfg.topics.key(v[productKey], v[deviceName])
 	if ln.only != nil {
 		key = ln.only.key
 		if v[deviceName] != "" && v[deviceName] != ln.only.device() || v[productKey] != "" && v[productKey] != ln.only.product() {
@@ -46,7 +46,6 @@ func (ln *lane) tell(what downKind, p *mqttlink.Packet, v *values, link *mqttlin
 			return
 		}
 	} else {
-		key = ln.cfg.topics.key(v[productKey], v[deviceName])
 		at = ln.c.laneOf(key)
 	}
 	c, err := ln.cfg.topics.parseCommand(what, ln.cfg.payloads.rawOnly, p.Topic, p.Payload, v)
@@ -76,7 +75,7 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 	case err != nil:
 		ln.count.malformed.Add(1)
 		ln.log.Warn("mqtt: command not understood", zap.String("device", d.names), zap.NamedError("err", err))
-		ln.replyInvalid(d, h, c, err)
+		ln.replyInvalid(h, c, err)
 		return false
 	case h.done != nil:
 		h.early = append(h.early, c)
@@ -95,7 +94,7 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 
 // replyInvalid answers a command that was not understood. mu is held, and
 // released.
-func (ln *lane) replyInvalid(d *device, h *handle, c *thing.Command, err error) {
+func (ln *lane) replyInvalid(h *handle, c *thing.Command, err error) {
 	ln.mu.Unlock()
 	if c.ID == "" {
 		return

@@ -44,7 +44,7 @@ func TestCommands(t *testing.T) {
 					c.Subscribe = mqtt.SubscribeWildcard
 				}
 			}))
-			c := loggedIn(up, t, truck("1"))
+			c := loggedIn(t, up, truck("1"))
 			before := time.Now()
 			for _, w := range []struct {
 				topic, payload string
@@ -82,7 +82,7 @@ func TestCommandsNotUnderstood(t *testing.T) {
 		tellTopics(c)
 		c.Topics.Up.Reply = "from/${deviceName}/reply/${id}"
 	}))
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	wrong := []struct{ payload, says string }{
 		{`{"id":"1","type":"jump"}`, "jump"},
 		{`{"id":"2","type":"set"}`, "fields"},
@@ -141,7 +141,7 @@ func TestOtherDownlinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = up.Close(timeoutContext()) })
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	b.say("to/demo/truck-1/user/large", strings.Repeat("x", 1001))
 	b.say("to/demo/truck-2/cmd", `{"type":"get"}`)
 	b.say("all/of/you", "hello")
@@ -164,7 +164,7 @@ func TestCommandOfItsTopic(t *testing.T) {
 	up := start(t, config(b, func(c *mqtt.Config) {
 		c.Topics.Down = mqtt.DownTopics{Command: "v1/dev-${deviceName}/${kind}/${name}/r${id}"}
 	}))
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	b.say("v1/dev-truck-1/service/restart/r12", `{"fields":{"delay":3}}`)
 	if got := await(t, "the command", c.commands); got.ID != "12" || got.Kind != thing.Service || got.Name != "restart" || len(got.Fields) != 1 {
 		t.Errorf("got %+v", got)

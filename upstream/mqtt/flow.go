@@ -71,7 +71,7 @@ func (ln *lane) ask(dst []byte, now int64) []byte {
 		if q.leave {
 			dst = mqttlink.AppendUnsubscribe(dst, id, q.filters)
 		} else {
-			dst = mqttlink.AppendSubscribe(dst, id, q.filters, byte(ln.cfg.QoS)) //nolint:gosec // 0 or 1
+			dst = mqttlink.AppendSubscribe(dst, id, q.filters, byte(ln.cfg.QoS))
 		}
 	}
 	if len(ln.controls) == 0 {

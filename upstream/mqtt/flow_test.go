@@ -45,7 +45,7 @@ func TestResend(t *testing.T) {
 				t.Error("the session is a clean one")
 			}
 			wantErr(t, "Start", started, nil)
-			c := loggedIn(up, t, truck("1"))
+			c := loggedIn(t, up, truck("1"))
 			var done []<-chan error
 			var ids []uint16
 			for n := range 4 {
@@ -87,7 +87,7 @@ func TestUnacknowledged(t *testing.T) {
 	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.RequestTimeout, c.InFlight = 50*time.Millisecond, 2 }))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	seen := map[uint16]bool{}
 	for n := range 6 {
 		done := c.publish(n, thing.AtLeastOnce)
@@ -117,7 +117,7 @@ func TestBrokerAway(t *testing.T) {
 	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.HoldTimeout = 100 * time.Millisecond }))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	sent := c.publish(0, thing.AtLeastOnce)
 	p.published(propertyOf1)
 	_ = s.ln.Close()
@@ -126,7 +126,7 @@ func TestBrokerAway(t *testing.T) {
 	wantErr(t, "QoS 0", c.publish(1, thing.AtMostOnce), upstream.ErrNotConnected)
 	wantErr(t, "QoS 1", c.publish(2, thing.AtLeastOnce), upstream.ErrNotConnected)
 	wantErr(t, "QoS 1 that was sent", sent, upstream.ErrTimeout)
-	_, done := login(up, t, truck("2"))
+	_, done := login(t, up, truck("2"))
 	wantErr(t, "Close", closing(up), nil)
 	wantErr(t, "Login", done, upstream.ErrClosed)
 }
@@ -166,7 +166,7 @@ func TestOverload(t *testing.T) {
 			up, started := starting(t, bare(s, change))
 			p, _ := s.connected(false)
 			wantErr(t, "Start", started, nil)
-			c := loggedIn(up, t, truck("1"))
+			c := loggedIn(t, up, truck("1"))
 			var done []<-chan error
 			for n := range 10 {
 				done = append(done, c.publish(n, thing.AtLeastOnce))
@@ -203,7 +203,7 @@ func TestBrokerReadsNoMore(t *testing.T) {
 		c.MaxPayload = 1 << 20
 	})
 	up := start(t, cfg)
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	gate.stall()
 	done := make(chan error, 100)
 	for range 100 { // 50 MB: more than any buffer between

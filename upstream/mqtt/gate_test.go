@@ -25,8 +25,10 @@ func newGate(tb testing.TB, to string) *gate {
 	var running sync.WaitGroup
 	ended := make(chan struct{})
 	pipe := func(from, into net.Conn) {
-		defer from.Close()
-		defer into.Close()
+		defer func() {
+			_ = from.Close()
+			_ = into.Close()
+		}()
 		buf := make([]byte, 32<<10)
 		for {
 			g.mu.Lock()
@@ -39,7 +41,7 @@ func newGate(tb testing.TB, to string) *gate {
 			}
 			n, err := from.Read(buf)
 			if n > 0 {
-				if _, err := into.Write(buf[:n]); err != nil {
+				if _, failed := into.Write(buf[:n]); failed != nil {
 					return
 				}
 			}

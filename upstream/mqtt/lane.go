@@ -135,7 +135,7 @@ func jitter(d time.Duration) time.Duration {
 // first.
 func (ln *lane) connect(ctx context.Context) (link *mqttlink.Link, err error) {
 	if ln.only != nil {
-		if err := ln.c.limiter.Wait(ctx); err != nil {
+		if err = ln.c.limiter.Wait(ctx); err != nil {
 			return nil, err
 		}
 	}

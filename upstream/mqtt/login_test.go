@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func TestDeniedAfterReconnect(t *testing.T) {
 	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.Topics.Down.Command = "cmd/${productKey}/${deviceName}" }))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
-	c, done := login(up, t, truck("1"))
+	c, done := login(t, up, truck("1"))
 	if sub := p.grant(1); len(sub.Topics) != 1 || sub.Topics[0] != "cmd/demo/truck-1" || sub.Qoss[0] != 1 {
 		t.Errorf("subscribed %v", sub)
 	}
@@ -103,7 +104,7 @@ func TestSubscriptionUnanswered(t *testing.T) {
 	}))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
-	_, done := login(up, t, truck("1"))
+	_, done := login(t, up, truck("1"))
 	expect[*packets.SubscribePacket](p)
 	if err := await(t, "done of Login", done); !errors.Is(err, upstream.ErrTimeout) && !errors.Is(err, upstream.ErrNotConnected) {
 		t.Errorf("Login: %v", err)
@@ -120,17 +121,17 @@ func TestIdentities(t *testing.T) {
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
 	for _, dn := range []string{"", "a/b", "a+", "#", "a\x00", "\xff", strings.Repeat("x", 2000)} {
-		_, done := login(up, t, auth.Identity{ProductKey: "demo", DeviceName: dn})
+		_, done := login(t, up, auth.Identity{ProductKey: "demo", DeviceName: dn})
 		wantRefused(t, fmt.Sprintf("device %.10q", dn), await(t, "done of Login", done), mqtt.CodeIdentity)
 	}
 	for i := range 2 {
-		_, done := login(up, t, truck(fmt.Sprint(i)))
+		_, done := login(t, up, truck(strconv.Itoa(i)))
 		p.grant(1)
 		wantErr(t, "Login", done, nil)
 	}
-	_, done := login(up, t, auth.Identity{ProductKey: "other", DeviceName: "truck-1"})
+	_, done := login(t, up, auth.Identity{ProductKey: "other", DeviceName: "truck-1"})
 	wantRefused(t, "a device that would share cmd/truck-1", await(t, "done of Login", done), mqtt.CodeShared)
-	_, done = login(up, t, truck("2"))
+	_, done = login(t, up, truck("2"))
 	wantErr(t, "a third device", done, upstream.ErrOverloaded)
 	if got := up.Stats().Errors["devices_full"]; got != 1 {
 		t.Errorf("%d devices too many are counted", got)
@@ -146,7 +147,7 @@ func TestConnectionOfADevice(t *testing.T) {
 		c.ClientID, c.Username, c.Password = "c-${deviceName}", "${deviceName}&${productKey}", "p:${deviceSecret}"
 		c.MaxDevices = 1
 	}))
-	c, done := login(up, t, truck("1"))
+	c, done := login(t, up, truck("1"))
 	p, connect := s.connected(false)
 	if connect.ClientIdentifier != "c-truck-1" || connect.Username != "truck-1&demo" || string(connect.Password) != "p:secret" {
 		t.Errorf("CONNECT is %v", connect)
@@ -162,12 +163,12 @@ func TestConnectionOfADevice(t *testing.T) {
 		t.Errorf("presence is %s", m.Payload)
 	}
 	p.ack(m.MessageID)
-	_, full := login(up, t, truck("2"))
+	_, full := login(t, up, truck("2"))
 	wantErr(t, "a second device", full, upstream.ErrOverloaded)
 
 	newer := truck("1")
 	newer.DeviceSecret = "renewed"
-	c2, done := login(up, t, newer)
+	c2, done := login(t, up, newer)
 	p, connect = s.connected(false)
 	if string(connect.Password) != "p:renewed" {
 		t.Errorf("the new password is %s", connect.Password)
@@ -197,7 +198,7 @@ func TestUnstable(t *testing.T) {
 	t.Parallel()
 	s := startScript(t)
 	up := start(t, bare(s, func(c *mqtt.Config) { c.Connections, c.ReconnectMax = mqtt.ConnectionsDevice, time.Minute }))
-	c, done := login(up, t, truck("1"))
+	c, done := login(t, up, truck("1"))
 	for i := range 5 {
 		p, _ := s.connected(false)
 		if i == 0 {
@@ -214,12 +215,12 @@ func TestOwnConnectionFails(t *testing.T) {
 	t.Parallel()
 	s := startScript(t)
 	up := start(t, bare(s, func(c *mqtt.Config) { c.Connections, c.RequestTimeout = mqtt.ConnectionsDevice, 100*time.Millisecond }))
-	_, done := login(up, t, truck("1"))
+	_, done := login(t, up, truck("1"))
 	p := await(t, "a connection", s.conns)
 	p.connack(4, false)
 	wantRefused(t, "Login", await(t, "done of Login", done), 4)
 	_ = s.ln.Close()
-	_, done = login(up, t, truck("2"))
+	_, done = login(t, up, truck("2"))
 	wantErr(t, "Login without a broker", done, upstream.ErrNotConnected)
 	awaitStats(t, up, func(s mqtt.Stats) bool { return s.Devices == 0 })
 }
@@ -232,7 +233,7 @@ func TestLoginsArePaced(t *testing.T) {
 	up := start(t, config(b, func(c *mqtt.Config) { c.LoginRate = perSecond }))
 	all := make([]<-chan error, 0, devices)
 	for i := range devices {
-		_, done := login(up, t, truck(fmt.Sprint(i)))
+		_, done := login(t, up, truck(strconv.Itoa(i)))
 		all = append(all, done)
 	}
 	for _, done := range all {
@@ -255,8 +256,8 @@ func TestGoodbye(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	up := start(t, config(b, func(c *mqtt.Config) { c.ClientID = "bridge-1" }))
-	loggedIn(up, t, truck("1"))
-	gone := loggedIn(up, t, truck("2"))
+	loggedIn(t, up, truck("1"))
+	gone := loggedIn(t, up, truck("2"))
 	left := make(chan error, 1)
 	gone.device.Logout(func(err error) { left <- err })
 	wantErr(t, "Logout", left, nil)

@@ -23,8 +23,10 @@ func (c *Config) checkPayloads(k *checker) (p payloads) {
 		key, text string
 		into      *rendering
 	}{
-		{"property", c.Templates.Property, &p.property}, {"event", c.Templates.Event, &p.event},
-		{"raw", c.Templates.Raw, &p.raw}, {"reply", c.Templates.Reply, &p.reply},
+		{"property", c.Templates.Property, &p.property},
+		{"event", c.Templates.Event, &p.event},
+		{"raw", c.Templates.Raw, &p.raw},
+		{"reply", c.Templates.Reply, &p.reply},
 	} {
 		if t.text == "" {
 			continue

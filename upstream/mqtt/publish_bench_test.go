@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func sink(tb testing.TB) (url string) {
 }
 
 func drink(c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	in, out := bufio.NewReaderSize(c, 1<<10), bufio.NewWriterSize(c, 1<<10)
 	for {
 		first, err := in.ReadByte()
@@ -97,7 +98,7 @@ func BenchmarkPublish(b *testing.B) {
 			cfg := mqtt.DefaultConfig()
 			cfg.Endpoint = []string{sink(b)}
 			up := start(b, cfg)
-			c := loggedIn(up, b, truck("1"))
+			c := loggedIn(b, up, truck("1"))
 			m := location()
 			m.QoS = qos
 			room := make(chan struct{}, 256)
@@ -137,7 +138,7 @@ func BenchmarkDeviceConnections(b *testing.B) {
 		up := start(b, cfg)
 		all := make([]<-chan error, 0, devices)
 		for i := range devices {
-			_, done := login(up, b, truck(fmt.Sprint(i)))
+			_, done := login(b, up, truck(strconv.Itoa(i)))
 			all = append(all, done)
 		}
 		for _, done := range all {
@@ -164,7 +165,7 @@ func sinkBytes(b *testing.B, devices int) float64 {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close()
+		b.Cleanup(func() { _ = c.Close() })
 		connect := []byte{0x10, 14, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 2, 'a', 'b'}
 		if _, err := c.Write(connect); err != nil {
 			b.Fatal(err)

@@ -186,7 +186,8 @@ type client struct {
 }
 
 // login begins a login.
-func login(up *mqtt.Connector, tb testing.TB, id auth.Identity) (c *client, done <-chan error) {
+func login(tb testing.TB, up *mqtt.Connector, id auth.Identity) (c *client, done <-chan error) {
+	tb.Helper()
 	c = &client{tb: tb, commands: make(chan *thing.Command, 100), lost: make(chan error, 10)}
 	end := make(chan error, 2)
 	up.Login(upstream.Login{
@@ -200,9 +201,9 @@ func login(up *mqtt.Connector, tb testing.TB, id auth.Identity) (c *client, done
 	return c, end
 }
 
-func loggedIn(up *mqtt.Connector, tb testing.TB, id auth.Identity) *client {
+func loggedIn(tb testing.TB, up *mqtt.Connector, id auth.Identity) *client {
 	tb.Helper()
-	c, done := login(up, tb, id)
+	c, done := login(tb, up, id)
 	if err := await(tb, "done of Login", done); err != nil {
 		tb.Fatal(err)
 	}

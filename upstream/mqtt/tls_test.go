@@ -105,7 +105,7 @@ func (a *authority) server() *tls.Config {
 func roundTrip(t *testing.T, b *testBroker, cfg mqtt.Config) {
 	t.Helper()
 	up := start(t, cfg)
-	c := loggedIn(up, t, truck("1"))
+	c := loggedIn(t, up, truck("1"))
 	wantErr(t, "Publish", c.publish(1, thing.AtLeastOnce), nil)
 	b.say("linkspan/demo/truck-1/down/command", `{"type":"get"}`)
 	await(t, "the command", c.commands)
@@ -148,7 +148,7 @@ func TestTLS(t *testing.T) {
 				wrong(&c.TLS)
 				c.Endpoint, c.RequestTimeout = []string{"ssl://" + secure.Addr().String()}, 100*time.Millisecond
 			}))
-			_, done := login(up, t, truck("1"))
+			_, done := login(t, up, truck("1"))
 			wantErr(t, "Login", done, upstream.ErrNotConnected)
 			if up.Stats().Connects != 0 {
 				t.Error("a connection was made")

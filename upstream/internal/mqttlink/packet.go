@@ -60,18 +60,15 @@ const Refused = 0x80
 // none that a client may get.
 var ErrMalformed = errors.New("mqttlink: malformed packet")
 
-// Sizes of packets (MQTT 3.1.1, sections 1.5.3 and 2.2.3).
-const (
-	maxText      = 65535
-	maxRemaining = 256<<20 - 1
-	maxAnswer    = 4096 // bytes of a packet that is no PUBLISH: there is no such long one for us
-)
+// maxAnswer is how many bytes a packet that is no PUBLISH may have: a broker has
+// no reason to send a client of ours a longer one.
+const maxAnswer = 4096
 
 // appendHead appends the fixed header of a packet with so many bytes behind it.
 func appendHead(dst []byte, t Type, flags byte, remaining int) []byte {
 	dst = append(dst, byte(t)<<4|flags)
 	for remaining > 127 {
-		dst = append(dst, byte(remaining)|0x80) //nolint:gosec // its low bits
+		dst = append(dst, byte(remaining)|0x80)
 		remaining >>= 7
 	}
 	return append(dst, byte(remaining))
