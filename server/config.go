@@ -110,12 +110,6 @@ func (l *Listener) validate() error {
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: port %q is not 0 to 65535", l.Address, port))
 	}
-	if l.TLS != nil && l.isUDP() {
-		errs = append(errs, errors.New("tls is given for UDP: DTLS is not supported"))
-	}
-	if l.Proxy.on() && l.isUDP() {
-		errs = append(errs, errors.New("proxyProtocol is given for UDP: it is read on TCP only"))
-	}
 	if l.Open == nil {
 		errs = append(errs, errors.New("protocol is missing"))
 	}

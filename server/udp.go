@@ -69,10 +69,10 @@ func (l *Listener) validateNetwork() error {
 	case UDP:
 		errs := []error{l.UDP.validate()}
 		if l.TLS != nil {
-			errs = append(errs, errors.New("tls is for TCP: a UDP listener has none"))
+			errs = append(errs, errors.New("tls is for TCP: a UDP listener has none, as DTLS is not supported; remove the section"))
 		}
-		if l.Proxy.Mode != "" && l.Proxy.Mode != ProxyOff {
-			errs = append(errs, errors.New("headers of the PROXY protocol are for TCP: a UDP listener gets none"))
+		if l.Proxy.on() {
+			errs = append(errs, errors.New("proxyProtocol is for TCP: a UDP listener reads no headers; remove the section"))
 		}
 		return errors.Join(errs...)
 	}

@@ -39,7 +39,7 @@ func (e *eater) Data(in []byte) (n, messages int, err error) {
 // lonely is a peer of a socket that does not exist.
 func lonely(h protocol.Handler, limits Limits) *peer {
 	s := &Server{log: zap.NewNop(), dropLog: newLimitedLog(1, 1), endLog: newLimitedLog(1, 1), cfg: Config{MaxPending: 1 << 20}}
-	ln := &listener{Listener: Listener{Network: UDP, Limits: limits}, limits: limits, datagrams: true}
+	ln := &listener{Listener: Listener{Network: UDP, Limits: limits, UDP: UDPConfig{MaxDatagram: largestDatagram}}, limits: limits, datagrams: true}
 	s.listeners = []*listener{ln}
 	l := newLoop(s, nil)
 	p := &peer{home: newUDPSocket(ln, l, -1, false)}

@@ -46,7 +46,9 @@ func (s *Server) listenUDP(ctx context.Context) error {
 	}
 	largest := 0
 	for _, l := range s.listeners {
-		largest = max(largest, l.UDP.MaxDatagram)
+		if l.datagrams {
+			largest = max(largest, l.UDP.MaxDatagram)
+		}
 	}
 	for _, u := range s.udp {
 		u.batch = newBatch(largest)

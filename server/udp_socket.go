@@ -42,9 +42,10 @@ func (s *Server) countSockets(l *listener, stats *ListenerStats) {
 }
 
 // receive takes a datagram, which it does not keep; local is where it went to, if
-// that is known; whole says that it was not too large.
+// that is known; whole says that it was not too large for the loop, which other listeners
+// may have that take larger ones.
 func (s *udpSocket) receive(from address, local [16]byte, in []byte, whole bool) {
-	if !whole {
+	if !whole || len(in) > s.listener.UDP.MaxDatagram {
 		s.drop(dropOversize, from)
 		return
 	}

@@ -214,6 +214,38 @@ func TestUDPSizes(t *testing.T) {
 	}
 }
 
+// A listener's largest datagram is its own, however large those of others are.
+func TestUDPSizesOfSeveralListeners(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	var listeners []server.Listener
+	for name, size := range map[string]int{"small": 1000, "large": 4000} {
+		l := listenerFor(t, c, nil, unlimited())
+		l.Name, l.Network, l.UDP = name, server.UDP, server.DefaultUDPConfig()
+		l.UDP.MaxDatagram = size
+		listeners = append(listeners, l)
+	}
+	s, err := server.New(server.Config{Loops: 1}, listeners)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, s)
+	long := strings.Repeat("x", 2000)
+	for name, lost := range map[string]uint64{"small": 1, "large": 0} {
+		m := moteAt(t, s.Addr(name).String())
+		m.send("ECHO %s\n", long)
+		if lost == 0 {
+			m.want(long)
+		}
+		m.alive()
+		for _, l := range s.Stats().Listeners {
+			if l.Listener == name && (l.Dropped["oversize"] != lost || l.Messages != 2-lost) {
+				t.Errorf("%s: %+v", name, l)
+			}
+		}
+	}
+}
+
 func TestUDPIsNoAmplifier(t *testing.T) {
 	t.Parallel()
 	b := serveUDP(t, unlimited(), func(l *server.Listener) { l.UDP.Amplification = 3 })
@@ -364,7 +396,7 @@ func TestUDPConfigIsChecked(t *testing.T) {
 	}
 	l.UDP, l.TLS, l.Proxy = server.DefaultUDPConfig(), &server.TLS{}, server.ProxyConfig{Mode: server.ProxyRequired}
 	_, err = server.New(server.DefaultConfig(), []server.Listener{l})
-	for _, want := range []string{"tls is for TCP", "PROXY protocol are for TCP"} {
+	for _, want := range []string{"tls is for TCP", "proxyProtocol is for TCP"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v does not say that %s", err, want)
 		}
