@@ -123,17 +123,15 @@ func linkOf(cl *mqtt.Client) *link {
 // connection of the same certificate has gone.
 func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	l := linkOf(cl)
+	if registers(pk.Connect.ClientIdentifier) {
+		return h.register(cl, l, &pk)
+	}
 	dev, id, err := h.p.authenticate(l, &pk)
 	if err == nil {
 		err = h.p.claim(l, dev)
 	}
-	var no *connectError
-	if errors.As(err, &no) {
-		h.p.refused(no.cause)
-		h.p.note(refusalMessage(l, dev, no))
-		_ = h.p.broker.SendConnack(cl, packets.Code{Code: no.code}, false, nil)
-	}
 	if err != nil {
+		h.refuse(cl, l, dev, err)
 		return err
 	}
 	if cl.Properties.Will.Flag != 0 {
@@ -143,6 +141,30 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	l.client, l.autoSub = cl, id.autoSub || h.p.cfg.AutoSubscribe
 	cl.ID = dev.name // a session belongs to the certificate, whatever the clientId
 	return nil
+}
+
+// refuse tells a client that its CONNECT was not taken.
+func (h *hook) refuse(cl *mqtt.Client, l *link, dev *device, err error) {
+	var no *connectError
+	if errors.As(err, &no) {
+		h.p.refused(no.cause)
+		h.p.note(refusalMessage(l, dev, no))
+		_ = h.p.broker.SendConnack(cl, packets.Code{Code: no.code}, false, nil)
+	}
+}
+
+// register gives a client the secret that it asks for. The connection ends.
+func (h *hook) register(cl *mqtt.Client, l *link, pk *packets.Packet) error {
+	payload, err := h.p.registerConnect(l, pk)
+	if err != nil {
+		h.refuse(cl, l, nil, err)
+		return err
+	}
+	if err = h.p.broker.SendConnack(cl, packets.CodeSuccess, false, nil); err != nil {
+		return err
+	}
+	l.publish("/ext/register", "", payload)
+	return errRegistered
 }
 
 // OnConnectAuthenticate: OnConnect has.

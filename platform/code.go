@@ -17,11 +17,14 @@ const (
 	CodeNoSession       Code = 520  // the sub-device is not online through this gateway
 	CodeDeleted         Code = 521  // the device was deleted
 	CodeForbidden       Code = 522  // the device is disabled
+	CodeNoMeta          Code = 5001 // HTTPS authentication: no such device
 	CodeNotFound        Code = 6100 // no such device
 	CodeMapSize         Code = 6106 // a post has too many properties
 	CodeProductNotFound Code = 6250 // found list: no such product
 	CodeDeviceName      Code = 6280 // found list: the name is none
 	CodeSign            Code = 6287 // login: the signature is wrong
+	CodeNoRegister      Code = 6288 // registration: switched off for the product. This platform's own choice: no public page has the vendor's
+	CodeActivated       Code = 6289 // registration: the device was online before; likewise
 	CodeNoTopology      Code = 6401 // login: the device is not in the gateway's topology
 	CodeSelf            Code = 6402 // topology: a gateway is no sub-device of itself
 	CodeNoTemplate      Code = 6321 // the device has no thing specification here
@@ -39,6 +42,9 @@ var codeTexts = map[Code]string{
 	CodeNoSession:       "device no session",
 	CodeDeleted:         "device deleted",
 	CodeForbidden:       "device forbidden",
+	CodeNoMeta:          "meta device not found",
+	CodeNoRegister:      "dynamic register is disabled",
+	CodeActivated:       "device is already activated",
 	CodeNotFound:        "device not found",
 	CodeMapSize:         "map size must less than 200",
 	CodeProductNotFound: "product not found",

@@ -24,6 +24,8 @@ type Config struct {
 	TLSAddress  string `conf:"tlsAddress" doc:"host:port of the MQTT broker over TLS; empty: none"`
 	WSAddress   string `conf:"wsAddress" doc:"host:port of the MQTT broker over WebSocket, on every path; empty: none"`
 	WSSAddress  string `conf:"wssAddress" doc:"host:port of the MQTT broker over WebSocket and TLS; empty: none"`
+	AuthAddress string `conf:"authAddress" doc:"host:port of the vendor's HTTP services: /auth/devicename, /auth/register/device, and the account's API at /; empty: none"`
+	AuthTLS     bool   `conf:"authTls" doc:"whether those are HTTPS"`
 	APIAddress  string `conf:"apiAddress" doc:"host:port of the HTTP API; empty turns it off. It knows no passwords: keep it on the loopback"`
 
 	Certificate   string `conf:"certificate" doc:"PEM file of the certificate for TLS, with its chain; empty: the platform makes one for localhost and this machine"`
@@ -31,6 +33,8 @@ type Config struct {
 	AuthorityFile string `conf:"authorityFile" doc:"where to write the PEM of the authority of a certificate that the platform has made; empty: nowhere"`
 
 	Devices      []Device    `conf:"devices" doc:"devices that exist from the start"`
+	Products     []Product   `conf:"products" doc:"products whose devices may register by a certificate of the product"`
+	AccessKeys   []AccessKey `conf:"accessKeys" doc:"who may call the account's API"`
 	AutoRegister bool        `conf:"autoRegister" doc:"create devices that nobody knows when they first appear, and their topology"`
 	AutoSecret   auth.Secret `conf:"autoSecret" doc:"secret of devices created on the fly; empty: their signatures are not checked"`
 	Lenient      bool        `conf:"lenient" doc:"accept what the vendor's documentation once printed and the vendor refuses: cleanSession in the signature, signmethod and signMethod for each other"`
@@ -106,7 +110,7 @@ func (c *Config) validate() error {
 		wrong("mqttAddress", "%q is no host:port: %v", c.MQTTAddress, err)
 	}
 	for _, a := range []struct{ key, value string }{
-		{"apiAddress", c.APIAddress}, {"tlsAddress", c.TLSAddress}, {"wsAddress", c.WSAddress}, {"wssAddress", c.WSSAddress},
+		{"apiAddress", c.APIAddress}, {"tlsAddress", c.TLSAddress}, {"wsAddress", c.WSAddress}, {"wssAddress", c.WSSAddress}, {"authAddress", c.AuthAddress},
 	} {
 		if _, _, err := net.SplitHostPort(a.value); a.value != "" && err != nil {
 			wrong(a.key, "%q is no host:port: %v", a.value, err)
@@ -156,6 +160,16 @@ func (c *Config) validate() error {
 	}
 	if c.CommandTimeout <= 0 {
 		wrong("commandTimeout", "%s: want more than 0", c.CommandTimeout)
+	}
+	for i, d := range c.Products {
+		if err := d.validate(); err != nil {
+			wrong(fmt.Sprintf("products[%d]", i), "%v", err)
+		}
+	}
+	for i, k := range c.AccessKeys {
+		if k.AccessKey == "" || k.AccessSecret == "" {
+			wrong(fmt.Sprintf("accessKeys[%d]", i), "want accessKey and accessSecret")
+		}
 	}
 	for i, d := range c.Devices {
 		if err := d.validate(); err != nil {

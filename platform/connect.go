@@ -28,7 +28,8 @@ type clientID struct {
 	method    string
 	timestamp string
 	autoSub   bool
-	secure    bool // securemode=2: TLS
+	random    string // of a registration
+	secure    bool   // securemode=2: TLS
 }
 
 // parseClientID is strict: what the vendor's gateway might forgive today is a
@@ -72,6 +73,8 @@ func parseClientID(s string) (clientID, error) {
 				return clientID{}, fmt.Errorf("clientId %q: timestamp %q is no number", s, value)
 			}
 			c.timestamp = value
+		case "random":
+			c.random = value
 		case "_ss":
 			c.autoSub = value == "1"
 		}
@@ -109,6 +112,10 @@ func (p *Platform) authenticate(l *link, pk *packets.Packet) (*device, clientID,
 	}
 	if err := p.checkKeepAlive(c.Keepalive); err != nil {
 		return nil, none, err
+	}
+	if c.ClientIdentifier != "" && len(c.ClientIdentifier) <= maxClientID && !strings.Contains(string(c.Username), "&") && !strings.Contains(c.ClientIdentifier, "|") {
+		dev, err := p.tokenConnect(l, string(c.Username), string(c.Password))
+		return dev, clientID{id: c.ClientIdentifier, secure: l.secure}, err
 	}
 	id, err := parseClientID(c.ClientIdentifier)
 	if err != nil {

@@ -16,6 +16,7 @@ type faults struct {
 	mu       sync.Mutex
 	logins   api.Refusal   // guarded by mu
 	connects api.Refusal   // guarded by mu
+	requests api.Refusal   // guarded by mu
 	silent   bool          // guarded by mu
 	delay    time.Duration // guarded by mu
 	queue    []delayed     // guarded by mu: replies that wait, in the order they are due
@@ -50,6 +51,13 @@ func (f *faults) login() (Code, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return Code(f.logins.Code), spend(&f.logins)
+}
+
+// request is about registrations, topology and HTTP authentication.
+func (f *faults) request() (Code, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Code(f.requests.Code), spend(&f.requests)
 }
 
 func (f *faults) connect() (byte, bool) {
@@ -126,6 +134,9 @@ func (p *Platform) SetFaults(f api.Faults) error {
 	if f.RefuseLogins != nil && f.RefuseLogins.Count != 0 && f.RefuseLogins.Code <= 200 {
 		return badRequest("refuseLogins.code is %d; want one of the vendor's, like 429 or 6401", f.RefuseLogins.Code)
 	}
+	if f.RefuseRequests != nil && f.RefuseRequests.Count != 0 && f.RefuseRequests.Code <= 200 {
+		return badRequest("refuseRequests.code is %d; want one of the vendor's, like 460 or 6402", f.RefuseRequests.Code)
+	}
 	if f.Delay != nil && *f.Delay < 0 {
 		return badRequest("delay is below 0")
 	}
@@ -144,6 +155,9 @@ func (f *faults) set(n api.Faults) {
 	}
 	if n.RefuseConnects != nil {
 		f.connects = *n.RefuseConnects
+	}
+	if n.RefuseRequests != nil {
+		f.requests = *n.RefuseRequests
 	}
 	if n.Silent != nil {
 		f.silent = *n.Silent
@@ -183,14 +197,14 @@ func (p *Platform) Faults() api.Faults {
 	f := &p.faults
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	logins, connects, silent, frozen, delay := f.logins, f.connects, f.silent, f.frozen.Load(), api.Duration(f.delay)
-	return api.Faults{RefuseLogins: &logins, RefuseConnects: &connects, Silent: &silent, Frozen: &frozen, Delay: &delay}
+	logins, connects, requests, silent, frozen, delay := f.logins, f.connects, f.requests, f.silent, f.frozen.Load(), api.Duration(f.delay)
+	return api.Faults{RefuseLogins: &logins, RefuseConnects: &connects, RefuseRequests: &requests, Silent: &silent, Frozen: &frozen, Delay: &delay}
 }
 
 // ClearFaults makes the platform behave again.
 func (p *Platform) ClearFaults() {
 	no, delay := false, api.Duration(0)
-	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, Silent: &no, Frozen: &no, Delay: &delay})
+	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, RefuseRequests: &api.Refusal{}, Silent: &no, Frozen: &no, Delay: &delay})
 }
 
 // Disconnect closes connections without a word, as a network does: "all" of

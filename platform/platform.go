@@ -12,6 +12,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/auth"
 )
 
 // Platform is the local platform. Its methods may be called from any goroutine;
@@ -27,10 +29,15 @@ type Platform struct {
 	stats  counters
 	faults faults
 	hub    hub
+	nonces nonces
 	orders orders
+
+	products map[string]Product     // does not change
+	accounts map[string]auth.Secret // likewise; by access key
 
 	mu      sync.RWMutex
 	devices map[key]*device    // guarded by mu
+	tokens  map[string]token   // guarded by mu; by iotId
 	links   map[*link]struct{} // guarded by mu
 	online  int                // guarded by mu
 	moved   chan struct{}      // guarded by mu: closed and replaced when a device goes online or offline
@@ -44,6 +51,8 @@ type Platform struct {
 	authority []byte
 	apiLn     net.Listener
 	apiSrv    *http.Server
+	authLn    net.Listener
+	authSrv   *http.Server
 	closeErr  error
 	once      sync.Once
 }
@@ -68,12 +77,17 @@ func New(cfg Config, opts ...Option) (*Platform, error) {
 		log:     zap.NewNop(),
 		now:     time.Now,
 		devices: map[key]*device{},
+		tokens:  map[string]token{},
 		links:   map[*link]struct{}{},
 		moved:   make(chan struct{}),
 		closing: make(chan struct{}),
 	}
 	for _, o := range opts {
 		o(p)
+	}
+	p.products, p.accounts = map[string]Product{}, accountsOf(cfg.AccessKeys)
+	for _, product := range cfg.Products {
+		p.products[product.ProductKey] = product
 	}
 	p.hub.init(cfg.Log, cfg.Watchers)
 	p.orders.init(cfg.Pending)
@@ -108,21 +122,16 @@ func (p *Platform) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("platform: MQTT broker: %w", err)
 	}
-	var lc net.ListenConfig
 	if err = p.openDoors(ctx); err != nil {
 		return err
 	}
-	if p.cfg.APIAddress != "" {
-		if p.apiLn, err = lc.Listen(ctx, "tcp", p.cfg.APIAddress); err != nil {
-			p.closeDoors()
-			return fmt.Errorf("platform: listen for the API: %w", err)
-		}
+	if err = p.listenHTTP(ctx); err != nil {
+		p.closeDoors()
+		return err
 	}
 	if err := broker.Serve(); err != nil {
 		p.closeDoors()
-		if p.apiLn != nil {
-			_ = p.apiLn.Close()
-		}
+		p.closeHTTP()
 		return fmt.Errorf("platform: MQTT broker: %w", err)
 	}
 	p.broker, p.started = broker, true
@@ -133,8 +142,41 @@ func (p *Platform) Start(ctx context.Context) error {
 		p.serveAPI()
 		p.log.Info("platform API is up", zap.Stringer("listener", p.apiLn.Addr()))
 	}
+	if p.authLn != nil {
+		p.serveAuth()
+	}
 	p.log.Info("platform is up", zap.Stringer("listener", p.doors[tcpDoor].ln.Addr()))
 	return nil
+}
+
+// listenHTTP listens for the HTTP API and the vendor's HTTP services. mu is held.
+func (p *Platform) listenHTTP(ctx context.Context) (err error) {
+	var lc net.ListenConfig
+	if p.cfg.APIAddress != "" {
+		if p.apiLn, err = lc.Listen(ctx, "tcp", p.cfg.APIAddress); err != nil {
+			return fmt.Errorf("platform: listen for the API: %w", err)
+		}
+	}
+	if p.cfg.AuthAddress == "" {
+		return nil
+	}
+	if p.authLn, err = lc.Listen(ctx, "tcp", p.cfg.AuthAddress); err != nil {
+		p.closeHTTP()
+		return fmt.Errorf("platform: listen for authentication: %w", err)
+	}
+	if p.cfg.AuthTLS {
+		p.authLn = tls.NewListener(p.authLn, p.tls)
+	}
+	return nil
+}
+
+// closeHTTP undoes listenHTTP when nothing was served.
+func (p *Platform) closeHTTP() {
+	for _, ln := range []net.Listener{p.apiLn, p.authLn} {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
 }
 
 // APIAddr is where the HTTP API listens, host:port; empty before Start and
@@ -176,6 +218,10 @@ func (p *Platform) Close(ctx context.Context) error {
 		if p.apiSrv != nil {
 			p.closeErr = p.apiSrv.Shutdown(ctx)
 			_ = p.apiSrv.Close()
+		}
+		if p.authSrv != nil {
+			p.closeErr = errors.Join(p.closeErr, p.authSrv.Shutdown(ctx))
+			_ = p.authSrv.Close()
 		}
 		ended := make(chan struct{})
 		go func() { // ends with the connections, whose sockets are closed

@@ -16,7 +16,9 @@ import (
 )
 
 // encrypts says whether anything of the platform's is to be encrypted.
-func (c *Config) encrypts() bool { return c.TLSAddress != "" || c.WSSAddress != "" }
+func (c *Config) encrypts() bool {
+	return c.TLSAddress != "" || c.WSSAddress != "" || c.AuthAddress != "" && c.AuthTLS
+}
 
 // prepareTLS reads the certificate, or makes one.
 func (p *Platform) prepareTLS() error {

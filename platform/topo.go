@@ -40,7 +40,11 @@ func (p *Platform) control(l *link, dev *device, full, rest string, payload []by
 	r, ok := parseRequest(payload)
 	a := reply{code: CodeParameter, detail: "no JSON object with id, params and version 1.0"}
 	if ok {
-		a = work(l, dev, r)
+		if refusal, fault := p.requestFault(); fault {
+			a = refusal
+		} else {
+			a = work(l, dev, r)
+		}
 	}
 	a.id = r.id
 	if a.code != CodeOK {
@@ -207,6 +211,9 @@ func (p *Platform) subRegister(l *link, gw *device, r request) reply {
 			return reply{code: CodeParameter, detail: "want productKey and deviceName"}
 		case k == gw.key:
 			return reply{code: CodeSelf}
+		}
+		if code := p.mayRegister(k.product); code != CodeOK {
+			return reply{code: code, detail: k.product}
 		}
 		dev := p.devices[k]
 		if dev == nil && p.cfg.AutoRegister {

@@ -180,6 +180,7 @@ type Stats struct {
 type Faults struct {
 	RefuseLogins   *Refusal  `json:"refuseLogins,omitempty"`   // sub-device logins to refuse with a code of the vendor's
 	RefuseConnects *Refusal  `json:"refuseConnects,omitempty"` // MQTT connections to refuse with a CONNACK code 1..5
+	RefuseRequests *Refusal  `json:"refuseRequests,omitempty"` // registrations, changes of topology and HTTPS authentications to refuse with a code of the vendor's
 	Silent         *bool     `json:"silent,omitempty"`         // replies to nothing on the Alink level, as if it hung
 	Frozen         *bool     `json:"frozen,omitempty"`         // reads nothing more: no acknowledgements, no answers to pings and CONNECTs
 	Delay          *Duration `json:"delay,omitempty"`          // every Alink reply waits so long
