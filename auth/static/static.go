@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"sync"
@@ -208,6 +209,9 @@ func (p *Provider) load(always bool) error {
 			p.logger.Error("secrets file is not taken; the one before stays in force", zap.String("path", p.cfg.File), zap.NamedError("err", err))
 		}
 		p.refused, p.tried = err, info
+		if errors.Is(err, fs.ErrPermission) { // the right to read it leaves no trace in info
+			p.tried = nil
+		}
 		return fmt.Errorf("static: reload: %w", err)
 	}
 	p.refused, p.tried = nil, nil

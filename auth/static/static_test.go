@@ -336,6 +336,24 @@ func TestTheFileIsReadAgain(t *testing.T) {
 	}
 }
 
+// The right to read a file changes neither its size nor its time.
+func TestAFileThatMayBeReadLater(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() <= 0 {
+		t.Skip("root may read everything")
+	}
+	c := &clock{now: time.Unix(1e9, 0)}
+	p, path := open(t, hashed(t, "a", "1"), WithClock(c.Now))
+	replace(t, path, hashed(t, "a", "2"))
+	for _, mode := range []os.FileMode{0, 0o400} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		c.advance(5 * time.Second)
+		check(t, p, "a", "2", mode != 0)
+	}
+}
+
 func TestTheFileIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	c := &clock{now: time.Unix(1e9, 0)}

@@ -238,7 +238,7 @@ func (c *Catalog) due() bool {
 	now := loaded.now()
 	rested := now.same(c.seen)
 	c.seen = now
-	if now.same(loaded) || !rested || now.same(c.failed) {
+	if now.same(loaded) || !rested || now.same(c.failed) && now.asReadable(c.failed) {
 		return false
 	}
 	c.failed = now // unless it is loaded, and looks like this then

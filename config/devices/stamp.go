@@ -41,6 +41,16 @@ func (s stamp) same(o stamp) bool {
 	return os.SameFile(s.info, o.info) && s.size() == o.size() && s.modified().Equal(o.modified())
 }
 
+// asReadable says that nobody has changed who may read it.
+func (s stamp) asReadable(o stamp) bool {
+	if s.info == nil || o.info == nil {
+		return s.info == nil && o.info == nil
+	}
+	user, group := ownerOf(s.info)
+	otherUser, otherGroup := ownerOf(o.info)
+	return s.info.Mode() == o.info.Mode() && user == otherUser && group == otherGroup
+}
+
 func (s stamp) size() int64         { return s.info.Size() }
 func (s stamp) modified() time.Time { return s.info.ModTime() }
 
@@ -65,6 +75,8 @@ func (s stamps) now() stamps {
 }
 
 func (s stamps) same(o stamps) bool { return slices.EqualFunc(s, o, stamp.same) }
+
+func (s stamps) asReadable(o stamps) bool { return slices.EqualFunc(s, o, stamp.asReadable) }
 
 // changed is the first path that looks otherwise now, empty if none does.
 func (s stamps) changed() string {

@@ -126,6 +126,28 @@ func TestWatchedDirectory(t *testing.T) {
 	}
 }
 
+// A file that could not be read is read once somebody has given the right to.
+func TestAFileThatMayBeReadLater(t *testing.T) {
+	t.Parallel()
+	c, path := open(t, "devices.csv", "identity,productKey,deviceName\na,p,a\n")
+	write(t, path, "no header, as if it could not be read\n") // root can read everything
+	wantDue(t, c, true, "changed")
+	if _, err := c.read(false); err == nil {
+		t.Fatal("a file without a header was loaded")
+	}
+	wantDue(t, c, false, "tried before")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if !c.due() {
+		t.Error("not due, with another mode")
+	}
+	if _, err := c.read(false); err == nil {
+		t.Fatal("a file without a header was loaded")
+	}
+	wantDue(t, c, false, "tried with this mode")
+}
+
 // A file on its way takes nobody away.
 func TestHalfWrittenFiles(t *testing.T) {
 	t.Parallel()
