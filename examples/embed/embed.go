@@ -78,8 +78,11 @@ func Serve(ctx context.Context, l net.Listener, platform upstream.Connector, dev
 	defer stop()
 	var served sync.WaitGroup
 	for {
-		conn, err := l.Accept()
-		if err != nil {
+		conn, accepting := l.Accept()
+		if accepting != nil {
+			if ctx.Err() == nil { // nobody has closed it
+				err = accepting
+			}
 			break
 		}
 		served.Go(func() {
@@ -93,7 +96,7 @@ func Serve(ctx context.Context, l net.Listener, platform upstream.Connector, dev
 	served.Wait()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
-	return b.Close(closing)
+	return errors.Join(err, b.Close(closing))
 }
 
 var errLine = errors.New("embed: want lines of a name and a text")
@@ -103,13 +106,12 @@ func device(ctx context.Context, b *bridge.Bridge, conn net.Conn) error {
 	var s *session.Session
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		name, text, ok := strings.Cut(lines.Text(), " ")
-		if !ok || s != nil && s.Identity() != name {
+		switch {
+		case !ok, s == nil && text == "BYE", s != nil && s.Identity() != name:
 			return errLine
-		}
-		if text == "BYE" {
+		case text == "BYE":
 			return b.Offline(ctx, name)
-		}
-		if s == nil {
+		case s == nil:
 			s = session.New(name, conn, session.Heartbeat(time.Minute, 2))
 			if err := b.Online(ctx, s); err != nil {
 				return err

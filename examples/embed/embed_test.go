@@ -3,6 +3,7 @@ package embed_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -64,8 +65,19 @@ func TestThereAndBack(t *testing.T) {
 	_ = conn.Close() // the device hangs up
 	until(t, watch, api.KindOffline)
 
-	conn, _ = dial(t, l)
-	say(t, conn, "m1 again\nm1 BYE")
+	conn, in = dial(t, l)
+	say(t, conn, "m1 again")
+	until(t, watch, api.KindRaw)
+	stranger, answers := dial(t, l)
+	say(t, stranger, "m1 BYE") // nobody ends another one's session
+	if text, err := answers.ReadString('\n'); err != io.EOF {
+		t.Errorf("a stranger's BYE: %q, %v", text, err)
+	}
+	if _, err = p.SendRaw(ctx, "demo", "meter-1", []byte("still there")); err != nil {
+		t.Fatal(err)
+	}
+	hear(t, in, "still there")
+	say(t, conn, "m1 BYE")
 	until(t, watch, api.KindOffline)
 	for _, want := range []string{"created", "online", "offline", "created", "online", "offline"} {
 		if got := <-presence; got != "m1 "+want {
@@ -98,6 +110,19 @@ func TestStrangers(t *testing.T) {
 	cancel()
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// A listener that fails ends the program, and says why.
+func TestAListenerThatFails(t *testing.T) {
+	t.Parallel()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if err := embed.Serve(t.Context(), l, nowhere{}, embed.Devices{}, nil); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v, want that of the listener", err)
 	}
 }
 
