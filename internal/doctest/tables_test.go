@@ -19,6 +19,7 @@ import (
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/mqtt"
 )
 
 var update = flag.Bool("update", false, "write generated tables anew")
@@ -52,6 +53,15 @@ func TestPlatformPagesAreComplete(t *testing.T) {
 	for cause := range up.Stats().Errors {
 		want["docs/platforms/aliyun.md"] = append(want["docs/platforms/aliyun.md"], cause)
 	}
+	other := mqtt.DefaultConfig()
+	other.Endpoint = []string{"tcp://127.0.0.1:1883"}
+	broker, err := mqtt.New(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cause := range broker.Stats().Errors {
+		want["docs/platforms/mqtt.md"] = append(want["docs/platforms/mqtt.md"], cause)
+	}
 	for f := range reflect.TypeFor[platform.Config]().Fields() {
 		key, _, _ := strings.Cut(f.Tag.Get("conf"), ",")
 		want["docs/platforms/local.md"] = append(want["docs/platforms/local.md"], key)
@@ -76,7 +86,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 	for _, stats := range []reflect.Type{
 		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
-		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[jt808.Stats](),
+		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[jt808.Stats](),
 	} {
 		metrics(&b, stats, nil)
 	}
