@@ -342,15 +342,11 @@ func (p *handshakes) wait(h *handshake) {
 	<-p.slots
 }
 
-// resume waits for a CPU.
+// resume waits for a CPU, which is not the peer's fault: the handshake keeps its
+// place meanwhile.
 func (p *handshakes) resume(h *handshake) {
+	p.forget(h)
 	p.slots <- struct{}{}
-	p.mu.Lock()
-	if h.place != nil {
-		p.waiting.Remove(h.place)
-		h.place = nil
-	}
-	p.mu.Unlock()
 }
 
 // forget takes a handshake that is over out of the queues.

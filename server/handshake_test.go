@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // Wherever what arrives is cut, crypto/tls gets one record at a time.
@@ -113,4 +115,32 @@ func TestRealHelloIsFragmented(t *testing.T) {
 	if len(*h.held) <= out.Len() {
 		t.Errorf("%d bytes of %d", len(*h.held), out.Len())
 	}
+}
+
+// A handshake that waits for a CPU loses no place for it: its device has answered.
+func TestWaitingForACPUIsNotStalling(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newHandshakes(1, 1)
+		h := newHandshake(&tlsStage{conn: &conn{loop: &loop{server: &Server{handshakes: p}}}})
+		p.slots <- struct{}{}
+		p.wait(h)
+		time.Sleep(2 * grace)
+		p.slots <- struct{}{} // another one's
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			p.resume(h)
+		}()
+		synctest.Wait()
+		p.queue.PushBack(&handshake{pool: p})
+		p.relieve()
+		if p.givenUp != 0 || h.over {
+			t.Error("it was given up")
+		}
+		<-p.slots
+		<-ended
+		p.queue.Init()
+		p.end()
+	})
 }

@@ -200,3 +200,47 @@ func TestTLSDeviceGoesAway(t *testing.T) {
 		return s.Listeners[0].Accepted == 5 && s.Listeners[0].Connections == 0 && s.Handshakes.Running == 0 && s.PendingBytes == 0
 	})
 }
+
+// What a device has sent behind its handshake is no message any more when the
+// server has been drained meanwhile.
+func TestTLSDrainWhileHandshaking(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	a := newAuthority(t, "authority")
+	b := &bench{cloud: newCloud(t), ends: make(chan error, 1)}
+	l := listenerFor(t, b.cloud, b.ends, unlimited())
+	l.TLS = server.TLSWith(&tls.Config{
+		MinVersion:   tls.VersionTLS13,
+		Certificates: []tls.Certificate{a.issue("localhost")},
+		VerifyConnection: func(tls.ConnectionState) error { // called when the device has all that it needs
+			<-gate
+			return nil
+		},
+	})
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, s)
+	b.Server, b.addr = s, s.Addr("test").String()
+	c, err := overTLS(t, b.dial(t).Conn, a.client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := b.stats().ReceivedBytes
+	c.send("HELLO one\n")
+	until(t, "it has arrived", func() bool { return b.stats().ReceivedBytes > before })
+	if err := s.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	until(t, "the handshake is done", func() bool { return s.Stats().TLS[0].Handshakes == 1 })
+	if err := s.Drain(t.Context()); err != nil { // the loop has gone on
+		t.Fatal(err)
+	}
+	if n := b.stats().Messages; n != 0 {
+		t.Errorf("%d messages after Drain", n)
+	}
+	stop(t, s)
+	b.wantEnd(t, server.CauseShutdown)
+}

@@ -166,7 +166,7 @@ func (t *tlsStage) shaken(err error) {
 		add(&n.tlsResumed, 1)
 	}
 	c.begin()
-	if c.request.Load() != nil {
+	if c.request.Load() != nil || c.loop.draining {
 		return
 	}
 	if rest != nil { // crypto/tls may hold more in any case
