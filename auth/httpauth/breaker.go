@@ -28,29 +28,32 @@ type breaker struct {
 	paused   uint64    // guarded by mu
 }
 
-// allow says whether a request may be made now. One that was allowed ends with
-// done.
-func (b *breaker) allow(now time.Time) bool {
+// allow says whether a request may be made now, and whether it is the one that
+// tries. One that was allowed ends with done.
+func (b *breaker) allow(now time.Time) (ok, probe bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case !b.open:
-		return true
+		return true, false
 	case b.probing, now.Before(b.until):
 		b.paused++
-		return false
+		return false, false
 	default:
 		b.probing = true
-		return true
+		return true, true
 	}
 }
 
 // done notes the end of a request: whether the server answered, or the caller
-// had no more interest in it, which says nothing of the server.
-func (b *breaker) done(now time.Time, answered, abandoned bool) change {
+// had no more interest in it, which says nothing of the server. probe is what
+// allow said.
+func (b *breaker) done(now time.Time, probe, answered, abandoned bool) change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probing = false
+	if probe {
+		b.probing = false
+	}
 	switch {
 	case answered:
 		was := b.open

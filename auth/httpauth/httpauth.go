@@ -240,11 +240,12 @@ func (p *Provider) check(ctx context.Context, identity string, credentials []str
 		return fmt.Errorf("httpauth: all %d requests are under way: %w: %w", cap(p.running), auth.ErrUnavailable, context.Cause(ctx))
 	}
 	defer func() { <-p.running }()
-	if !p.breaker.allow(p.now()) {
+	ok, probe := p.breaker.allow(p.now())
+	if !ok {
 		return fmt.Errorf("%w: %w", ErrPaused, auth.ErrUnavailable)
 	}
 	err = p.ask(ctx, body)
-	switch p.breaker.done(p.now(), err == nil || errors.Is(err, auth.ErrDenied), errors.Is(ctx.Err(), context.Canceled)) {
+	switch p.breaker.done(p.now(), probe, err == nil || errors.Is(err, auth.ErrDenied), errors.Is(ctx.Err(), context.Canceled)) {
 	case opened:
 		p.logger.Error("credential server fails; it is not asked for a while", zap.Duration("duration", p.cfg.Breaker.Pause), zap.NamedError("err", err))
 	case closed:

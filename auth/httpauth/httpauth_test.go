@@ -360,6 +360,42 @@ func TestOneRequestTriesAtATime(t *testing.T) {
 	}
 }
 
+// The end of a request from before the pause lets no second one try.
+func TestAnOldRequestEndsWhileOneTries(t *testing.T) {
+	t.Parallel()
+	began, end := make(chan struct{}), make(chan struct{})
+	c := &clock{now: time.Unix(1e9, 0)}
+	cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if text, err := io.ReadAll(r.Body); err != nil || strings.Contains(string(text), "fails") {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		began <- struct{}{}
+		<-end
+	})
+	cfg.Breaker = httpauth.BreakerConfig{Failures: 1, Pause: time.Minute}
+	p := open(t, cfg, httpauth.WithClock(c.Now))
+	ctx, giveUp := context.WithCancel(t.Context())
+	old, probe := make(chan error, 1), make(chan error, 1)
+	go func() { old <- p.Authenticate(ctx, "old", nil) }()
+	<-began
+	if err := p.Authenticate(t.Context(), "fails", nil); !errors.Is(err, auth.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	c.advance(time.Minute)
+	go func() { probe <- p.Authenticate(t.Context(), "probe", nil) }()
+	<-began
+	giveUp()
+	<-old
+	if err := p.Authenticate(t.Context(), "fails", nil); !errors.Is(err, httpauth.ErrPaused) {
+		t.Errorf("a second one: %v", err)
+	}
+	close(end)
+	if err := <-probe; err != nil {
+		t.Error(err)
+	}
+}
+
 // A caller that gives up says nothing of the server.
 func TestCallersThatGiveUp(t *testing.T) {
 	t.Parallel()

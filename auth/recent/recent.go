@@ -124,16 +124,6 @@ func (s *Successes) Add(k Key) {
 	s.young[k] = now
 }
 
-// Clear forgets everything.
-func (s *Successes) Clear() {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.old, s.young = nil, map[Key]time.Duration{}
-}
-
 // Len is the number of successes that are held, expired ones among them.
 func (s *Successes) Len() int {
 	if s == nil {

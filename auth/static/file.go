@@ -109,6 +109,9 @@ func (t *table) add(line string, l Limits) error {
 	text := strings.TrimSpace(line[colon+1:])
 	h, err := parseHash(text, l)
 	if err != nil {
+		if first, _, more := strings.Cut(identity, ":"); more { // what is behind may be a secret that has a colon in it
+			identity = first + "..."
+		}
 		return fmt.Errorf("%q: %w", identity, err)
 	}
 	if _, twice := t.index[identity]; twice {

@@ -130,8 +130,8 @@ func TestMistakesOfTheFile(t *testing.T) {
 		want []string
 	}{
 		"several": {
-			"nonsense\n" + good + ":" + foreign[0].hash + "\nb:hunter2\n" + good,
-			[]string{":1: want IDENTITY:HASH", ":3: the identity is empty", `:4: "b"`, "linkspan auth hash", `:5: "a" was there before`},
+			"nonsense\n" + good + ":" + foreign[0].hash + "\nb:hunter2\n" + good + "c:hunter2:too\n",
+			[]string{":1: want IDENTITY:HASH", ":3: the identity is empty", `:4: "b"`, "linkspan auth hash", `:5: "a" was there before`, `:6: "c..."`},
 		},
 		"very many":   {strings.Repeat("nonsense\n", 1000), []string{":20:", "and 980 more"}},
 		"a long line": {"# " + strings.Repeat("x", 5000), []string{":1:", "too long"}},
