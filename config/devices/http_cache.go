@@ -55,6 +55,9 @@ func (c *cache) init(limit int) {
 // once. While the server cannot be asked, answers count for HTTPConfig.Stale
 // longer; without one the error is [ErrUnavailable].
 func (h *HTTP) Identity(name string) (auth.Identity, error) {
+	if problem := checkOwnName(name); problem != "" { // nor is it remembered
+		return auth.Identity{}, fmt.Errorf("devices: %.64q: %s: %w", name, problem, ErrUnknown)
+	}
 	c := &h.cache
 	now := h.now()
 	c.mu.Lock()

@@ -198,7 +198,7 @@ func TestHTTPOneQuestionForMany(t *testing.T) {
 
 func TestHTTPIsBounded(t *testing.T) {
 	t.Parallel()
-	h, r, _ := asking(t, func(c *HTTPConfig) { c.MaxEntries, c.MaxRequests, c.Timeout = 3, 1, 50*time.Millisecond })
+	h, r, _ := asking(t, func(c *HTTPConfig) { c.MaxEntries, c.MaxRequests = 3, 1 })
 	r.set(func() {
 		for i := range 10 {
 			r.known[strconv.Itoa(i)] = fmt.Sprintf("truck-%d", i)
@@ -216,7 +216,17 @@ func TestHTTPIsBounded(t *testing.T) {
 	if name, ok := h.Name(id("p", "truck-0", "")); !ok || name != "0" {
 		t.Error("what is needed all the time was forgotten")
 	}
+	asked := r.asked.Load()
+	for _, name := range []string{"", "\xff", strings.Repeat("x", maxText+1)} {
+		if _, err := h.Identity(name); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%.10q: error %v, want ErrUnknown", name, err)
+		}
+	}
+	if r.asked.Load() != asked || len(h.cache.names) != 3 || h.cache.names["0"] == nil {
+		t.Errorf("names that no device has: asked %d times, and remembered: %v", r.asked.Load()-asked, h.cache.names)
+	}
 	r.set(func() { r.hold = make(chan struct{}) })
+	h.cfg.Timeout = 50 * time.Millisecond
 	if _, err := h.Identity("11"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v, want ErrUnavailable", err)
 	}
