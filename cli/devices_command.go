@@ -65,7 +65,7 @@ func findDevice(known *devices.Catalog, policy, what string) (string, error) {
 			id, ok = known.Peek(name)
 		}
 	}
-	if !ok && known.Waits() && policy != devices.PolicyFirstFree { // a server may know it
+	if !ok && policy != devices.PolicyFirstFree { // a server may know it; and it says where nobody knows it
 		var err error
 		if id, err = known.Identity(what); err != nil {
 			return "", fmt.Errorf("cli: %w", err)

@@ -35,6 +35,10 @@ func TestDevicesFind(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", what, out, err, want)
 		}
 	}
+	plain := write(t, goodConfig, goodDevices)
+	if _, err := run(t, "", "devices", "find", "stranger", "-c", plain); !errors.Is(err, devices.ErrUnknown) || !strings.Contains(err.Error(), `"stranger" is not in `+filepath.Join(filepath.Dir(plain), "devices.conf")) {
+		t.Errorf("the error does not say where: %v", err)
+	}
 	text, err := os.ReadFile(filepath.Join(dir, "bindings.conf"))
 	if err != nil || strings.Contains(string(text), "stranger") {
 		t.Errorf("looking has changed the bindings: %s, %v", text, err)
