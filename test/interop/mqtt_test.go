@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,16 +76,10 @@ func (m *mosquitto) hear(args ...string) *process {
 	return p
 }
 
-// say publishes with mosquitto_pub.
-func (m *mosquitto) say(topic, payload string) {
+// ask gives the terminal a command with mosquitto_rr and returns the reply.
+func (m *mosquitto) ask(command string) map[string]any {
 	m.t.Helper()
-	ok(m.t, "", "mosquitto_pub", m.client("-t", topic, "-m", payload)...)
-}
-
-// ask gives a command with mosquitto_rr and returns the reply.
-func (m *mosquitto) ask(device, command string) map[string]any {
-	m.t.Helper()
-	return object(m.t, ok(m.t, "", "mosquitto_rr", m.client("-W", "20", "-t", device+"/down/command", "-e", device+"/up/reply", "-m", command)...))
+	return object(m.t, ok(m.t, "", "mosquitto_rr", m.client("-W", "20", "-t", truckTopic+"/down/command", "-e", truckTopic+"/up/reply", "-m", command)...))
 }
 
 // payload is what a line of mosquitto_sub -v says under a topic.
@@ -121,7 +116,7 @@ admin.address = %q
 // terminals starts simulated terminals.
 func terminals(t *testing.T, listen string, devices int, duration time.Duration) *process {
 	t.Helper()
-	return start(t, linkspan, "simulate", "jt808", "--target", listen, "--devices", fmt.Sprint(devices), "--rate", "20",
+	return start(t, linkspan, "simulate", "jt808", "--target", listen, "--devices", strconv.Itoa(devices), "--rate", "20",
 		"--duration", duration.String(), "--first-phone", "13800138001", "--versions", "2013", "--every", "0", "--json")
 }
 
@@ -156,14 +151,14 @@ func TestBrokerOfOthers(t *testing.T) {
 			if name := strings.Split(topic, "/")[2]; report["deviceName"] != name || topic != "linkspan/demo/"+name+"/up/property" || dig(report, "fields", "longitude") == nil {
 				t.Errorf("the report under %s is %v", topic, report)
 			}
-			r := m.ask(truckTopic, `{"id":"q-1","type":"service","name":"queryLocation"}`)
+			r := m.ask(`{"id":"q-1","type":"service","name":"queryLocation"}`)
 			if r["state"] != "done" || r["id"] != "q-1" || r["name"] != "queryLocation" || dig(r, "fields", "latitude") == nil {
 				t.Errorf("queryLocation is answered with %v", r)
 			}
-			if r := m.ask(truckTopic, `{"id":2,"type":"service","name":"text","fields":{}}`); r["state"] != "invalid" || r["id"] != "2" || r["text"] == "" {
+			if r := m.ask(`{"id":2,"type":"service","name":"text","fields":{}}`); r["state"] != "invalid" || r["id"] != "2" || r["text"] == "" {
 				t.Errorf("a text without text is answered with %v", r)
 			}
-			if r := m.ask(truckTopic, `{"id":"3","type":"dance"}`); r["state"] != "invalid" {
+			if r := m.ask(`{"id":"3","type":"dance"}`); r["state"] != "invalid" {
 				t.Errorf("what is no command is answered with %v", r)
 			}
 
@@ -232,7 +227,7 @@ func TestBrokerKnowsWho(t *testing.T) {
 	_, listen, _ := bridgeTo(t, tls(own))
 	sim := terminals(t, listen, 1, 10*time.Second)
 	all.says(truckTopic + "/up/property {")
-	if r := m.ask(truckTopic, `{"id":"1","type":"service","name":"queryLocation"}`); r["state"] != "done" {
+	if r := m.ask(`{"id":"1","type":"service","name":"queryLocation"}`); r["state"] != "done" {
 		t.Errorf("the command is answered with %v", r)
 	}
 	_ = sim.cmd.Process.Kill()

@@ -65,6 +65,10 @@ func TestConfigurations(t *testing.T) {
 				c.Topics.Down.Notice = append(c.Topics.Down.Notice, string(l)+"/${deviceName}")
 			}
 		}, []string{"topics.down has 10"}},
+		"longer than topics are": {func(c *mqtt.Config) {
+			c.Topics.Up.Raw = strings.Repeat("${deviceName}", 70)
+			c.Topics.Down.Raw = strings.Repeat("x", 65_000) + "/${deviceName}"
+		}, []string{"topics.up.raw: with", "topics.down.raw: with"}},
 		"publication":        {func(c *mqtt.Config) { c.Topics.Up.Publication = "all" }, []string{"${topic}"}},
 		"pool without n":     {func(c *mqtt.Config) { c.Connections, c.ClientID = "pool", "x" }, []string{"${n}"}},
 		"devices alike":      {func(c *mqtt.Config) { c.Connections, c.ClientID = "device", "${productKey}" }, []string{"${deviceName}"}},

@@ -30,6 +30,7 @@ type Connector struct {
 	calls   calls
 	pace    pace
 	now     atomic.Int64 // milliseconds, about
+	devices atomic.Int64 // of lanes that devices share
 
 	mu     sync.Mutex // guards what follows; held before a lane's mu
 	host   upstream.Host
@@ -153,12 +154,13 @@ func (c *Connector) device(l *upstream.Login) (*device, error) {
 		return old, nil
 	case old != nil:
 		err = sharing(old)
-	case len(ln.devices) >= (c.cfg.MaxDevices+c.cfg.lanes-1)/c.cfg.lanes:
+	case c.devices.Load() >= int64(c.cfg.MaxDevices):
 		c.count.full.Add(1)
 		err = upstream.ErrOverloaded
 	default:
 		d.ln = ln
 		ln.devices[d.key] = d
+		c.devices.Add(1)
 		return d, nil
 	}
 	ln.mu.Unlock()

@@ -10,30 +10,40 @@ import (
 
 // received hands on what the broker has sent, on the link's reading goroutine.
 func (ln *lane) received(p *mqttlink.Packet, link *mqttlink.Link) {
-	switch {
-	case p.TooLarge:
+	if p.TooLarge {
 		ln.count.malformed.Add(1)
 		ln.log.Warn("mqtt: message larger than maxPayload dropped", zap.String("path", p.Topic))
-		return
-	case p.Retained: // it may be of last year, and would be obeyed again with each login
-		ln.count.retained.Add(1)
 		return
 	}
 	t := &ln.cfg.topics
 	var v values
 	for i := range t.down {
-		if t.down[i].pattern.match(p.Topic, &v) {
-			ln.tell(t.down[i].what, p, &v, link)
-			return
+		if !t.down[i].pattern.match(p.Topic, &v) {
+			continue
 		}
+		if what := t.down[i].what; what == downNotice || !ln.old(p) {
+			ln.tell(what, p, &v, link)
+		}
+		return
 	}
 	for _, pattern := range t.broadcast {
 		if pattern.match(p.Topic, &v) {
-			ln.broadcast(p)
+			if !ln.old(p) {
+				ln.broadcast(p)
+			}
 			return
 		}
 	}
 	ln.count.unknown.Add(1)
+}
+
+// old says whether a command was retained, and counts it: it may be of last year,
+// and would be obeyed again with each login.
+func (ln *lane) old(p *mqttlink.Packet) bool {
+	if p.Retained {
+		ln.count.retained.Add(1)
+	}
+	return p.Retained
 }
 
 // tell gives a device a command.

@@ -37,7 +37,6 @@ func TestCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t)
-			b.heard = make(chan packets.Packet, 1000)
 			up := start(t, config(b, func(c *mqtt.Config) {
 				tellTopics(c)
 				if wildcard {
@@ -68,6 +67,18 @@ func TestCommands(t *testing.T) {
 				if timed := strings.Contains(w.payload, "timeout"); timed != !got.Deadline.IsZero() || timed && got.Deadline.Before(before.Add(5*time.Second)) {
 					t.Errorf("%s: the deadline is %v", w.payload, got.Deadline)
 				}
+			}
+			b.say("to/demo/truck-2/cmd", `{"type":"get"}`)
+			b.say("to/demo/truck-1/cmd", `{"type":"get","id":"last"}`)
+			if got := await(t, "the last command", c.commands); got.ID != "last" {
+				t.Errorf("got %+v", got)
+			}
+			want := uint64(0) // nobody subscribed it
+			if wildcard {
+				want = 1
+			}
+			if got := up.Stats().Errors["unknown_device"]; got != want {
+				t.Errorf("%d commands for devices that are not here, want %d", got, want)
 			}
 		})
 	}
@@ -125,12 +136,14 @@ func TestCommandsNotUnderstood(t *testing.T) {
 func TestOtherDownlinks(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
-	if err := b.server.Publish("to/demo/truck-1/cmd", []byte(`{"type":"service","name":"unlock"}`), true, 1); err != nil {
-		t.Fatal(err)
+	for topic, payload := range map[string]string{"cmd": `{"type":"service","name":"unlock"}`, "raw/1": "unlock", "user/settings": "kept"} {
+		if err := b.server.Publish("to/demo/truck-1/"+topic, []byte(payload), true, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cfg := config(b, func(c *mqtt.Config) {
 		tellTopics(c)
-		c.Subscribe, c.MaxPayload = mqtt.SubscribeWildcard, 1000
+		c.Subscribe, c.MaxPayload = mqtt.SubscribeDevice, 1000
 	})
 	up, err := mqtt.New(cfg)
 	if err != nil {
@@ -142,8 +155,10 @@ func TestOtherDownlinks(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = up.Close(timeoutContext()) })
 	c := loggedIn(t, up, truck("1"))
+	if got := await(t, "the notice that was retained", c.commands); got.Kind != thing.Notice || string(got.Raw) != "kept" {
+		t.Errorf("got %+v first", got)
+	}
 	b.say("to/demo/truck-1/user/large", strings.Repeat("x", 1001))
-	b.say("to/demo/truck-2/cmd", `{"type":"get"}`)
 	b.say("all/of/you", "hello")
 	if got := await(t, "the broadcast", broadcasts); got.Kind != thing.Notice || got.Topic != "all/of/you" || string(got.Raw) != "hello" {
 		t.Errorf("broadcast %+v", got)
@@ -152,7 +167,7 @@ func TestOtherDownlinks(t *testing.T) {
 	if got := await(t, "a notice", c.commands); string(got.Raw) != "in time" {
 		t.Errorf("got %+v first", got)
 	}
-	if got := up.Stats(); got.Errors["retained"] != 1 || got.Errors["malformed"] != 1 || got.Errors["unknown_device"] != 1 || got.Broadcasts != 1 || got.Commands != 1 {
+	if got := up.Stats(); got.Errors["retained"] != 2 || got.Errors["malformed"] != 1 || got.Broadcasts != 1 || got.Commands != 2 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -284,6 +284,7 @@ func (ln *lane) wake() {
 func (ln *lane) forget(d *device) {
 	if d.state == offline && d.current == nil && d.head == nil && d.saying == 0 && !d.delivering && !d.paced && ln.only == nil && ln.devices[d.key] == d {
 		delete(ln.devices, d.key)
+		ln.c.devices.Add(-1)
 	}
 }
 

@@ -65,6 +65,8 @@ func (c *Config) checkTopics(k *checker, single bool) (t topics) {
 		case !p.has(deviceName) && !single:
 			k.wrong("%s is %q, want ${deviceName} in it: devices would share the topic", key, text)
 		}
+		whole, _ := parseTemplate(text, allowed...) // it was read before
+		k.short(key, whole)
 		t.byProduct = t.byProduct && p.has(productKey)
 		t.down = append(t.down, downTopic{what, p})
 	}
@@ -108,10 +110,19 @@ func (k *checker) topic(key, text string, own bool, allowed ...field) template {
 	if err := checkTopic(t.with(&sample)); err != nil {
 		k.wrong("%s: %w", key, err)
 	}
+	k.short(key, t)
 	if own && !t.has(deviceName) {
 		k.wrong("%s is %q, want ${deviceName} in it: each device's retained message would take the place of the others'", key, text)
 	}
 	return t
+}
+
+// short finds topics that names of devices could make longer than MQTT allows.
+func (k *checker) short(key string, t template) {
+	longest := sampleValues(strings.Repeat("x", maxName))
+	if n := len(t.with(&longest)); n > maxTopic {
+		k.wrong("%s: with the longest names it has %d bytes, and MQTT allows %d", key, n, maxTopic)
+	}
 }
 
 func sampleValues(text string) (v values) {
@@ -210,8 +221,5 @@ func (t *topics) of(d *device, m *thing.Message) (string, error) {
 	return text, checkTopic(text)
 }
 
-// clientHas is whether a text is free of what brokers do not take in a client
-// identifier or a user name.
-func clientText(s string) bool {
-	return topicText(s) && len(s) <= maxTopic && !strings.Contains(s, "\x00")
-}
+// clientText says whether s can be a client identifier or a user name.
+func clientText(s string) bool { return topicText(s) && len(s) <= maxTopic }
