@@ -18,10 +18,10 @@ import (
 
 const tokenKey = "0123456789abcdef0123456789abcdef"
 
-// written writes a file beside the configuration.
-func written(t *testing.T, application, name, text string) {
+// written writes secrets.txt beside the configuration.
+func written(t *testing.T, application, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(filepath.Dir(application), name), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(filepath.Dir(application), "secrets.txt"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -50,7 +50,7 @@ func TestAuthConfigCheck(t *testing.T) {
 			t.Parallel()
 			path := write(t, goodConfig+test.section, goodDevices)
 			if test.secrets != "" {
-				written(t, path, "secrets.txt", test.secrets)
+				written(t, path, test.secrets)
 			}
 			out, err := run(t, "", "config", "check", "-c", path)
 			if err != nil {
@@ -92,7 +92,7 @@ func TestAuthHashAndCheck(t *testing.T) {
 	if err != nil || !strings.HasPrefix(bare, "$2") {
 		t.Fatalf("%q, %v", bare, err)
 	}
-	written(t, path, "secrets.txt", lines.String()+"c:"+bare)
+	written(t, path, lines.String()+"c:"+bare)
 	for _, c := range []struct {
 		identity, secret string
 		good             bool
@@ -233,7 +233,7 @@ func TestAuthIsReloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written(t, path, "secrets.txt", "# nobody\n")
+	written(t, path, "# nobody\n")
 	tree, err := config.Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestAuthIsReloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	written(t, path, "secrets.txt", line)
+	written(t, path, line)
 	if err := p.Authenticate(t.Context(), "13800138001", []string{"sesame"}); err == nil {
 		t.Error("the file was read again by itself")
 	}

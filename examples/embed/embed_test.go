@@ -70,8 +70,8 @@ func TestThereAndBack(t *testing.T) {
 	until(t, watch, api.KindRaw)
 	stranger, answers := dial(t, l)
 	say(t, stranger, "m1 BYE") // nobody ends another one's session
-	if text, err := answers.ReadString('\n'); err != io.EOF {
-		t.Errorf("a stranger's BYE: %q, %v", text, err)
+	if text, end := answers.ReadString('\n'); end != io.EOF {
+		t.Errorf("a stranger's BYE: %q, %v", text, end)
 	}
 	if _, err = p.SendRaw(ctx, "demo", "meter-1", []byte("still there")); err != nil {
 		t.Fatal(err)
