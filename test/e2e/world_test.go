@@ -65,7 +65,7 @@ func newSetup() *setup {
 	s.platform.Devices = []platform.Device{{ProductKey: gatewayProduct, DeviceName: gatewayName, DeviceSecret: gatewaySecret}}
 	s.upstream.ProductKey, s.upstream.DeviceName, s.upstream.DeviceSecret = gatewayProduct, gatewayName, gatewaySecret
 	s.upstream.QoS = 1
-	s.upstream.LoginRate = 5000
+	s.upstream.LoginRate, s.upstream.LoginsPerMinute = 5000, 0
 	s.upstream.ReconnectMin, s.upstream.ReconnectMax = 50*time.Millisecond, 500*time.Millisecond
 	s.upstream.HoldTimeout = patience
 	s.jt808.Ack = "delivered"

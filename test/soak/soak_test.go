@@ -136,7 +136,7 @@ platform {
 `, mqtt, apiAddr, *devices+1000, subDevices, known.String()))
 	bridgeConf := write("application.conf", fmt.Sprintf(`
 upstream { type = aliyun, aliyun {
-  endpoint = "tcp://%s", qos = 1, loginRate = 2000, maxDevicesPerGateway = %d
+  endpoint = "tcp://%s", qos = 1, loginRate = 2000, loginsPerMinute = 0, maxDevicesPerGateway = %d
   gateways = [ %s ]
 } }
 devices { unknown = template, template { productKey = soakTruck, deviceName = "${identity}", deviceSecret = secret-of-terminals } }

@@ -75,7 +75,7 @@ func (g *gateway) sessionReply(payload []byte, about string) {
 	defer g.settle()
 	if id, isID := r.ID.ID(); isID {
 		if asked := g.answer(id); asked != nil {
-			g.requestAnswered(asked, code, r.Message)
+			g.requestAnswered(asked, &r, code)
 			return
 		}
 	}
@@ -85,14 +85,18 @@ func (g *gateway) sessionReply(payload []byte, about string) {
 }
 
 // requestAnswered goes on with the devices of a request. mu is held.
-func (g *gateway) requestAnswered(asked *request, code int, message string) {
+func (g *gateway) requestAnswered(asked *request, r *reply, code int) {
 	switch asked.kind {
 	case loginRequest:
-		g.loginAnswered(asked.devices, code, message)
+		g.loginAnswered(asked.devices, code, r.Message)
 	case topologyRequest:
-		g.topologyAnswered(asked.devices, code, message)
+		g.topologyAnswered(asked.devices, code, r.Message)
 	case logoutRequest:
-		g.logoutAnswered(asked.devices, code, message)
+		g.logoutAnswered(asked.devices, code, r.Message)
+	case registerRequest:
+		g.registerAnswered(asked.devices, r, code)
+	case callRequest:
+		callAnswered(asked, r, code)
 	}
 }
 
@@ -154,12 +158,17 @@ func (g *gateway) topologyAnswered(devices []*device, code int, message string) 
 // mu is held.
 func (g *gateway) requestTimedOut(asked *request) {
 	g.stats.timeouts++
+	if asked.kind == callRequest {
+		asked.done(nil, upstream.ErrTimeout)
+	}
 	for _, d := range asked.devices {
 		switch {
 		case asked.kind == logoutRequest:
 			if d.state == leaving {
 				g.leftNow(d, upstream.ErrTimeout)
 			}
+		case d.state == registering && asked.kind == registerRequest:
+			g.notLoggedIn(d, upstream.ErrTimeout, retryLater)
 		case d.state == loggingIn || d.state == adding:
 			undo := d.current == nil || d.current.done != nil
 			g.notLoggedIn(d, upstream.ErrTimeout, retryLater)

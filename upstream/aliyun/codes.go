@@ -14,8 +14,13 @@ const (
 	giveUp      reaction = iota // the login fails, or the device is lost, with that cause
 	retryLater                  // a first login fails for now; one after a reconnect is tried again with back-off
 	addTopology                 // add the device to the gateway's topology, then log in again
+	nextGateway                 // a first login goes to the next gateway; one after a reconnect is tried again
+	backOff                     // no login of the device for a while: the connector refuses its own meanwhile
 	loginAgain                  // the session has gone: log in again and send again what was not acknowledged
 )
+
+// temporary says whether the same may succeed later.
+func (r reaction) temporary() bool { return r == retryLater || r == nextGateway || r == backOff }
 
 // platformCode is one code of the platform.
 type platformCode struct {
@@ -31,8 +36,8 @@ var platformCodes = []platformCode{
 	{400, "the request was not understood", giveUp},
 	{401, "the signature of the topology is wrong: check the device's secret", giveUp},
 	{427, "the device was connected elsewhere with the same certificate", giveUp},
-	{428, "the gateway has as many devices online as the platform allows", retryLater},
-	{429, "the device asked to go online too often within a minute", retryLater},
+	{428, "the gateway has as many devices online as the platform allows", nextGateway},
+	{429, "the device asked to go online too often within a minute", backOff},
 	{460, "the parameters of the request are wrong", giveUp},
 	{500, "the platform failed", retryLater},
 	{520, "the device has no session through this gateway", loginAgain},
@@ -52,10 +57,14 @@ var platformCodes = []platformCode{
 const (
 	codeSuccess     = alink.CodeSuccess
 	codeElsewhere   = 427
+	codeFull        = 428
+	codeTooFast     = 429
 	codeNoSession   = 520
 	codeDeleted     = 521
 	codeDisabled    = 522
 	codeTooMany     = 6106
+	codeNoDevice    = 6100
+	codeBadSign     = 6287
 	codeSelf        = 6402
 	codeBadParams   = alink.CodeBadParams
 	codeTopologyBad = 401
@@ -88,5 +97,5 @@ func refused(code int, message string) *upstream.RefusedError {
 	if message != "" && message != "success" {
 		reason = fmt.Sprintf("%s (the platform says %q)", c.text, message)
 	}
-	return &upstream.RefusedError{Code: code, Reason: reason, Temporary: c.reaction == retryLater}
+	return &upstream.RefusedError{Code: code, Reason: reason, Temporary: c.reaction.temporary()}
 }

@@ -14,15 +14,20 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
 // Config is how the platform is reached. The zero value of each key that has a
-// default stands for that default, but for gatherWindow and cleanSession.
+// default stands for that default, but for gatherWindow, cleanSession and
+// loginsPerMinute.
 type Config struct {
 	ProductKey   string      `conf:"productKey" doc:"product of the gateway device, when there is one gateway; see gateways"`
 	DeviceName   string      `conf:"deviceName" doc:"name of the gateway device"`
 	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"secret of the gateway device"`
 	Gateways     []Gateway   `conf:"gateways" doc:"gateway devices, one MQTT connection each; devices are spread over them"`
+
+	POP      pop.Profile    `conf:"pop" doc:"access to the account's API: gateway devices without a deviceSecret are looked up there, or created; one without a deviceName too is named after the machine's MAC address"`
+	Register RegisterConfig `conf:"register" doc:"devices that come without a secret"`
 
 	Region   string `conf:"region" doc:"region of the shared instance; names the endpoint when that is not given"`
 	Endpoint string `conf:"endpoint" doc:"tcp://host:port or ssl://host:port; default: the productKey's own host in the region, port 1883"`
@@ -39,6 +44,8 @@ type Config struct {
 	ManageTopology string        `conf:"manageTopology" doc:"onDemand: add a device to the gateway's topology when a login says it is missing; always: before the first login; never"`
 
 	MaxDevicesPerGateway int           `conf:"maxDevicesPerGateway" doc:"devices that one gateway may hold"`
+	LoginsPerMinute      int           `conf:"loginsPerMinute" doc:"logins that are asked for of one device in a minute; the platform refuses more; 0: no limit"`
+	ReportFound          bool          `conf:"reportFound" doc:"whether the platform is told of devices that it does not know (thing/list/found), so that somebody may put them there"`
 	LoginRate            float64       `conf:"loginRate" doc:"logins per second over all gateways, on the average"`
 	BatchLogin           int           `conf:"batchLogin" doc:"devices in one batch login; 1: single logins only"`
 	GatherWindow         time.Duration `conf:"gatherWindow" doc:"how long a login waits for others to share a batch with; 0: not at all"`
@@ -96,6 +103,8 @@ func DefaultConfig() Config {
 		Subscribe:            SubscribeDevice,
 		ManageTopology:       TopologyOnDemand,
 		MaxDevicesPerGateway: 1500,
+		LoginsPerMinute:      5,
+		Register:             RegisterConfig{By: RegisterNever, Secrets: "device-secrets.jsonl"},
 		LoginRate:            200,
 		BatchLogin:           maxBatch,
 		GatherWindow:         3 * time.Millisecond,
@@ -121,6 +130,8 @@ func (c Config) withDefaults() Config {
 	or(&c.Subscribe, d.Subscribe)
 	or(&c.ManageTopology, d.ManageTopology)
 	or(&c.MaxDevicesPerGateway, d.MaxDevicesPerGateway)
+	or(&c.Register.By, d.Register.By)
+	or(&c.Register.Secrets, d.Register.Secrets)
 	or(&c.LoginRate, d.LoginRate)
 	or(&c.BatchLogin, d.BatchLogin)
 	or(&c.RequestTimeout, d.RequestTimeout)
@@ -133,7 +144,11 @@ func (c Config) withDefaults() Config {
 	or(&c.ReconnectMax, d.ReconnectMax)
 	or(&c.WriteTimeout, d.WriteTimeout)
 	if c.ProductKey != "" || c.DeviceName != "" || c.DeviceSecret != "" {
-		c.Gateways = append([]Gateway{{c.ProductKey, c.DeviceName, c.DeviceSecret}}, c.Gateways...)
+		own := Gateway{c.ProductKey, c.DeviceName, c.DeviceSecret}
+		if own.DeviceName == "" && own.DeviceSecret == "" && c.POP.Given() {
+			own.DeviceName = pop.MACAddress()
+		}
+		c.Gateways = append([]Gateway{own}, c.Gateways...)
 	}
 	return c
 }
@@ -182,6 +197,16 @@ func (c Config) check() (*settings, error) {
 			wrong("%s is %d, want 1 to %d", key, value, high)
 		}
 	}
+	oneOf("register.by", c.Register.By, RegisterNever, RegisterGateway, RegisterHTTPS, RegisterMQTT)
+	errs = append(errs, s.checkRegister()...)
+	if c.POP.Given() {
+		if _, err := pop.New(s.popProfile()); err != nil {
+			wrong("pop: %w", err)
+		}
+	}
+	if c.LoginsPerMinute < 0 || c.LoginsPerMinute > 600 {
+		wrong("loginsPerMinute is %d, want 0 to 600", c.LoginsPerMinute)
+	}
 	within("maxDevicesPerGateway", c.MaxDevicesPerGateway, 1_000_000)
 	within("batchLogin", c.BatchLogin, maxBatch)
 	within("inFlight", c.InFlight, maxInFlight)
@@ -226,7 +251,7 @@ func (s *settings) checkGateways() (errs []error) {
 	for i, g := range s.Gateways {
 		var missing []string
 		for _, p := range []struct{ key, value string }{{"productKey", g.ProductKey}, {"deviceName", g.DeviceName}, {"deviceSecret", g.DeviceSecret.Reveal()}} {
-			if p.value == "" {
+			if p.value == "" && (p.key != "deviceSecret" || !s.POP.Given() && !s.obtains(g.ProductKey)) {
 				missing = append(missing, p.key)
 			}
 		}
@@ -270,7 +295,7 @@ func (s *settings) checkEndpoint() (errs []error) {
 	if s.CAFile == "" {
 		return errs
 	}
-	if !secure {
+	if !secure && !s.registers() && !s.POP.Given() {
 		errs = append(errs, errors.New("aliyun: caFile is given, but the endpoint is not ssl://"))
 	}
 	pem, err := os.ReadFile(s.CAFile)

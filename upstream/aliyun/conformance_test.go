@@ -73,6 +73,7 @@ func config(p *platform.Platform) aliyun.Config {
 	c.Endpoint = "tcp://" + p.MQTTAddr()
 	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
 	c.WriteTimeout = time.Second
+	c.LoginsPerMinute = 0
 	return c
 }
 

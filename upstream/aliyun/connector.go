@@ -25,6 +25,8 @@ type Connector struct {
 	cfg      *settings
 	gateways []*gateway
 	limiter  *rate.Limiter // logins of all gateways
+	pacer    *pacer        // logins of each device
+	registry *registry     // set by Start; nil: nobody is registered
 
 	mu     sync.Mutex // guards the assignment of devices to gateways; held before a gateway's mu
 	host   upstream.Host
@@ -51,6 +53,7 @@ func New(cfg Config) (*Connector, error) {
 	c := &Connector{
 		cfg:     s,
 		limiter: rate.NewLimiter(rate.Limit(s.LoginRate), max(s.BatchLogin, 1)),
+		pacer:   newPacer(s.LoginsPerMinute),
 	}
 	for i := range s.Gateways {
 		c.gateways = append(c.gateways, newGateway(c, i))
@@ -76,8 +79,19 @@ func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
 	if host.Logger == nil {
 		host.Logger = zap.NewNop()
 	}
+	var err error
+	if c.registry, err = c.openRegistry(); err != nil {
+		c.state = closed
+		c.mu.Unlock()
+		return err
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.host, c.cancel, c.state = host, cancel, started
+	if c.registry != nil {
+		for range registerWorkers {
+			c.ended.Go(func() { c.registry.work(run) })
+		}
+	}
 	c.mu.Unlock()
 	for _, g := range c.gateways {
 		g.start(run, host)
@@ -123,12 +137,14 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 		done(nil, err)
 		return
 	}
-	d := c.assign(&l)
-	if d == nil {
+	bare := c.bare(&l)
+	d, err := c.assign(&l)
+	if err != nil {
 		c.mu.Unlock()
-		done(nil, upstream.ErrOverloaded)
+		done(nil, err)
 		return
 	}
+	d.bare = bare
 	d.gw.login(d, &l, done) // the device's gateway is locked by assign, and unlocked by login
 	c.mu.Unlock()
 }
@@ -147,32 +163,49 @@ func (c *Connector) checkIdentity(l *upstream.Login) error {
 }
 
 // assign finds the gateway of a device: the one it is at, else the first with
-// room behind the one that its name points to. It returns the device with its
-// gateway locked, or nil when all gateways are full. c.mu is held.
-func (c *Connector) assign(l *upstream.Login) *device {
-	name := l.Device.ProductKey + "/" + l.Device.DeviceName
+// room behind the one that its name points to, connected ones first. It returns
+// the device with its gateway locked. c.mu is held.
+func (c *Connector) assign(l *upstream.Login) (*device, error) {
+	name := l.Device.String()
 	n := len(c.gateways)
 	first := int(hashOf(name) % uint32(n)) //nolint:gosec // n is small and positive
 	for i := range n {
 		g := c.gateways[(first+i)%n]
 		g.mu.Lock()
 		if d := g.devices[name]; d != nil {
-			return d
+			return d, nil
 		}
 		g.mu.Unlock()
 	}
-	for i := range n {
-		g := c.gateways[(first+i)%n]
+	for _, connected := range []bool{true, false} { // when none is, they all may be soon
+		for i := range n {
+			g := c.gateways[(first+i)%n]
+			g.mu.Lock()
+			if g.hasRoom() && (g.link != nil) == connected {
+				d := newDevice(g, l.Device)
+				g.devices[d.name()] = d
+				return d, nil
+			}
+			g.mu.Unlock()
+		}
+	}
+	return nil, c.noRoom()
+}
+
+// noRoom says why no gateway takes a device: all have as many as they may, or some
+// are full because the platform says so. c.mu is held.
+func (c *Connector) noRoom() error {
+	said := false
+	for _, g := range c.gateways {
 		g.mu.Lock()
-		if len(g.devices) < c.cfg.MaxDevicesPerGateway {
-			d := newDevice(g, l.Device)
-			g.devices[d.name()] = d
-			return d
-		}
 		g.stats.full++
+		said = said || len(g.devices) < c.cfg.MaxDevicesPerGateway
 		g.mu.Unlock()
 	}
-	return nil
+	if said {
+		return refused(codeFull, "")
+	}
+	return upstream.ErrOverloaded
 }
 
 // hashOf is FNV-1a: the same for a name at every start and on every node, so that
@@ -217,6 +250,11 @@ func (c *Connector) Close(ctx context.Context) error {
 	case <-ended:
 	case <-time.After(2*c.cfg.WriteTimeout + c.cfg.ConnectTimeout): // a paho call that hangs takes no longer
 		errs = append(errs, errHangs)
+	}
+	if c.registry != nil {
+		if err := c.registry.Close(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if len(errs) > 0 {
 		return fmt.Errorf("aliyun: close: %w", errs[0])

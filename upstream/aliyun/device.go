@@ -17,6 +17,8 @@ const (
 	wanted                         // waits for a login to be sent
 	pausing                        // a login after a reconnect was refused for now: waits for retryAt
 	loggingIn                      // a login is on its way
+	registering                    // its secret is being asked for
+	moving                         // goes to the next gateway
 	adding                         // the gateway's topology is being changed
 	subscribing                    // logged in; its subscriptions are on their way
 	online                         // may publish
@@ -43,12 +45,17 @@ type device struct {
 	delivering bool  // somebody is calling done of finished messages
 	inWanted   bool  // is in the gateway's list of wanted devices
 	alone      bool  // next login is not part of a batch
+	bare       bool  // came without a secret
 	topology   bool  // the topology was changed for this login already
 	again      bool  // another login is needed when the one on its way has ended
 }
 
 func newDevice(g *gateway, id auth.Identity) *device {
 	return &device{gw: g, secret: id.DeviceSecret, names: alink.NameOf(id.ProductKey, id.DeviceName)}
+}
+
+func (d *device) identity() auth.Identity {
+	return auth.Identity{ProductKey: d.productKey(), DeviceName: d.deviceName(), DeviceSecret: d.secret}
 }
 
 // name is productKey/deviceName.
@@ -77,7 +84,8 @@ func (d *device) pop() *outgoing {
 }
 
 // handle is one login of a device: what its caller holds. All fields but the
-// first three are guarded by the gateway's mu.
+// first three are guarded by the gateway's mu; dev changes only before done of the
+// login, while nobody holds the handle.
 type handle struct {
 	dev     *device
 	command func(*thing.Command)

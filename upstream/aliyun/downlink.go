@@ -3,6 +3,7 @@ package aliyun
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -35,19 +36,11 @@ func (g *gateway) received(l *link, topic string, payload []byte) {
 
 // gatewayMessage is one on a topic of the gateway itself.
 func (g *gateway) gatewayMessage(topic, rest string, payload []byte) {
-	switch rest {
-	case "thing/topo/add_reply":
+	switch {
+	case slices.Contains(gatewayReplies, rest):
 		g.sessionReply(payload, rest)
-	case "thing/topo/add/notify":
-		// The devices log in when they come; there is nothing to do before.
-		var r alink.Request
-		if json.Unmarshal(payload, &r) != nil {
-			g.malformed(rest, payload)
-			return
-		}
-		g.mu.Lock()
-		g.control(topic+alink.ReplySuffix, alink.AppendReply(nil, string(r.ID), codeSuccess, "success", nil, 0))
-		g.mu.Unlock()
+	case rest == "thing/topo/add/notify":
+		g.notified(topic, payload)
 	}
 }
 

@@ -22,7 +22,9 @@ import (
 type gateway struct {
 	connector *Connector
 	cfg       *settings
-	identity  auth.Identity
+	identity  auth.Identity // its secret may be empty: see ownSecret
+	obtained  auth.Secret   // got in its place; run's goroutine only, as is stale
+	stale     bool          // the platform did not take the one that is kept
 	endpoint  *url.URL
 	topics    gatewayTopics
 	host      upstream.Host
@@ -48,6 +50,9 @@ type gateway struct {
 	sent         recent               // whose request an id was
 	ready        []*device            // whose head is finished; for settle
 	calls        []func()             // for tell, in order
+	fullUntil    int64                // the platform takes no more devices before: milliseconds
+	reported     map[string]int64     // devices that the platform was told of, and when: milliseconds
+	allowed      map[string]bool      // devices that the platform wants in the topology
 	pending      int                  // messages published, not yet finished
 	bytes        int64                // payload of those
 	rejected     int                  // messages refused that wait for their turn
@@ -81,6 +86,8 @@ func newGateway(c *Connector, i int) *gateway {
 		devices:   map[string]*device{},
 		requests:  map[uint32]*request{},
 		answers:   map[uint32]*outgoing{},
+		reported:  map[string]int64{},
+		allowed:   map[string]bool{},
 	}
 	g.ids.Store(rand.Uint32()) //nolint:gosec // only that two runs differ
 	g.now.Store(time.Now().UnixMilli())
@@ -178,6 +185,11 @@ func (g *gateway) detach(l *link) {
 	g.link, g.since = nil, time.Now().UnixMilli()
 	g.queue, g.controls, g.wanted = sendQueue{}, nil, nil
 	g.asked, g.unsubscribed = 0, nil
+	for _, asked := range g.requests {
+		if asked.kind == callRequest {
+			asked.done(nil, upstream.ErrNotConnected)
+		}
+	}
 	clear(g.requests)
 	clear(g.answers)
 	for _, d := range g.devices {

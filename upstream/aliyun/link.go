@@ -86,7 +86,11 @@ func (g *gateway) connect(ctx context.Context) (*link, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.cfg.ConnectTimeout)
 	defer cancel()
-	l.client = mqtt.NewClient(l.options(ctx))
+	secret, err := g.ownSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.client = mqtt.NewClient(l.options(ctx, secret))
 	token := l.client.Connect()
 	stop := context.AfterFunc(ctx, func() {
 		select {
@@ -98,7 +102,13 @@ func (g *gateway) connect(ctx context.Context) (*link, error) {
 	<-token.Done() // dialing ends with ctx, the handshake with the connection
 	stop()
 	if err := token.Error(); err != nil {
-		return nil, connectError(token, err)
+		err = connectError(token, err)
+		var no *upstream.RefusedError
+		if errors.As(err, &no) && !no.Temporary && g.refusedOwn() {
+			no.Temporary = true
+			no.Reason += "; its secret is asked for anew"
+		}
+		return nil, err
 	}
 	if err := l.subscribeGateway(ctx); err != nil {
 		l.fail(err)
@@ -108,9 +118,9 @@ func (g *gateway) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-func (l *link) options(ctx context.Context) *mqtt.ClientOptions {
+func (l *link) options(ctx context.Context, secret auth.Secret) *mqtt.ClientOptions {
 	g := l.g
-	id, user, password := g.credentials(time.Now())
+	id, user, password := g.credentials(secret, time.Now())
 	o := mqtt.NewClientOptions()
 	o.AddBroker("tcp://" + g.endpoint.Host)
 	o.SetClientID(id).SetUsername(user).SetPassword(password.Reveal())
@@ -145,7 +155,7 @@ func (l *link) options(ctx context.Context) *mqtt.ClientOptions {
 
 // credentials are what a gateway's CONNECT carries (developer guide, chapter
 // 6.1).
-func (g *gateway) credentials(now time.Time) (clientID, user string, password auth.Secret) {
+func (g *gateway) credentials(secret auth.Secret, now time.Time) (clientID, user string, password auth.Secret) {
 	cid := g.cfg.ClientIDPrefix + g.identity.ProductKey + "." + g.identity.DeviceName
 	stamp := strconv.FormatInt(now.UnixMilli(), 10)
 	mode := "3"
@@ -158,7 +168,9 @@ func (g *gateway) credentials(now time.Time) (clientID, user string, password au
 	}
 	clientID = cid + "|securemode=" + mode + ",signmethod=" + string(g.cfg.sign) + ",timestamp=" + stamp + extra + "|"
 	user = g.identity.DeviceName + "&" + g.identity.ProductKey
-	return clientID, user, auth.Secret(alink.Sign(g.cfg.sign, g.identity, cid, stamp))
+	id := g.identity
+	id.DeviceSecret = secret
+	return clientID, user, auth.Secret(alink.Sign(g.cfg.sign, id, cid, stamp))
 }
 
 // connectError is why a CONNECT failed.

@@ -1,6 +1,7 @@
 package aliyun
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -23,6 +24,9 @@ func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device,
 		g.later(func() { done(nil, upstream.ErrClosed) })
 		g.forget(d)
 		return
+	}
+	if d.bare && l.Device.DeviceSecret == "" && d.state != offline {
+		l.Device.DeviceSecret = d.secret // it is being got, or could not be kept
 	}
 	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done}
 	if old := d.current; old != nil {
@@ -190,6 +194,9 @@ func (g *gateway) sendLogin(batch []*device) {
 	if len(batch) == 0 || g.link == nil {
 		return
 	}
+	if batch = g.registerFirst(g.paced(batch)); len(batch) == 0 {
+		return
+	}
 	if g.cfg.ManageTopology == TopologyAlways {
 		if missing := slices.DeleteFunc(slices.Clone(batch), func(d *device) bool { return d.topology }); len(missing) > 0 {
 			g.sendTopology(missing)
@@ -221,9 +228,31 @@ func (g *gateway) sendLogin(batch []*device) {
 	g.control(topic, append(payload, '}'))
 }
 
+// paced is the part of a batch that may be asked for now. The others wait, or are
+// told that they are too fast, without asking the platform. mu is held.
+func (g *gateway) paced(batch []*device) []*device {
+	now := time.Now().UnixMilli()
+	return slices.DeleteFunc(batch, func(d *device) bool {
+		wait := g.connector.pacer.ask(d.name(), now)
+		if wait <= 0 {
+			return false
+		}
+		g.stats.paced++
+		if h := d.current; h != nil && h.done == nil {
+			d.state, d.retryAt = pausing, now+wait.Milliseconds()
+			return true
+		}
+		err := refused(codeTooFast, "")
+		err.Reason += "; its next login is asked for in " + wait.Round(time.Second).String() + " at the earliest"
+		g.notLoggedIn(d, err, giveUp)
+		return true
+	})
+}
+
 // loggedIn goes on with a device that the platform has logged in. mu is held.
 func (g *gateway) loggedIn(d *device) {
 	d.attempts, d.alone = 0, false
+	g.connector.pacer.fine(d.name())
 	d.topology = g.cfg.ManageTopology == TopologyAlways
 	switch {
 	case d.current == nil: // its caller has gone meanwhile
@@ -307,15 +336,17 @@ func (g *gateway) goOnline(d *device) {
 func (g *gateway) notLoggedIn(d *device, err error, what reaction) {
 	h := d.current
 	first := h == nil || h.done != nil
+	g.note(d, err, what)
 	switch {
 	case h == nil:
 		g.drop(d, upstream.ErrLoggedOut)
 	case d.again:
 		d.again = false
 		g.wantLogin(d)
-	case what == addTopology && g.cfg.ManageTopology != TopologyNever && !d.topology:
+	case what == addTopology && (g.cfg.ManageTopology != TopologyNever || g.allowed[d.name()]) && !d.topology:
 		g.sendTopology([]*device{d})
-	case !first && what == retryLater:
+	case first && what == nextGateway && g.moves(d):
+	case !first && what.temporary():
 		g.pauseLogin(d)
 	default:
 		g.stats.refused++
@@ -326,6 +357,30 @@ func (g *gateway) notLoggedIn(d *device, err error, what reaction) {
 			g.tellLost(h, err)
 		}
 		g.drop(d, err)
+	}
+}
+
+// note takes note of why the platform did not log a device in, for its next login
+// or for those of others. mu is held.
+func (g *gateway) note(d *device, err error, what reaction) {
+	switch what {
+	case backOff:
+		g.connector.pacer.tooFast(d.name(), time.Now().UnixMilli())
+	case nextGateway:
+		g.full()
+	case giveUp:
+		var r *upstream.RefusedError
+		if !errors.As(err, &r) {
+			return
+		}
+		switch {
+		case r.Code == codeBadSign && d.bare:
+			name := d.name()
+			g.later(func() { g.connector.doubt(name) })
+		case r.Code == codeNoDevice:
+			g.found(d)
+		}
+	case retryLater, addTopology, loginAgain:
 	}
 }
 

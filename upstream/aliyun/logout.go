@@ -22,7 +22,7 @@ func (g *gateway) logout(h *handle, done func(error)) {
 	switch d.state {
 	case online:
 		g.queueLogout(d)
-	case loggingIn, adding, subscribing: // goes on when the platform has answered
+	case registering, loggingIn, adding, subscribing: // goes on when the platform has answered
 		g.failMessages(d, upstream.ErrNotConnected)
 	default:
 		g.drop(d, upstream.ErrNotConnected)

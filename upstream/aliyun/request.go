@@ -16,19 +16,22 @@ const (
 	loginRequest requestKind = iota
 	topologyRequest
 	logoutRequest
+	registerRequest
+	callRequest // in the gateway's own name
 )
 
 // request waits for its reply. It is guarded by the gateway's mu.
 type request struct {
 	kind     requestKind
 	devices  []*device
-	deadline int64 // milliseconds
+	deadline int64               // milliseconds
+	done     func(*reply, error) // of a callRequest: called under mu, once
 }
 
 // ask notes a request and gives it an id. mu is held.
 func (g *gateway) ask(kind requestKind, devices []*device) uint32 {
 	id := g.nextID()
-	g.requests[id] = &request{kind, devices, time.Now().UnixMilli() + g.cfg.RequestTimeout.Milliseconds()}
+	g.requests[id] = &request{kind: kind, devices: devices, deadline: time.Now().UnixMilli() + g.cfg.RequestTimeout.Milliseconds()}
 	g.stats.requests++
 	if kind == loginRequest {
 		g.asked++
@@ -56,8 +59,7 @@ func (g *gateway) answer(id uint32) *request {
 func (d *device) clientID() string { return d.productKey() + "." + d.deviceName() }
 
 func (d *device) sign(method auth.SignMethod, stamp string) string {
-	id := auth.Identity{ProductKey: d.productKey(), DeviceName: d.deviceName(), DeviceSecret: d.secret}
-	return alink.Sign(method, id, d.clientID(), stamp)
+	return alink.Sign(method, d.identity(), d.clientID(), stamp)
 }
 
 // appendLogin appends the parameters of a login (developer guide, chapters 9 and

@@ -66,6 +66,7 @@ func (s *scripted) config() aliyun.Config {
 	c.Endpoint = "tcp://" + s.listener.Addr().String()
 	c.ReconnectMin, c.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
 	c.WriteTimeout = time.Second
+	c.LoginsPerMinute = 0
 	return c
 }
 

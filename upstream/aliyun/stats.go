@@ -21,6 +21,10 @@ type Stats struct {
 	Requests     uint64 `metric:"linkspan_aliyun_requests_total" doc:"logins, logouts and topology changes asked of the platform, a batch counting once"`
 	Logins       uint64 `metric:"linkspan_aliyun_logins_total" doc:"logins that succeeded"`
 	Relogins     uint64 `metric:"linkspan_aliyun_relogins_total" doc:"devices logged in again by the connector itself"`
+	Registered   uint64 `metric:"linkspan_aliyun_registrations_total" doc:"devices that came without a secret and got one of the platform"`
+	Moved        uint64 `metric:"linkspan_aliyun_logins_moved_total" doc:"logins that went on at the next gateway because one was full"`
+	Paced        uint64 `metric:"linkspan_aliyun_logins_paced_total" doc:"logins that were put off or refused because the device logs in too often"`
+	Found        uint64 `metric:"linkspan_aliyun_devices_reported_total" doc:"devices unknown to the platform that it was told of"`
 	Logouts      uint64 `metric:"linkspan_aliyun_logouts_total" doc:"logouts done"`
 	Superseded   uint64 `metric:"linkspan_aliyun_logins_superseded_total" doc:"logins whose place a newer one of the same device took"`
 
@@ -35,11 +39,12 @@ type counters struct {
 	requests, logins, relogins, logouts, superseded       uint64
 	refused, lost, sessions, timeouts                     uint64
 	overloaded, full, invalid, denied, malformed, unknown uint64
+	registered, unregistered, unkept, moved, paced, found uint64
 }
 
 // Stats is a snapshot. It may be called at any time from any goroutine.
 func (c *Connector) Stats() Stats {
-	s := Stats{Gateways: len(c.gateways), Errors: make(map[string]uint64, 12)}
+	s := Stats{Gateways: len(c.gateways), Errors: make(map[string]uint64, 14)}
 	for _, g := range c.gateways {
 		g.addTo(&s)
 	}
@@ -74,6 +79,10 @@ func (g *gateway) addTo(s *Stats) {
 	s.Requests += n.requests
 	s.Logins += n.logins
 	s.Relogins += n.relogins
+	s.Registered += n.registered
+	s.Moved += n.moved
+	s.Paced += n.paced
+	s.Found += n.found
 	s.Logouts += n.logouts
 	s.Superseded += n.superseded
 	for cause, count := range map[string]uint64{
@@ -84,6 +93,8 @@ func (g *gateway) addTo(s *Stats) {
 		"login_refused":       n.refused,
 		"device_lost":         n.lost,
 		"session_lost":        n.sessions,
+		"register_refused":    n.unregistered,
+		"secret_not_kept":     n.unkept,
 		"request_timeout":     n.timeouts,
 		"subscription_denied": n.denied,
 		"malformed":           n.malformed,

@@ -33,6 +33,7 @@ type gatewayTopics struct {
 	topoAdd             string
 	errors              string
 	topoNotify          string
+	register, found     string
 }
 
 func topicsOf(id auth.Identity) gatewayTopics {
@@ -46,6 +47,8 @@ func topicsOf(id auth.Identity) gatewayTopics {
 		topoAdd:     alink.SysPrefix + name + "/thing/topo/add",
 		errors:      "/ext/error/" + name,
 		topoNotify:  alink.SysPrefix + name + "/thing/topo/add/notify",
+		register:    alink.SysPrefix + name + "/thing/sub/register",
+		found:       alink.SysPrefix + name + "/thing/list/found",
 	}
 }
 
@@ -56,10 +59,20 @@ func (g *gateway) gatewayFilters() []string {
 		t.login + alink.ReplySuffix, t.batchLogin + alink.ReplySuffix, t.logout + alink.ReplySuffix, t.batchLogout + alink.ReplySuffix,
 		t.errors, t.topoAdd + alink.ReplySuffix, t.topoNotify, "/broadcast/" + g.identity.ProductKey + "/#",
 	}
+	for _, rest := range gatewayReplies[1:] {
+		filters = append(filters, alink.SysPrefix+g.identity.String()+"/"+rest)
+	}
 	if g.cfg.Subscribe == SubscribeWildcard {
 		filters = append(filters, deviceFilters(g.cfg, "+/+")...)
 	}
 	return filters
+}
+
+// gatewayReplies are the platform's answers to requests about topology and
+// registration, behind /sys/productKey/deviceName/.
+var gatewayReplies = []string{
+	"thing/topo/add_reply", "thing/topo/delete_reply", "thing/topo/get_reply",
+	"thing/sub/register_reply", "thing/sub/unregister_reply", "thing/list/found_reply",
 }
 
 // deviceFilters are what is subscribed for one device, or with "+/+" for all.

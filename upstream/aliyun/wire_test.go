@@ -37,7 +37,7 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	g, _ := onlineDevice(t, Config{SignMethod: "hmacsha1", ClientIDPrefix: "edge."})
 	at := time.UnixMilli(1524448722000)
-	id, user, password := g.credentials(at)
+	id, user, password := g.credentials(g.identity.DeviceSecret, at)
 	if id != "edge.a1gateway01.gateway-0|securemode=3,signmethod=hmacsha1,timestamp=1524448722000|" {
 		t.Errorf("client identifier %s", id)
 	}
@@ -50,7 +50,7 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("password %s, want %s", password.Reveal(), want)
 	}
 	g, _ = onlineDevice(t, Config{Endpoint: "ssl://127.0.0.1:1883", Subscribe: SubscribeNone})
-	if id, _, _ = g.credentials(at); !strings.Contains(id, "securemode=2,") || !strings.Contains(id, ",_ss=1|") {
+	if id, _, _ = g.credentials(g.identity.DeviceSecret, at); !strings.Contains(id, "securemode=2,") || !strings.Contains(id, ",_ss=1|") {
 		t.Errorf("client identifier over TLS without subscriptions: %s", id)
 	}
 }
@@ -281,8 +281,14 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s is missing in %v", want, device)
 		}
 	}
-	if own := g.gatewayFilters(); len(own) != subscribeLimit {
-		t.Errorf("%d filters for a gateway: %v", len(own), own)
+	own := g.gatewayFilters()
+	for _, rest := range append([]string{"thing/topo/add/notify"}, gatewayReplies...) {
+		if !slices.Contains(own, "/sys/a1gateway01/gateway-0/"+rest) {
+			t.Errorf("%s is missing in %v", rest, own)
+		}
+	}
+	if len(own) > 2*subscribeLimit {
+		t.Errorf("%d filters for a gateway, want at most two SUBSCRIBEs: %v", len(own), own)
 	}
 	g, _ = onlineDevice(t, Config{Subscribe: SubscribeWildcard})
 	if all := g.gatewayFilters(); !slices.Contains(all, "/sys/+/+/thing/service/#") {

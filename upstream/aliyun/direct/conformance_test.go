@@ -16,7 +16,13 @@ import (
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(platformVariable) != "" {
+		servePlatform()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // startPlatform is a running platform that listens in all ways.
 func startPlatform(tb testing.TB) *platform.Platform {

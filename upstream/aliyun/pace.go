@@ -1,0 +1,114 @@
+package aliyun
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	firstTooFast = 15 * time.Second // of a device that the platform has called too fast
+	maxTooFast   = 2 * time.Minute
+	paceWindow   = time.Minute
+)
+
+// pacer keeps each device to the logins that the platform takes of it within a
+// minute, and to growing pauses once the platform has said 429. Its methods may be
+// called from any goroutine.
+type pacer struct {
+	limit int // logins of a device in a minute; 0: only what the platform says counts
+
+	mu      sync.Mutex
+	devices map[string]*pace // guarded by mu; those who asked within the last minutes
+	swept   int64            // guarded by mu: milliseconds
+}
+
+// pace is one device's.
+type pace struct {
+	asked  []int64 // milliseconds; of the logins within the last minute
+	until  int64   // milliseconds; no login before
+	refuse uint8   // times in a row that the platform said 429
+}
+
+func newPacer(limit int) *pacer { return &pacer{limit: limit, devices: map[string]*pace{}} }
+
+// ask counts a login of the device, or says how long it has to wait for one.
+func (p *pacer) ask(name string, now int64) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep(now)
+	d := p.devices[name]
+	if d == nil {
+		if p.limit == 0 {
+			return 0
+		}
+		d = &pace{asked: make([]int64, 0, p.limit)}
+		p.devices[name] = d
+	}
+	d.expire(now)
+	until := d.until
+	if p.limit > 0 && len(d.asked) >= p.limit {
+		until = max(until, d.asked[len(d.asked)-p.limit]+paceWindow.Milliseconds())
+	}
+	if until > now {
+		return time.Duration(until-now) * time.Millisecond
+	}
+	if p.limit > 0 {
+		d.asked = append(d.asked, now)
+	}
+	return 0
+}
+
+// tooFast notes that the platform has refused the device's login with 429.
+func (p *pacer) tooFast(name string, now int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.devices[name]
+	if d == nil {
+		d = &pace{}
+		p.devices[name] = d
+	}
+	pause := min(firstTooFast<<min(d.refuse, 8), maxTooFast)
+	if d.refuse < 255 {
+		d.refuse++
+	}
+	d.until = now + jitter(pause).Milliseconds()
+}
+
+// fine notes that the device is logged in.
+func (p *pacer) fine(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.devices[name]; d != nil {
+		d.until, d.refuse = 0, 0
+	}
+}
+
+// expire forgets logins that are older than a minute.
+func (d *pace) expire(now int64) {
+	n := 0
+	for n < len(d.asked) && now-d.asked[n] >= paceWindow.Milliseconds() {
+		n++
+	}
+	d.asked = append(d.asked[:0], d.asked[n:]...)
+}
+
+// sweep forgets devices that nothing counts of any more, once a minute. mu is
+// held.
+func (p *pacer) sweep(now int64) {
+	if now-p.swept < paceWindow.Milliseconds() {
+		return
+	}
+	p.swept = now
+	for name, d := range p.devices {
+		if d.expire(now); len(d.asked) == 0 && now-d.until > 2*maxTooFast.Milliseconds() {
+			delete(p.devices, name)
+		}
+	}
+}
+
+// size is how many devices are remembered.
+func (p *pacer) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.devices)
+}
