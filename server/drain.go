@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -47,7 +48,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	return nil
 }
 
-// queueTime bounds how long connections that come while a listener closes are
+// queueTime bounds how long connections that come while the listeners close are
 // still taken.
 const queueTime = time.Second
 
@@ -62,17 +63,36 @@ func (s *Server) stopListening(ctx context.Context) {
 	if !first {
 		return
 	}
+	taken := make(chan struct{})
+	s.accepting.Go(func() { // ends when the loops have taken them; Close waits
+		defer close(taken)
+		s.takeQueues(ctx)
+	})
+	select {
+	case <-taken:
+	case <-ctx.Done():
+	case <-time.After(queueTime): // an event loop is busy
+	}
+	for _, l := range s.listeners {
+		if l.socket != nil {
+			_ = l.socket.Close() // it is open
+		}
+	}
+}
+
+// takeQueues takes the connections that wait to be accepted, for queueTime at the
+// most.
+func (s *Server) takeQueues(ctx context.Context) {
 	end := time.Now().Add(queueTime)
 	more := func() bool { return ctx.Err() == nil && time.Now().Before(end) }
 	for _, l := range s.listeners {
-		if l.socket == nil {
+		socket, ok := l.socket.(*net.TCPListener)
+		if !ok {
 			continue
 		}
-		if socket, ok := l.socket.(*net.TCPListener); ok {
-			if err := takeQueued(socket, more, func(c *net.TCPConn) { s.admit(l, c) }); err != nil {
-				s.log.Warn("connections that waited to be accepted are lost", zap.String("listener", l.Name), zap.NamedError("err", err))
-			}
+		err := takeQueued(socket, more, func(c *net.TCPConn) { s.admit(l, c) })
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			s.log.Warn("connections that waited to be accepted are lost", zap.String("listener", l.Name), zap.NamedError("err", err))
 		}
-		_ = l.socket.Close() // it is open
 	}
 }

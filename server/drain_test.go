@@ -113,6 +113,49 @@ func TestDrainTakesTheQueue(t *testing.T) {
 	}
 }
 
+// A loop that is held up by an adapter holds up neither Drain nor Close for longer
+// than they may take, also with connections in the kernel's queue.
+func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
+	gate, busy := make(chan struct{}), make(chan struct{})
+	b := &bench{cloud: newCloud(t), ends: make(chan error, 1<<10)}
+	l := listenerFor(t, b.cloud, b.ends, unlimited())
+	open := l.Open
+	l.Open = func(transport protocol.Transport, h *protocol.Host) protocol.Handler {
+		once(busy, gate)
+		return open(transport, h)
+	}
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 { // more than there are goroutines that accept
+		dial(t, s.Addr("test").String())
+	}
+	<-busy
+	for _, end := range []func(context.Context) error{s.Drain, s.Close} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- end(ctx) }() // ends with the gate, at the latest
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the end: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("it does not return")
+		}
+	}
+	close(gate)
+	if err := s.Close(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close: %v, want what the first one found", err)
+	}
+}
+
 // once closes busy and waits for gate, the first time that it is called with them.
 func once(busy, gate chan struct{}) {
 	select {

@@ -45,35 +45,36 @@ func takeQueued(l *net.TCPListener, more func() bool, take func(*net.TCPConn)) e
 	if err != nil {
 		return err
 	}
-	return control(socket, func(fd int) error {
-		for more() {
-			c, err := acceptNow(fd)
-			switch {
-			case errors.Is(err, unix.EAGAIN):
-				return nil
-			case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
-				continue
-			case err != nil:
-				return fmt.Errorf("accept: %w", err)
-			}
-			if c.RemoteAddr() == nil { // its peer has gone already
-				_ = c.Close()
-				continue
-			}
-			take(c)
+	for more() {
+		c, err := acceptNow(socket)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+			continue
+		case err != nil:
+			return fmt.Errorf("accept: %w", err)
 		}
-		return nil
-	})
+		if c.RemoteAddr() == nil { // its peer has gone already
+			_ = c.Close()
+			continue
+		}
+		take(c) // which may wait; the socket can be closed meanwhile
+	}
+	return nil
 }
 
 // acceptNow accepts a connection without waiting for one.
-func acceptNow(fd int) (*net.TCPConn, error) {
-	syscall.ForkLock.RLock()
-	connected, _, err := unix.Accept(fd)
-	if err == nil {
-		unix.CloseOnExec(connected)
-	}
-	syscall.ForkLock.RUnlock()
+func acceptNow(socket syscall.RawConn) (*net.TCPConn, error) {
+	var connected int
+	err := control(socket, func(fd int) (err error) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if connected, _, err = unix.Accept(fd); err == nil {
+			unix.CloseOnExec(connected)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
