@@ -23,7 +23,7 @@ type HTTPConfig struct {
 	TTL         time.Duration `conf:"ttl" doc:"how long a device that was found is remembered without asking again"`
 	UnknownTTL  time.Duration `conf:"unknownTtl" doc:"how long it is remembered that a device is unknown"`
 	Stale       time.Duration `conf:"stale" doc:"how long after its ttl an answer still counts while the server cannot be asked; 0: not at all"`
-	MaxEntries  int           `conf:"maxEntries" doc:"answers that are remembered; the one that was needed least recently is forgotten first"`
+	MaxEntries  int           `conf:"maxEntries" doc:"answers that are remembered; the one that was needed least recently is forgotten first, one of an unknown device where these are an eighth or more"`
 }
 
 // DefaultHTTPConfig asks nobody.

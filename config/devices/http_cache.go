@@ -23,11 +23,12 @@ type cache struct {
 	mu    sync.Mutex
 	names map[string]*list.Element    // guarded by mu; of *remembrance
 	ids   map[[2]string]*list.Element // guarded by mu; those that are known, by product key and device name
-	used  *list.List                  // guarded by mu; most recently needed first
+	found *list.List                  // guarded by mu; those that are known, most recently needed first
+	other *list.List                  // guarded by mu; the other ones, likewise
 	asked map[string]*call            // guarded by mu; under way
 	quiet time.Time                   // guarded by mu; nobody is asked before
 
-	hits, found, unknown, failed, stale, paused atomic.Uint64
+	hits, finds, unknown, failed, stale, paused atomic.Uint64
 }
 
 // remembrance is one answer. It is not changed once it is in the cache.
@@ -48,7 +49,8 @@ type call struct {
 
 func (c *cache) init(limit int) {
 	c.max = limit
-	c.names, c.ids, c.used, c.asked = map[string]*list.Element{}, map[[2]string]*list.Element{}, list.New(), map[string]*call{}
+	c.names, c.ids, c.asked = map[string]*list.Element{}, map[[2]string]*list.Element{}, map[string]*call{}
+	c.found, c.other = list.New(), list.New()
 }
 
 // Identity implements [Source]. Several calls for one name at the same time ask
@@ -110,7 +112,7 @@ func (h *HTTP) learn(name string, old *remembrance, id auth.Identity, err error)
 		ttl = h.cfg.UnknownTTL
 		c.unknown.Add(1)
 	} else {
-		c.found.Add(1)
+		c.finds.Add(1)
 	}
 	c.put(&remembrance{name: name, id: id, err: err, expires: now.Add(ttl), gone: now.Add(ttl + h.cfg.Stale)})
 	return id, err
@@ -132,18 +134,40 @@ func (c *cache) get(name string) *remembrance {
 	if e == nil {
 		return nil
 	}
-	c.used.MoveToFront(e)
-	return e.Value.(*remembrance)
+	r := e.Value.(*remembrance)
+	c.list(r).MoveToFront(e)
+	return r
+}
+
+// list is where r belongs.
+func (c *cache) list(r *remembrance) *list.List {
+	if r.err == nil {
+		return c.found
+	}
+	return c.other
+}
+
+// len is how many answers there are. c.mu is held.
+func (c *cache) len() int { return c.found.Len() + c.other.Len() }
+
+// last is the answer to be forgotten next: that about a name nobody knows, if
+// these have their share, so that whoever makes names up pushes out no device.
+// c.mu is held.
+func (c *cache) last() *list.Element {
+	if n := c.other.Len(); n > 0 && (n >= c.max/8 || c.found.Len() == 0) {
+		return c.other.Back()
+	}
+	return c.found.Back()
 }
 
 func (c *cache) put(r *remembrance) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(c.names[r.name])
-	for c.used.Len() >= c.max {
-		c.remove(c.used.Back())
+	for c.len() >= c.max {
+		c.remove(c.last())
 	}
-	e := c.used.PushFront(r)
+	e := c.list(r).PushFront(r)
 	c.names[r.name] = e
 	if r.err == nil {
 		c.ids[[2]string{r.id.ProductKey, r.id.DeviceName}] = e
@@ -155,7 +179,8 @@ func (c *cache) remove(e *list.Element) {
 	if e == nil {
 		return
 	}
-	r := c.used.Remove(e).(*remembrance)
+	r := e.Value.(*remembrance)
+	c.list(r).Remove(e)
 	delete(c.names, r.name)
 	if key := [2]string{r.id.ProductKey, r.id.DeviceName}; c.ids[key] == e {
 		delete(c.ids, key)
@@ -196,7 +221,7 @@ func (h *HTTP) Name(id auth.Identity) (name string, ok bool) {
 func (h *HTTP) Len() int {
 	h.cache.mu.Lock()
 	defer h.cache.mu.Unlock()
-	return h.cache.used.Len()
+	return h.cache.len()
 }
 
 // Reload implements [Reloader]: every answer has expired now, so that each
@@ -208,11 +233,13 @@ func (h *HTTP) Reload() (Changes, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.quiet = time.Time{}
-	for e := c.used.Front(); e != nil; e = e.Next() {
-		r := *e.Value.(*remembrance)
-		if now.Before(r.expires) {
-			r.expires = now
-			e.Value = &r
+	for _, l := range []*list.List{c.found, c.other} {
+		for e := l.Front(); e != nil; e = e.Next() {
+			r := *e.Value.(*remembrance)
+			if now.Before(r.expires) {
+				r.expires = now
+				e.Value = &r
+			}
 		}
 	}
 	return Changes{}, nil

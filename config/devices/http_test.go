@@ -232,6 +232,49 @@ func TestHTTPIsBounded(t *testing.T) {
 	}
 }
 
+// Strangers do not push out what is remembered of devices.
+func TestHTTPRemembersDevicesAmongStrangers(t *testing.T) {
+	t.Parallel()
+	h, r, _ := asking(t, func(c *HTTPConfig) { c.MaxEntries = 16 })
+	r.set(func() {
+		for i := range 20 {
+			r.known[strconv.Itoa(i)] = fmt.Sprintf("truck-%d", i)
+		}
+	})
+	ask := func(names ...string) {
+		for _, name := range names {
+			if _, err := h.Identity(name); err != nil && !errors.Is(err, ErrUnknown) {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range 50 {
+		ask("stranger" + strconv.Itoa(i))
+	}
+	if h.Len() != 16 {
+		t.Errorf("%d answers about strangers alone, want 16", h.Len())
+	}
+	for i := range 20 {
+		ask(strconv.Itoa(i))
+	}
+	for i := range 50 {
+		ask("other" + strconv.Itoa(i))
+	}
+	if h.Len() != 16 || len(h.cache.ids) != 14 { // an eighth is left to strangers
+		t.Errorf("%d answers, %d of them devices, want 16 and 14", h.Len(), len(h.cache.ids))
+	}
+	for i := 6; i < 20; i++ {
+		if _, ok := h.Name(id("p", fmt.Sprintf("truck-%d", i), "")); !ok {
+			t.Errorf("truck-%d was pushed out", i)
+		}
+	}
+	asked := r.asked.Load()
+	ask("other49", "other48", "19")
+	if got := r.asked.Load() - asked; got != 0 {
+		t.Errorf("the last strangers are asked for again: %d", got)
+	}
+}
+
 func TestHTTPAddresses(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{

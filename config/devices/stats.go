@@ -33,7 +33,7 @@ func (c *Catalog) Stats() Stats {
 		k := &c.http.cache
 		s.Remember, s.CacheHits = c.http.Len(), k.hits.Load()
 		s.Answers = map[string]uint64{
-			"found": k.found.Load(), "unknown": k.unknown.Load(), "failed": k.failed.Load(), "stale": k.stale.Load(), "paused": k.paused.Load(),
+			"found": k.finds.Load(), "unknown": k.unknown.Load(), "failed": k.failed.Load(), "stale": k.stale.Load(), "paused": k.paused.Load(),
 		}
 	}
 	return s
