@@ -45,7 +45,7 @@ func newServe() *cobra.Command {
 		Short: "Bridge devices to their platform until told to stop",
 		Long: "Bridges devices to their platform, as application.conf says, until it gets SIGINT or SIGTERM; then it\n" +
 			"stops taking connections, finishes what is under way, logs the devices out and ends. SIGHUP makes it\n" +
-			"read the devices files again.",
+			"read the devices files and certificates again.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tree, err := flags.load()

@@ -73,11 +73,13 @@ func (s *socketServerSettings) door(tree *config.Tree, baseDir string, warn func
 	if len(ports) == 0 && len(errs) == 0 {
 		wrong("ports", "there is none, so no device can connect", "ports = [9123, 9124]")
 	}
-	for i, port := range ports {
+	if _, err := server.Addresses(net.JoinHostPort(s.Address, "0")); err != nil {
+		wrong("address", unprefixed(err, "server", ""), "an interface, the beginning of an IPv4 address, an IP address, or nothing for all")
+		ports = nil
+	}
+	for _, port := range ports {
 		addresses, err := server.Addresses(net.JoinHostPort(s.Address, port))
-		if err != nil && i == 0 {
-			wrong("address", unprefixed(err, "server", ""), "an interface, the beginning of an IPv4 address, an IP address, or nothing for all")
-		}
+		errs = append(errs, err) // only when the address has just gone
 		d.add(socketServer+"-"+port, addresses...)
 	}
 	if d.Network == server.TCP {

@@ -164,7 +164,7 @@ func TestSocketServerMistakes(t *testing.T) {
 		"another type":                {"keyStoreFile = server.p12, keyStoreType = BCFKS, keyPassword = changeit", []string{"socketServer.keyStoreFile", "BCFKS"}},
 		"PROXY over UDP":              {"listenType = udp, proxyProtocol { mode = required, trusted = [any] }", []string{"proxyProtocol", "UDP"}},
 		"a backlog":                   {"backlog = -1", []string{"backlog"}},
-		"several":                     {"ports = [a], listenType = b, backlog = 1", []string{`"a"`, `"b"`}},
+		"several":                     {"ports = [a], listenType = b, address = eth99", []string{`"a"`, `"b"`, "eth99"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

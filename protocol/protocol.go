@@ -41,7 +41,8 @@ type Closer[M any] interface {
 }
 
 // Protocol is one configured protocol. Its functions are called once per
-// connection; the decoder's also after a decoder has panicked. A protocol whose
+// connection; the decoder's also after a decoder has panicked, and for what comes
+// behind a datagram that ended inside a message. A protocol whose
 // messages are []byte may leave Decoder and Encoder nil: bytes are passed on as
 // they are ([codec.Raw], [codec.AppendRaw]).
 type Protocol[M any] struct {
@@ -67,7 +68,8 @@ type Scheduler interface {
 type Peer interface {
 	// Write sends p, which is not kept. On the loop only. An error means that
 	// the connection is closing; its cause comes by Handler.Closed, later, never
-	// inside Write.
+	// inside Write. But for ErrTooLong, of [Datagrams]: then p was not sent, and the
+	// connection goes on.
 	Write(p []byte) error
 	// Close ends the connection with that cause, soon. From any goroutine; only
 	// the first cause counts.
