@@ -34,7 +34,7 @@ type device struct {
 	head, tail *outgoing // published, done not yet called, in order
 	notice     *outgoing // presence that was not sent yet
 	saying     int       // presence on its way
-	asked      int64     // when the subscription on its way was asked for: milliseconds
+	asked      int64     // when the subscription on its way was sent: milliseconds; 0: not yet
 	login      uint32    // counts subscriptions, so that a late answer is known
 	state      deviceState
 	delivering bool // somebody is calling done of finished messages

@@ -66,6 +66,9 @@ func (ln *lane) ask(dst []byte, now int64) []byte {
 		ln.controls[0] = nil
 		ln.controls = ln.controls[1:]
 		q.askedAt = now
+		if q.dev != nil && q.login == q.dev.login {
+			q.dev.asked = now
+		}
 		id := ln.newID()
 		ln.asked[id] = q
 		if q.leave {
@@ -219,7 +222,7 @@ func (ln *lane) expireLogins(now int64) {
 		case ln.link == nil && now > h.by:
 			ln.giveUp(h, upstream.ErrNotConnected)
 			continue
-		case d.state == subscribing && now > d.asked+ln.cfg.RequestTimeout.Milliseconds():
+		case d.state == subscribing && d.asked != 0 && now > d.asked+ln.cfg.RequestTimeout.Milliseconds():
 			ln.giveUp(h, upstream.ErrTimeout)
 			continue
 		}

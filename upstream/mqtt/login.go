@@ -87,7 +87,7 @@ func (ln *lane) begin(d *device) {
 	default:
 		d.state = subscribing
 		d.login++
-		d.asked = ln.c.now.Load()
+		d.asked = 0
 		v := d.values()
 		ln.controls = append(ln.controls, &question{filters: ln.cfg.topics.filters(&v), dev: d, login: d.login})
 	}

@@ -127,13 +127,19 @@ func (p *peer) ack(id uint16) {
 func (p *peer) grant(code byte) *packets.SubscribePacket {
 	p.tb.Helper()
 	s := expect[*packets.SubscribePacket](p)
+	p.granted(s, code)
+	return s
+}
+
+// granted answers a SUBSCRIBE.
+func (p *peer) granted(s *packets.SubscribePacket, code byte) {
+	p.tb.Helper()
 	a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 	a.MessageID = s.MessageID
 	for range s.Topics {
 		a.ReturnCodes = append(a.ReturnCodes, code)
 	}
 	p.send(a)
-	return s
 }
 
 // bare is a configuration without presence and downlinks, to a script.
