@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func (p Passwords) Authenticate(_ context.Context, name string, credentials []st
 	if err != nil {
 		return err
 	}
-	if want, known := p[name]; !known || password != want {
+	if want, known := p[name]; !known || subtle.ConstantTimeCompare([]byte(password), []byte(want)) != 1 {
 		return auth.ErrBadCredentials
 	}
 	return nil

@@ -3,6 +3,7 @@ package components
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func (p Passwords) Authenticate(_ context.Context, identity string, credentials 
 		return auth.ErrUnavailable
 	}
 	word, err := auth.Credential(credentials, 0)
-	if err == nil && word != p.Word {
+	if err == nil && subtle.ConstantTimeCompare([]byte(word), []byte(p.Word)) != 1 {
 		err = auth.ErrBadCredentials
 	}
 	return err
