@@ -20,6 +20,9 @@ var ErrStore = errors.New("certify: secrets cannot be kept")
 // secretsMode lets nobody but the owner read secrets.
 const secretsMode = 0o600
 
+// maxUnsaved bounds what waits for a disk that takes nothing, in bytes.
+const maxUnsaved = 4 << 20
+
 // maxSecret is the longest line of the file, in bytes.
 const maxSecret = 4096
 
@@ -32,6 +35,8 @@ type Store struct {
 
 	write sync.Mutex // held while the file is written; before mu
 	file  *os.File   // guarded by write
+	// unsaved is what the disk did not take; guarded by write.
+	unsaved []byte
 
 	mu      sync.RWMutex
 	secrets map[deviceKey]auth.Secret // guarded by mu
@@ -170,9 +175,9 @@ func (s *Store) Len() int {
 	return len(s.secrets)
 }
 
-// Put keeps the secrets of devices; they are on disk when it returns, all or,
-// with an error, none of those that were not there before. The error is an
-// [ErrStore].
+// Put keeps the secrets of devices; they are on disk when it returns. The error is
+// an [ErrStore]: nothing is taken of devices without names or secret. When the disk
+// does not take them, Get knows them all the same, and the next Put tries again.
 func (s *Store) Put(devices ...auth.Identity) error {
 	var text []byte
 	for _, d := range devices {
@@ -187,13 +192,18 @@ func (s *Store) Put(devices ...auth.Identity) error {
 	if s.file == nil {
 		return fmt.Errorf("%w: %w", ErrStore, os.ErrClosed)
 	}
-	if err := s.append(text); err != nil {
-		return fmt.Errorf("%w: %w", ErrStore, err)
-	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, d := range devices {
 		s.secrets[deviceKey{d.ProductKey, d.DeviceName}] = d.DeviceSecret
+	}
+	s.mu.Unlock()
+	text = append(s.unsaved, text...)
+	s.unsaved = nil
+	if err := s.append(text); err != nil {
+		if len(text) <= maxUnsaved {
+			s.unsaved = text
+		}
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return nil
 }
