@@ -184,7 +184,7 @@ func (ln *lane) options() (o mqttlink.Options, err error) {
 	v[clientID] = ln.clientID
 	switch {
 	case ln.only != nil:
-		o.ReadBuffer = 512
+		o.ReadBuffer, o.WriteBuffer = 512, 1024
 		if cfg.topics.presence != nil {
 			o.Will = &mqttlink.Will{Topic: cfg.topics.presence.with(&v), Payload: presence(ln.only, cfg.host, false, true), QoS: 1, Retain: true}
 		}

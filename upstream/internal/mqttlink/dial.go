@@ -31,6 +31,7 @@ type Options struct {
 	WriteTimeout time.Duration // for the network to take what is written
 	MaxPayload   int           // bytes of a PUBLISH that is handed on
 	ReadBuffer   int           // bytes; 0: 4 KiB
+	WriteBuffer  int           // bytes that are kept while nothing is written; 0: 128 KiB
 }
 
 // Will is what the broker publishes when the connection ends without a

@@ -1,6 +1,7 @@
 package mqttlink
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"sync"
@@ -38,9 +39,6 @@ const maxAcks = 16 << 10
 // maxLeave is how long a broker has to close its side behind a DISCONNECT.
 const maxLeave = time.Second
 
-// maxKept is the largest buffer that is kept for the next write.
-const maxKept = 128 << 10
-
 // Link is one connection, from CONNACK until it ends. Its methods may be called
 // from any goroutine.
 type Link struct {
@@ -51,6 +49,7 @@ type Link struct {
 	keepAlive    int64 // milliseconds
 	pingTimeout  int64 // milliseconds
 	writeTimeout time.Duration
+	kept         int // capacity of the largest buffer that is kept for the next write
 	wake         chan struct{}
 	down         chan struct{} // closed when the link has ended
 	sent         atomic.Int64  // when something was written last: milliseconds
@@ -67,7 +66,7 @@ type Link struct {
 
 func newLink(conn net.Conn, o *Options) *Link {
 	l := &Link{
-		conn: conn, writeTimeout: o.WriteTimeout,
+		conn: conn, writeTimeout: o.WriteTimeout, kept: cmp.Or(o.WriteBuffer, 128<<10),
 		keepAlive: int64(o.keepAlive()) * 1000, pingTimeout: o.PingTimeout.Milliseconds(),
 		wake: make(chan struct{}, 1), down: make(chan struct{}),
 	}
@@ -195,7 +194,7 @@ func (l *Link) write() {
 			buf = appendHead(buf, disconnect, 0, 0)
 		}
 		if len(buf) == 0 {
-			if cap(buf) > maxKept {
+			if cap(buf) > l.kept {
 				buf = nil
 			}
 			select {
