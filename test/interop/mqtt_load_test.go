@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,17 +70,40 @@ func (p *publisher) settled() {
 	}
 }
 
-// TestBrokerGoesAwayUnderLoad ends mosquitto under load and brings it back. What
-// was said to have arrived has, in order for each device; what has not was
-// reported; every device is logged in again.
+// TestBrokerGoesAwayUnderLoad ends mosquitto under load, or has it stand still,
+// and brings it back. What was said to have arrived has, in order for each device;
+// what has not was reported; every device is logged in again.
 func TestBrokerGoesAwayUnderLoad(t *testing.T) {
 	t.Parallel()
+	t.Run("ends", func(t *testing.T) {
+		t.Parallel()
+		leaveUnderLoad(t, func(m *mosquitto) {
+			if status := m.stop(); status != 0 {
+				t.Errorf("mosquitto ends with status %d", status)
+			}
+		}, (*mosquitto).begin)
+	})
+	t.Run("stands still", func(t *testing.T) {
+		t.Parallel()
+		signal := func(s syscall.Signal) func(*mosquitto) {
+			return func(m *mosquitto) {
+				if err := m.cmd.Process.Signal(s); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		leaveUnderLoad(t, signal(syscall.SIGSTOP), signal(syscall.SIGCONT))
+	})
+}
+
+func leaveUnderLoad(t *testing.T, leave, back func(*mosquitto)) {
+	t.Helper()
 	const devices, perSecond = 50, 20
 	m := newMosquitto(t)
 	app := m.hear("-t", "linkspan/+/+/up/property", "-i", "application", "-c")
 	cfg := mqtt.DefaultConfig()
 	cfg.Endpoint = []string{"tcp://127.0.0.1:" + m.port}
-	cfg.ReconnectMax = time.Second
+	cfg.KeepAlive, cfg.RequestTimeout, cfg.ConnectTimeout, cfg.ReconnectMax = 2*time.Second, 2*time.Second, 2*time.Second, time.Second
 	cfg.HoldTimeout = away / 2 // so that some fail, and some arrive later
 	cfg.CleanSession = false
 	up, err := mqtt.New(cfg)
@@ -124,11 +148,9 @@ func TestBrokerGoesAwayUnderLoad(t *testing.T) {
 		}
 	}
 	load(2 * time.Second)
-	if status := m.stop(); status != 0 {
-		t.Errorf("mosquitto ends with status %d", status)
-	}
+	leave(m)
 	load(away)
-	m.begin()
+	back(m)
 	load(2 * time.Second)
 	await(t, "all devices to log in again", func() bool { return up.Stats().Relogins == devices })
 	said, arrived := 0, 0
