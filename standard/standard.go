@@ -3,10 +3,11 @@
 package standard
 
 import (
-	_ "github.com/linkspan/linkspan/adapters/jt808"  // protocol jt808
-	_ "github.com/linkspan/linkspan/auth/hmactoken"  // credentials token
-	_ "github.com/linkspan/linkspan/auth/httpauth"   // credentials http
-	_ "github.com/linkspan/linkspan/auth/static"     // credentials static
-	_ "github.com/linkspan/linkspan/upstream/aliyun" // platform aliyun
-	_ "github.com/linkspan/linkspan/upstream/mqtt"   // platform mqtt
+	_ "github.com/linkspan/linkspan/adapters/jt808"         // protocol jt808
+	_ "github.com/linkspan/linkspan/auth/hmactoken"         // credentials token
+	_ "github.com/linkspan/linkspan/auth/httpauth"          // credentials http
+	_ "github.com/linkspan/linkspan/auth/static"            // credentials static
+	_ "github.com/linkspan/linkspan/upstream/aliyun"        // platform aliyun
+	_ "github.com/linkspan/linkspan/upstream/aliyun/direct" // platform aliyun-direct
+	_ "github.com/linkspan/linkspan/upstream/mqtt"          // platform mqtt
 )

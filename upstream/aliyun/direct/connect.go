@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
 )
@@ -18,6 +19,14 @@ import (
 // readBuffer is for what a link reads ahead. What is longer is read at once into
 // its own place.
 const readBuffer = 1 << 10
+
+// maxShort is how many connections of a device the platform may end in a row
+// before they are reconnectMax old: then somebody else has the device's
+// certificate, or it says what it may not, and would do so for ever.
+const maxShort = 5
+
+// codeElsewhere is the platform's code for that (developer guide, chapter 10.2).
+const codeElsewhere = 427
 
 // live makes a connection and serves it until it ends. It holds one of the
 // connector's slots, and gives it back once the connection is made.
@@ -85,16 +94,16 @@ func (d *device) notConnected(err error) {
 	case h == nil:
 		d.state = offline
 		d.failMessages(upstream.ErrLoggedOut)
-		d.loggedOut(nil)
+		d.loggedOut()
 	case d.state == ending: // meanwhile, to be begun again
-		d.loggedOut(nil)
+		d.loggedOut()
 		d.want(0)
 	case errors.As(err, &refused) && !refused.Temporary:
 		d.c.counts.refused.Add(1)
 		d.state = offline
 		d.refuseLogin(h, err)
 		d.failMessages(err)
-		d.loggedOut(nil)
+		d.loggedOut()
 	default:
 		d.lastErr = err
 		d.warn("aliyun-direct: cannot connect", err)
@@ -113,20 +122,28 @@ func (d *device) lostLink(cause error, after time.Duration) {
 		d.warn("aliyun-direct: connection lost", cause)
 	}
 	if after > d.c.cfg.ReconnectMax {
-		d.attempts = 0
+		d.attempts, d.short = 0, 0
+	} else if !wished && !errors.Is(cause, mqttlink.ErrSilent) {
+		d.short++
 	}
-	switch {
-	case d.current == nil:
+	switch h := d.current; {
+	case h == nil:
 		d.state = offline
 		d.failMessages(upstream.ErrLoggedOut)
-		d.loggedOut(nil)
+		d.loggedOut()
+	case d.short >= maxShort:
+		err := aliyun.Refused(codeElsewhere, "")
+		d.state = offline
+		d.refuseLogin(h, err)
+		d.failMessages(err)
+		d.loggedOut()
 	case d.again && wished:
-		d.loggedOut(nil)
+		d.loggedOut()
 		d.want(0)
 	case d.refusing && (wished || d.head == nil): // Close goes on with it
 		d.state = offline
 	default:
-		d.loggedOut(nil)
+		d.loggedOut()
 		d.want(d.backOff())
 	}
 }

@@ -40,6 +40,7 @@ type Connector struct {
 
 	mu      sync.Mutex
 	devices map[string]*device // by productKey/deviceName
+	recent  map[string]int64   // pace of devices that have gone, while it matters
 	state   connectorState
 	ctx     context.Context //nolint:containedctx // of the connector's life
 	cancel  context.CancelFunc
@@ -70,7 +71,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		cfg: s, limiter: rate.NewLimiter(rate.Limit(s.ConnectRate), max(1, int(s.ConnectRate/10))), slots: make(chan struct{}, s.Connecting),
-		log: zap.NewNop(), drained: make(chan struct{}, 1), devices: map[string]*device{}, wake: make(chan struct{}, 1),
+		log: zap.NewNop(), drained: make(chan struct{}, 1), devices: map[string]*device{}, recent: map[string]int64{}, wake: make(chan struct{}, 1),
 	}
 	transport := &http.Transport{
 		TLSClientConfig: s.tls.Clone(), MaxConnsPerHost: 16, MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
@@ -134,6 +135,8 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 			return
 		}
 		d = newDevice(c, l.Device)
+		d.paced = c.recent[name]
+		delete(c.recent, name)
 		c.devices[name] = d
 	}
 	d.mu.Lock()
@@ -150,6 +153,20 @@ func (c *Connector) forget(d *device) {
 	defer d.mu.Unlock()
 	if name := d.names.String(); d.empty() && c.devices[name] == d {
 		delete(c.devices, name)
+		if d.paced > c.now.Load() {
+			c.recent[name] = d.paced
+		}
+	}
+}
+
+// prune forgets the pace of devices that may connect as they like again.
+func (c *Connector) prune(now int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, paced := range c.recent {
+		if paced <= now {
+			delete(c.recent, name)
+		}
 	}
 }
 
@@ -217,12 +234,17 @@ func (c *Connector) clock() {
 	ticker := time.NewTicker(max(every, time.Millisecond))
 	defer ticker.Stop()
 	var list []*device
+	pruned := time.Now()
 	for {
 		select {
 		case <-c.ctx.Done():
 			return
 		case now := <-ticker.C:
 			c.now.Store(now.UnixMilli())
+			if now.Sub(pruned) > time.Minute {
+				pruned = now
+				c.prune(now.UnixMilli())
+			}
 			list = c.all(list[:0])
 			for i, d := range list {
 				d.tick(now)

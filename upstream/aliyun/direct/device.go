@@ -58,6 +58,7 @@ type device struct {
 	ask        uint8         // SUBSCRIBEs to be sent
 	state      deviceState
 	attempts   uint8 // connections in a row that failed or did not last
+	short      uint8 // connections in a row that the platform has soon ended
 	ever       bool  // was connected before
 	queued     bool  // is in the connector's queue
 	delivering bool  // somebody is in settle
@@ -117,7 +118,7 @@ func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
 	d.loginBy = now + d.c.cfg.RequestTimeout.Milliseconds()
 	switch d.state {
 	case leaving: // it stays
-		d.loggedOut(nil)
+		d.loggedOut()
 		d.state = online
 		fallthrough
 	case online:
@@ -144,7 +145,7 @@ func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
 			})
 			return
 		}
-		d.attempts = 0
+		d.attempts, d.short = 0, 0
 		d.want(0)
 	case waiting: // for its turn
 	}
@@ -284,16 +285,16 @@ func (d *device) leave(err error) {
 	case waiting, offline:
 		d.state = offline
 		d.failMessages(err)
-		d.loggedOut(nil)
+		d.loggedOut()
 	case leaving, ending:
 	}
 }
 
 // loggedOut calls done of the logouts. mu is held.
-func (d *device) loggedOut(err error) {
+func (d *device) loggedOut() {
 	for _, done := range d.left {
 		d.c.counts.logouts.Add(1)
-		d.later(func() { done(err) })
+		d.later(func() { done(nil) })
 	}
 	d.left = nil
 }
@@ -334,7 +335,7 @@ func (d *device) abandon() {
 	}
 	d.state = offline
 	d.failMessages(upstream.ErrClosed)
-	d.loggedOut(nil)
+	d.loggedOut()
 	d.settle()
 }
 

@@ -23,9 +23,10 @@
 // sent again; it waits for no longer than holdTimeout. One of QoS 0 never waits.
 //
 // The platform tells a device nothing when it ends its connection, so a device
-// that was kicked connects again, and one whose certificate is used elsewhere
-// fights for it, with growing pauses. One that was disabled or deleted is refused,
-// and lost with that.
+// that was kicked connects again. When that happens five times in a row to
+// connections younger than reconnectMax, the device is taken to be connected
+// elsewhere with the same certificate, and lost with code 427. One that was
+// disabled or deleted is refused when it connects again, and lost with that.
 //
 // # Costs
 //
