@@ -75,6 +75,8 @@ func (p *Platform) routes() http.Handler {
 	handle("POST"+device+"/properties", p.postProperties)
 	handle("POST"+device+"/properties/get", p.postPropertiesGet)
 	handle("POST"+device+"/services/{name}", p.postService)
+	handle("POST"+device+"/services/{name}/sync", p.postServiceSync)
+	handle("POST"+device+"/topology/notify", p.postTopology)
 	handle("POST"+device+"/raw", p.postRaw)
 	handle("GET /api/v1/stats", func(*http.Request) (any, error) { return p.Stats(), nil })
 	handle("GET /api/v1/log", func(*http.Request) (any, error) { return p.Log(), nil })

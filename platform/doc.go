@@ -25,6 +25,13 @@
 // ask for it with _ss=1 in their clientId. A command to a client that did not
 // subscribe fails at once and says so.
 //
+// # The vendor's HTTP services
+//
+// With an authAddress there are /auth/devicename, which gives a token to connect
+// to MQTT with, /auth/register/device, which gives devices of Products a secret, as
+// a CONNECT with authType=register over TLS does, and at / the account's API with
+// RegisterDevice and QueryDeviceDetail, for AccessKeys.
+//
 // # HTTP API
 //
 // The API listens on the loopback and knows no passwords. Package platform/api
@@ -40,6 +47,8 @@
 //	POST   /api/v1/devices/{pk}/{dn}/properties[?wait=5s]       {"name":value,...}   api.Result
 //	POST   /api/v1/devices/{pk}/{dn}/properties/get[?wait=5s]   ["name",...]         api.Result
 //	POST   /api/v1/devices/{pk}/{dn}/services/{name}[?wait=5s]  {"input":value,...}  api.Result
+//	POST   /api/v1/devices/{pk}/{dn}/services/{name}/sync[?wait=5s]  {"input":value,...}  api.Result, by RRPC, within 8s
+//	POST   /api/v1/devices/{pk}/{dn}/topology/notify            ["pk/dn",...]        api.Result; the device is a gateway
 //	POST   /api/v1/devices/{pk}/{dn}/raw[?wait=5s]              {"hex":"01a2"}       api.Result
 //	GET    /api/v1/watch[?productKey=][&deviceName=][&kind=property,event,...]
 //	GET    /api/v1/stats                         api.Stats

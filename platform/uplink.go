@@ -152,6 +152,8 @@ func (p *Platform) sysMessage(l *link, dev *device, pk *packets.Packet, rest str
 	case rest == "thing/model/down_raw_reply":
 		p.count(dev, kindReply, len(pk.Payload), false)
 		p.commandRawReply(dev, pk.Payload)
+	case strings.HasPrefix(rest, rrpcResponse):
+		p.rrpcReply(dev, rest[len(rrpcResponse):], pk.Payload)
 	case strings.HasPrefix(rest, "thing/") && strings.HasSuffix(rest, "_reply"):
 		p.commandReply(l, dev, strings.TrimSuffix(rest, "_reply"), pk.TopicName, pk.Payload)
 	case p.control(l, dev, pk.TopicName, rest, pk.Payload):

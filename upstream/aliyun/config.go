@@ -50,6 +50,7 @@ type Config struct {
 	BatchLogin           int           `conf:"batchLogin" doc:"devices in one batch login; 1: single logins only"`
 	GatherWindow         time.Duration `conf:"gatherWindow" doc:"how long a login waits for others to share a batch with; 0: not at all"`
 	RequestTimeout       time.Duration `conf:"requestTimeout" doc:"how long the platform may take to answer a login, a message or a ping"`
+	RRPCTimeout          time.Duration `conf:"rrpcTimeout" doc:"how long a device may take to answer a synchronous call: the platform stops waiting after 8 s"`
 	HoldTimeout          time.Duration `conf:"holdTimeout" doc:"how long a message waits for its device to be logged in again before it fails"`
 	InFlight             int           `conf:"inFlight" doc:"messages of one gateway sent and not yet acknowledged"`
 	Queue                int           `conf:"queue" doc:"messages of one gateway waiting or in flight; more are refused"`
@@ -109,6 +110,7 @@ func DefaultConfig() Config {
 		BatchLogin:           maxBatch,
 		GatherWindow:         3 * time.Millisecond,
 		RequestTimeout:       10 * time.Second,
+		RRPCTimeout:          7500 * time.Millisecond,
 		HoldTimeout:          60 * time.Second,
 		InFlight:             512,
 		Queue:                65536,
@@ -135,6 +137,7 @@ func (c Config) withDefaults() Config {
 	or(&c.LoginRate, d.LoginRate)
 	or(&c.BatchLogin, d.BatchLogin)
 	or(&c.RequestTimeout, d.RequestTimeout)
+	or(&c.RRPCTimeout, d.RRPCTimeout)
 	or(&c.HoldTimeout, d.HoldTimeout)
 	or(&c.InFlight, d.InFlight)
 	or(&c.Queue, d.Queue)
@@ -226,6 +229,7 @@ func (c Config) check() (*settings, error) {
 		}
 	}
 	positive("requestTimeout", c.RequestTimeout)
+	positive("rrpcTimeout", c.RRPCTimeout)
 	positive("holdTimeout", c.HoldTimeout)
 	positive("connectTimeout", c.ConnectTimeout)
 	positive("reconnectMin", c.ReconnectMin)

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
+
+// rrpcPrefix begins what the platform's caller waits for.
+const rrpcPrefix = "rrpc/request/"
 
 // received takes a message of the platform apart, on paho's goroutine, one after
 // the other: it does not publish, and waits for nothing but callbacks that do not
@@ -96,6 +100,9 @@ func (g *gateway) alink(l *link, name, rest, topic string, payload []byte) {
 	case c == nil:
 		g.notice(l, topic, payload)
 	default:
+		if strings.HasPrefix(rest, rrpcPrefix) {
+			c.Deadline = time.Now().Add(g.cfg.RRPCTimeout)
+		}
 		g.command(l, name, c)
 	}
 }
