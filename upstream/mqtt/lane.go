@@ -61,6 +61,7 @@ type lane struct {
 	rejected   int // messages refused that wait for their turn
 	short      int // connections in a row that did not last
 	left       []func(error)
+	turned     bool // the only device's turn to connect has come
 	leaving    bool // the only device logs out: the connection ends when all is sent
 	closing    bool
 	farewell   bool // closing: everybody was said to be offline
@@ -138,6 +139,7 @@ func (ln *lane) connect(ctx context.Context) (link *mqttlink.Link, err error) {
 		if err = ln.c.limiter.Wait(ctx); err != nil {
 			return nil, err
 		}
+		ln.haveTurn()
 	}
 	var refusal error
 	for range ln.cfg.endpoints {
@@ -165,6 +167,16 @@ func (ln *lane) connect(ctx context.Context) (link *mqttlink.Link, err error) {
 		err = refusal
 	}
 	return nil, err
+}
+
+// haveTurn begins the time of a login that has waited for its turn to connect.
+func (ln *lane) haveTurn() {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	ln.turned = true
+	if h := ln.only.current; h != nil && h.by == never {
+		h.by = ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()
+	}
 }
 
 // options are who connects, and where to. mu is held.

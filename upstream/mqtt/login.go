@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,10 +12,16 @@ import (
 	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
 )
 
+// never is a time that does not come.
+const never = math.MaxInt64
+
 // login begins a login. mu is held, and released.
 func (ln *lane) login(d *device, l *upstream.Login, done func(upstream.Device, error)) {
 	defer ln.settle()
 	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done, by: ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()}
+	if ln.only != nil && !ln.turned {
+		h.by = never
+	}
 	if ln.closing {
 		ln.loginDone(h, upstream.ErrClosed)
 		ln.forget(d)

@@ -319,3 +319,21 @@ func TestManySubscriptions(t *testing.T) {
 		wantErr(t, fmt.Sprintf("login %d", i), done, nil)
 	}
 }
+
+// Devices that wait for their turn to connect do not run out of time over it.
+func TestManyConnections(t *testing.T) {
+	t.Parallel()
+	const devices = 20
+	b := startBroker(t)
+	up := start(t, config(b, func(c *mqtt.Config) {
+		c.Connections, c.LoginRate, c.RequestTimeout = mqtt.ConnectionsDevice, 20, 300*time.Millisecond
+	}))
+	all := make([]<-chan error, 0, devices)
+	for i := range devices {
+		_, done := login(t, up, truck(strconv.Itoa(i)))
+		all = append(all, done)
+	}
+	for i, done := range all {
+		wantErr(t, fmt.Sprintf("login %d", i), done, nil)
+	}
+}
