@@ -1,15 +1,12 @@
 package mqtt
 
 import (
-	"errors"
 	"math"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
 )
 
 // never is a time that does not come.
@@ -334,18 +331,6 @@ func (ln *lane) unstable() {
 	ln.log.Warn("mqtt: device cannot keep its connection", zap.String("device", ln.only.names))
 	ln.lose(ln.only, refused(CodeUnstable, "the broker ends the device's connection again and again: another client has the same identifier, or the device may not publish what it does"))
 }
-
-// refusedConnect is an error of Dial as callers know it.
-func refusedConnect(err error) error {
-	var no *mqttlink.ConnackError
-	if !errors.As(err, &no) || no.Code == mqttlink.CodeUnavailable {
-		return err
-	}
-	return refused(int(no.Code), "the broker refused the connection: "+no.Error()+"; check clientId, username, password and certificate")
-}
-
-// permanent says whether err is a no for good.
-func permanent(err error) bool { return errors.Is(err, auth.ErrDenied) }
 
 // now is the time in milliseconds.
 func now() int64 { return time.Now().UnixMilli() }

@@ -323,10 +323,10 @@ func TestManySubscriptions(t *testing.T) {
 // Devices that wait for their turn to connect do not run out of time over it.
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
-	const devices = 20
+	const devices = 24
 	b := startBroker(t)
 	up := start(t, config(b, func(c *mqtt.Config) {
-		c.Connections, c.LoginRate, c.RequestTimeout = mqtt.ConnectionsDevice, 20, 300*time.Millisecond
+		c.Connections, c.LoginRate, c.RequestTimeout = mqtt.ConnectionsDevice, 20, 600*time.Millisecond
 	}))
 	all := make([]<-chan error, 0, devices)
 	for i := range devices {
