@@ -19,11 +19,11 @@ func TestBadConfiguration(t *testing.T) {
 	t.Parallel()
 	_, err := server.New(server.Config{Loops: -1, MaxConnections: -2}, []server.Listener{
 		{Name: "a", Address: "nowhere", Limits: server.Limits{Idle: -time.Second, MaxFaults: -1}},
-		{Name: "a", Address: ":0", Open: openChat(t, nil), Host: &protocol.Host{}},
+		{Name: "a", Address: ":0", Open: openChat(t, nil), Host: &protocol.Host{}, TLS: &server.TLS{}},
 	})
 	for _, want := range []string{
 		"loops is -1", "maxConnections is -2", `listener "a": address "nowhere"`, "protocol is missing",
-		"idle is -1s", "maxFaults is -1", "another one has the same name", "uplink",
+		"idle is -1s", "maxFaults is -1", "another one has the same name", "uplink", "NewTLS",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)

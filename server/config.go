@@ -110,6 +110,9 @@ func (l *Listener) validate() error {
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: port %q is not 0 to 65535", l.Address, port))
 	}
+	if l.TLS != nil && l.TLS.first == nil {
+		errs = append(errs, errors.New("tls was made by neither NewTLS nor TLSWith"))
+	}
 	if l.Open == nil {
 		errs = append(errs, errors.New("protocol is missing"))
 	}

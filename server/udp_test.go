@@ -384,6 +384,21 @@ func TestUDPAddressInUse(t *testing.T) {
 	b.mote(t).alive()
 }
 
+// A new process may listen beside an old one, and serves all when that has gone.
+func TestUDPHandOver(t *testing.T) {
+	t.Parallel()
+	shared := func(l *server.Listener) { l.ReusePort = true }
+	old := serveUDP(t, unlimited(), shared)
+	successor := serveUDP(t, unlimited(), func(l *server.Listener) { shared(l); l.Address = old.addr })
+	stop(t, old.Server)
+	for range 10 {
+		successor.mote(t).alive()
+	}
+	if n := successor.stats().Accepted; n != 10 {
+		t.Errorf("%d peers, want 10", n)
+	}
+}
+
 func TestUDPConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	l := listenerFor(t, newCloud(t), nil, unlimited())
