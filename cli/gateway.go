@@ -2,13 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
 // gatewaySettings is what the Java SDK has at the top of application.conf: who
@@ -20,7 +20,7 @@ type gatewaySettings struct {
 	HTTP2Endpoint        string      `conf:"http2Endpoint" doc:"the Java SDK's gateway service. Devices are carried over MQTT: the region in this address chooses the MQTT endpoint, unless upstream.aliyun has endpoint or region"`
 	AuthEndpoint         string      `conf:"authEndpoint" doc:"the Java SDK's authentication service; likewise"`
 	SubDeviceConnectMode int         `conf:"subDeviceConnectMode" doc:"the Java SDK's: 3 for a large bridge. Has no effect over MQTT: see upstream.aliyun.gateways"`
-	POPClient            *popClient  `conf:"popClientProfile" doc:"the Java SDK's access to the platform's API, for creating the gateway device; not used: give deviceName and deviceSecret"`
+	POPClient            *popClient  `conf:"popClientProfile" doc:"access to the account's API: when deviceName and deviceSecret are not given, the gateway device is created there, or found again, under the machine's MAC address"`
 }
 
 // popClient is the section popClientProfile.
@@ -61,21 +61,19 @@ func (g gatewaySettings) apply(a *aliyun.Config, tree *config.Tree, warn func(er
 	switch {
 	case g.ProductKey == "" || own:
 	case g.DeviceSecret == "":
-		problem := "is missing, so the bridge has no gateway device to be at the platform"
-		if g.POPClient != nil && g.DeviceName == "" {
-			problem += "; linkspan does not create one by popClientProfile"
+		if err := g.create(a, tree, warn); err != nil {
+			return err
 		}
-		return tree.Errorf("deviceSecret", problem, "create a device of product "+g.ProductKey+" in the console, and give its deviceName and deviceSecret")
 	case g.DeviceName == "":
-		a.DeviceName = macAddress()
+		a.DeviceName = pop.MACAddress()
 		if a.DeviceName == "" {
 			return tree.Errorf("deviceName", "is missing, and this machine has no MAC address to take instead", "give the name of the gateway device")
 		}
 		warn(tree.Errorf("deviceName", "is not given: the gateway device is "+a.DeviceName+", after the machine's MAC address", ""))
 	}
-	if g.POPClient != nil {
+	if g.POPClient != nil && g.DeviceSecret != "" {
 		if missing := g.POPClient.missing(); missing != nil {
-			warn(tree.Errorf("popClientProfile", strings.Join(missing, ", ")+" missing", "nothing uses it so far"))
+			warn(tree.Errorf("popClientProfile", strings.Join(missing, ", ")+" missing", "nothing uses it while deviceSecret is given"))
 		}
 	}
 	if g.SubDeviceConnectMode != 0 {
@@ -83,6 +81,32 @@ func (g gatewaySettings) apply(a *aliyun.Config, tree *config.Tree, warn func(er
 			fmt.Sprintf("a gateway carries %d devices: for more, list several in upstream.aliyun.gateways", a.MaxDevicesPerGateway)))
 	}
 	g.locate(a, tree, warn)
+	return nil
+}
+
+// create has the connector get the gateway device by the account's API, or says
+// why that cannot be.
+func (g gatewaySettings) create(a *aliyun.Config, tree *config.Tree, warn func(error)) error {
+	byProduct := tree.Has("upstream.aliyun.register.products") // the device has a name, and its product a secret
+	switch {
+	case g.DeviceName != "" && (byProduct || tree.Has("upstream.aliyun.pop")):
+		return nil
+	case g.DeviceName != "" || g.POPClient == nil && !tree.Has("upstream.aliyun.pop"):
+		return tree.Errorf("deviceSecret", "is missing, so the bridge has no gateway device to be at the platform",
+			"create a device of product "+g.ProductKey+" in the console, and give its deviceName and deviceSecret; or give neither, and a popClientProfile")
+	}
+	if a.DeviceName = pop.MACAddress(); a.DeviceName == "" {
+		return tree.Errorf("deviceName", "is missing, and this machine has no MAC address to take instead", "give the name of the gateway device")
+	}
+	if g.POPClient != nil {
+		if missing := g.POPClient.missing(); missing != nil {
+			return tree.Errorf("popClientProfile", strings.Join(missing, ", ")+" missing, so the gateway device cannot be created", "give them, or deviceName and deviceSecret of a device that there is")
+		}
+		a.POP.AccessKey, a.POP.AccessSecret = g.POPClient.AccessKey, g.POPClient.AccessSecret
+		a.POP.Region, a.POP.Endpoint = g.POPClient.Region, g.POPClient.Endpoint
+	}
+	warn(tree.Errorf("deviceName", "is not given: the gateway device is "+a.DeviceName+", after the machine's MAC address, created if there is none",
+		"on a machine of your own that is a bridge too; with a copy of a productive configuration, give a deviceName and deviceSecret of their own"))
 	return nil
 }
 
@@ -157,19 +181,4 @@ func placeOf(endpoint string) place {
 	default:
 		return place{}
 	}
-}
-
-// macAddress is the hardware address of the machine's first interface that is up
-// and has one.
-func macAddress() string {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return ""
-	}
-	for _, i := range interfaces {
-		if i.Flags&net.FlagLoopback == 0 && i.Flags&net.FlagUp != 0 && len(i.HardwareAddr) == 6 {
-			return i.HardwareAddr.String()
-		}
-	}
-	return ""
 }

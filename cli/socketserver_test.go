@@ -10,6 +10,7 @@ import (
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
 // TestJavaConfigurations loads application.conf files as they are written for the
@@ -191,13 +192,16 @@ func TestSocketServerMistakes(t *testing.T) {
 // TestGatewayMistakes looks at the keys at the top of application.conf.
 func TestGatewayMistakes(t *testing.T) {
 	t.Parallel()
-	const pop = "popClientProfile { accessKey = a, accessSecret = s3cret, name = n, region = cn-shanghai, endpoint = iot.cn-shanghai.aliyuncs.com }\n"
+	const profile = "popClientProfile { accessKey = a, accessSecret = s3cret, name = n, region = cn-shanghai, endpoint = iot.cn-shanghai.aliyuncs.com }\n"
 	for name, c := range map[string]struct {
 		top   string
 		fails string
 		warns []string
 	}{
-		"a device to be created":   {"productKey = a\n" + pop, "does not create one by popClientProfile", nil},
+		"a device to be created":   {"productKey = a\n" + profile, "", []string{"deviceName", "MAC address", "created if there is none"}},
+		"by half a profile":        {"productKey = a, popClientProfile { region = cn-shanghai, accessSecret = s3cret }\n", "accessKey, name, endpoint missing", nil},
+		"by what is not there":     {"productKey = a\n", "deviceSecret", nil},
+		"of a name":                {"productKey = a, deviceName = b\n" + profile, "deviceSecret", nil},
 		"no secret":                {"productKey = a, deviceName = b\n", "deviceSecret", nil},
 		"no name":                  {"productKey = a, deviceSecret = c\n", "", []string{"deviceName", "MAC address"}},
 		"half a profile":           {"productKey = a, deviceName = b, deviceSecret = c, popClientProfile { region = cn-shanghai }\n", "", []string{"accessKey, accessSecret, name, endpoint missing"}},
@@ -215,7 +219,7 @@ func TestGatewayMistakes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name == "no name" && macAddress() == "" {
+			if (name == "no name" || name == "a device to be created") && pop.MACAddress() == "" {
 				t.Skip("this machine has no MAC address")
 			}
 			var warnings []string
