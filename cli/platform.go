@@ -21,6 +21,7 @@ type platformFlags struct {
 	file     string
 	mqtt     string
 	api      string
+	auth     string
 	admin    string
 	gateways []string
 	strict   bool
@@ -45,6 +46,7 @@ func newPlatform() *cobra.Command {
 	f.StringVarP(&flags.file, "config", "c", "", "configuration file; its section platform is read")
 	f.StringVar(&flags.mqtt, "mqtt", "", "host:port of the MQTT broker (default 127.0.0.1:1883)")
 	f.StringVar(&flags.api, "api", "", "host:port of the HTTP API (default 127.0.0.1:1884)")
+	f.StringVar(&flags.auth, "auth", "", "host:port of the vendor's HTTP services: authentication, registration, the account's API (default nowhere)")
 	f.StringVar(&flags.admin, "admin", "", "host:port to serve /metrics, /healthz and /readyz on (default nowhere)")
 	f.StringArrayVar(&flags.gateways, "gateway", nil, "PRODUCT/DEVICE:SECRET, a gateway device that exists from the start; repeatable")
 	f.BoolVar(&flags.strict, "strict", false, "refuse devices that nobody has created, instead of creating them when they first appear")
@@ -73,6 +75,9 @@ func (f *platformFlags) config() (platform.Config, error) {
 	}
 	if f.api != "" {
 		cfg.APIAddress = f.api
+	}
+	if f.auth != "" {
+		cfg.AuthAddress = f.auth
 	}
 	for _, g := range f.gateways {
 		name, secret, ok := strings.Cut(g, ":")
@@ -111,6 +116,14 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 		return errors.Join(err, closeWithin(ctx, p.Close))
 	}
 	fmt.Fprintf(out, "local platform: MQTT on %s, API on http://%s/api/v1\n", p.MQTTAddr(), p.APIAddr())
+	for _, also := range []struct{ scheme, addr string }{{"ssl", p.TLSAddr()}, {"ws", p.WSAddr()}, {"wss", p.WSSAddr()}} {
+		if also.addr != "" {
+			fmt.Fprintf(out, "MQTT also on %s://%s\n", also.scheme, also.addr)
+		}
+	}
+	if addr := p.AuthAddr(); addr != "" {
+		fmt.Fprintf(out, "authentication, registration and the account's API on %s\n", addr)
+	}
 	if door != nil {
 		fmt.Fprintf(out, "metrics on http://%s/metrics\n", door.Addr())
 	}
