@@ -37,6 +37,11 @@ listeners = [{ protocol = jt808, address = "127.0.0.1:0" }]
 upstream.aliyun {
 %s
 }`,
+	"in aliyun-direct": `devices.file = devices.conf
+listeners = [{ protocol = jt808, address = "127.0.0.1:0" }]
+upstream { type = aliyun-direct, aliyun-direct {
+%s
+} }`,
 	"in mqtt": `devices.file = devices.conf
 listeners = [{ protocol = jt808, address = "127.0.0.1:0" }]
 upstream { type = mqtt, mqtt.endpoint = "tcp://127.0.0.1:1883", mqtt {

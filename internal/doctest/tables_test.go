@@ -19,7 +19,9 @@ import (
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/aliyun/direct"
 	"github.com/linkspan/linkspan/upstream/mqtt"
+	"github.com/linkspan/linkspan/upstream/route"
 )
 
 var update = flag.Bool("update", false, "write generated tables anew")
@@ -62,6 +64,13 @@ func TestPlatformPagesAreComplete(t *testing.T) {
 	for cause := range broker.Stats().Errors {
 		want["docs/platforms/mqtt.md"] = append(want["docs/platforms/mqtt.md"], cause)
 	}
+	each, err := direct.New(direct.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cause := range each.Stats().Errors {
+		want["docs/platforms/aliyun-direct.md"] = append(want["docs/platforms/aliyun-direct.md"], cause)
+	}
 	for f := range reflect.TypeFor[platform.Config]().Fields() {
 		key, _, _ := strings.Cut(f.Tag.Get("conf"), ",")
 		want["docs/platforms/local.md"] = append(want["docs/platforms/local.md"], key)
@@ -86,7 +95,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 	for _, stats := range []reflect.Type{
 		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
-		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[jt808.Stats](),
+		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](),
 	} {
 		metrics(&b, stats, nil)
 	}
