@@ -29,6 +29,7 @@ func startPlatform(tb testing.TB) *platform.Platform {
 	tb.Helper()
 	cfg := platformtest.Config()
 	cfg.TLSAddress, cfg.WSAddress, cfg.WSSAddress = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	cfg.AuthAddress, cfg.AuthTLS = "127.0.0.1:0", true
 	return platformtest.Start(tb, cfg)
 }
 
@@ -75,6 +76,11 @@ func TestConformance(t *testing.T) {
 		"WebSocket over TLS": func(tb testing.TB, p *platform.Platform, c *direct.Config) {
 			tb.Helper()
 			c.Endpoint, c.CAFile, c.ServerName = "wss://"+p.WSSAddr(), trust(tb, p), "localhost"
+		},
+		"token first": func(tb testing.TB, p *platform.Platform, c *direct.Config) {
+			tb.Helper()
+			c.Auth, c.AuthEndpoint = direct.AuthHTTPS, "https://"+p.AuthAddr()+"/auth/devicename"
+			c.Endpoint, c.CAFile = "", trust(tb, p) // the answer has the endpoint
 		},
 		"replies, small window": func(_ testing.TB, _ *platform.Platform, c *direct.Config) {
 			c.Confirm, c.InFlight = direct.ConfirmReply, 3
