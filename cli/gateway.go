@@ -61,7 +61,7 @@ func (g gatewaySettings) apply(a *aliyun.Config, tree *config.Tree, warn func(er
 	switch {
 	case g.ProductKey == "" || own:
 	case g.DeviceSecret == "":
-		if err := g.create(a, tree, warn); err != nil {
+		if err := g.create(a, tree); err != nil {
 			return err
 		}
 	case g.DeviceName == "":
@@ -86,7 +86,7 @@ func (g gatewaySettings) apply(a *aliyun.Config, tree *config.Tree, warn func(er
 
 // create has the connector get the gateway device by the account's API, or says
 // why that cannot be.
-func (g gatewaySettings) create(a *aliyun.Config, tree *config.Tree, warn func(error)) error {
+func (g gatewaySettings) create(a *aliyun.Config, tree *config.Tree) error {
 	byProduct := tree.Has("upstream.aliyun.register.products") // the device has a name, and its product a secret
 	switch {
 	case g.DeviceName != "" && (byProduct || tree.Has("upstream.aliyun.pop")):
@@ -105,8 +105,6 @@ func (g gatewaySettings) create(a *aliyun.Config, tree *config.Tree, warn func(e
 		a.POP.AccessKey, a.POP.AccessSecret = g.POPClient.AccessKey, g.POPClient.AccessSecret
 		a.POP.Region, a.POP.Endpoint = g.POPClient.Region, g.POPClient.Endpoint
 	}
-	warn(tree.Errorf("deviceName", "is not given: the gateway device is "+a.DeviceName+", after the machine's MAC address, created if there is none",
-		"on a machine of your own that is a bridge too; with a copy of a productive configuration, give a deviceName and deviceSecret of their own"))
 	return nil
 }
 

@@ -198,7 +198,7 @@ func TestGatewayMistakes(t *testing.T) {
 		fails string
 		warns []string
 	}{
-		"a device to be created":   {"productKey = a\n" + profile, "", []string{"deviceName", "MAC address", "created if there is none"}},
+		"a device to be created":   {"productKey = a\n" + profile, "", nil},
 		"by half a profile":        {"productKey = a, popClientProfile { region = cn-shanghai, accessSecret = s3cret }\n", "accessKey, name, endpoint missing", nil},
 		"by what is not there":     {"productKey = a\n", "deviceSecret", nil},
 		"of a name":                {"productKey = a, deviceName = b\n" + profile, "deviceSecret", nil},

@@ -110,6 +110,7 @@ func (g *gateway) connect(ctx context.Context) (*link, error) {
 		}
 		return nil, err
 	}
+	g.stale = false // the platform has taken its secret
 	if err := l.subscribeGateway(ctx); err != nil {
 		l.fail(err)
 		l.disconnect()

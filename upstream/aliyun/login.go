@@ -1,7 +1,6 @@
 package aliyun
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -228,27 +227,6 @@ func (g *gateway) sendLogin(batch []*device) {
 	g.control(topic, append(payload, '}'))
 }
 
-// paced is the part of a batch that may be asked for now. The others wait, or are
-// told that they are too fast, without asking the platform. mu is held.
-func (g *gateway) paced(batch []*device) []*device {
-	now := time.Now().UnixMilli()
-	return slices.DeleteFunc(batch, func(d *device) bool {
-		wait := g.connector.pacer.ask(d.name(), now)
-		if wait <= 0 {
-			return false
-		}
-		g.stats.paced++
-		if h := d.current; h != nil && h.done == nil {
-			d.state, d.retryAt = pausing, now+wait.Milliseconds()
-			return true
-		}
-		err := refused(codeTooFast, "")
-		err.Reason += "; its next login is asked for in " + wait.Round(time.Second).String() + " at the earliest"
-		g.notLoggedIn(d, err, giveUp)
-		return true
-	})
-}
-
 // loggedIn goes on with a device that the platform has logged in. mu is held.
 func (g *gateway) loggedIn(d *device) {
 	d.attempts, d.alone = 0, false
@@ -357,30 +335,6 @@ func (g *gateway) notLoggedIn(d *device, err error, what reaction) {
 			g.tellLost(h, err)
 		}
 		g.drop(d, err)
-	}
-}
-
-// note takes note of why the platform did not log a device in, for its next login
-// or for those of others. mu is held.
-func (g *gateway) note(d *device, err error, what reaction) {
-	switch what {
-	case backOff:
-		g.connector.pacer.tooFast(d.name(), time.Now().UnixMilli())
-	case nextGateway:
-		g.full()
-	case giveUp:
-		var r *upstream.RefusedError
-		if !errors.As(err, &r) {
-			return
-		}
-		switch {
-		case r.Code == codeBadSign && d.bare:
-			name := d.name()
-			g.later(func() { g.connector.doubt(name) })
-		case r.Code == codeNoDevice:
-			g.found(d)
-		}
-	case retryLater, addTopology, loginAgain:
 	}
 }
 
