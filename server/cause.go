@@ -119,7 +119,7 @@ func (c Cause) Error() string { return "server: connection ended: " + c.String()
 // normal says whether connections of healthy devices end with that cause: their
 // end is logged at debug level.
 func (c Cause) normal() bool {
-	return c == CausePeerClosed || c == CausePeerReset || c == CauseShutdown || c == CauseTakenOver || c == CauseRevoked || c == CauseTLS
+	return c == CausePeerClosed || c == CausePeerReset || c == CauseShutdown || c == CauseTakenOver || c == CauseRevoked
 }
 
 // orderly says whether the device may be given time to read the last bytes.

@@ -78,6 +78,15 @@ func (s *Server) logFault(c *conn, err error, frame []byte) {
 	s.log.Debug("damaged frame"+suppressed(dropped), append(c.fields(frame), zap.NamedError("err", err))...)
 }
 
+// logDenied logs, at a limited rate, that a device may not have the identity that
+// it gives.
+func (s *Server) logDenied(c *conn, identity string, err error) {
+	if dropped, ok := s.refuseLog.allow(c.loop.now); ok {
+		s.log.Warn("login refused"+suppressed(dropped), zap.String("listener", c.listener.Name), zap.String("protocol", c.listener.Protocol),
+			zap.Stringer("remote", c.remote), zap.String("identity", identity), zap.NamedError("err", err))
+	}
+}
+
 // logPanic logs each distinct stack once, and the others at a limited rate.
 func (s *Server) logPanic(c *conn, p *protocol.PanicError, frame []byte) {
 	dropped, allowed := s.faultLog.allow(c.loop.now)

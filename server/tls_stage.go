@@ -253,13 +253,16 @@ func (c *conn) Vouch(identity string) error {
 		return nil
 	}
 	name, err := protocol.CertificateName(c.TLS(), c.listener.TLS.cfg.Identity)
-	if err != nil {
-		return fmt.Errorf("%w: %w", auth.ErrDenied, err)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: %w", auth.ErrDenied, err)
+	case name != identity:
+		err = fmt.Errorf("%w: its certificate is of %.100q, and it logs in as %.100q", auth.ErrDenied, name, identity)
+	default:
+		return nil
 	}
-	if name != identity {
-		return fmt.Errorf("%w: its certificate is of %.100q, and it logs in as %.100q", auth.ErrDenied, name, identity)
-	}
-	return nil
+	c.loop.server.logDenied(c, identity, err) // adapters may answer the device and go on
+	return err
 }
 
 // wire is the connection that crypto/tls sees: the handshake's goroutine while

@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/server"
@@ -153,9 +157,10 @@ func TestTLSIdentity(t *testing.T) {
 	for _, from := range protocol.CertificateNames()[:3] {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
+			core, logs := observer.New(zapcore.WarnLevel)
 			b := serveTLS(t, unlimited(), func(a *authority, c *server.TLSConfig) {
 				c.ClientAuth, c.ClientCA, c.Identity = server.ClientAuthRequired, []string{a.file()}, from
-			})
+			}, server.WithLogger(zap.New(core)))
 			names := map[string]string{protocol.CommonName: "cn1", protocol.DNSName: "dns1", protocol.URIName: "urn:imei:1"}
 			template := b.issue("cn1", "urn:imei:1")
 			if from == protocol.DNSName {
@@ -172,6 +177,9 @@ func TestTLSIdentity(t *testing.T) {
 			b.wantEnd(t, server.CauseProtocol, auth.ErrDenied)
 			if n := len(b.heard("another")); n != 0 || b.logged() != 1 {
 				t.Errorf("%d logins reached the platform, want 1", b.logged())
+			}
+			if said := logs.FilterMessage("login refused").FilterField(zap.String("identity", "another")).Len(); said != 1 {
+				t.Errorf("the refused login was logged %d times: %v", said, logs.All())
 			}
 		})
 	}
