@@ -166,7 +166,7 @@ func writeError(w http.ResponseWriter, err error) {
 		switch {
 		case errors.Is(err, ErrUnknownDevice):
 			e.Status, e.Code = http.StatusNotFound, api.CodeNoDevice
-			e.Hint = "GET /api/v1/devices lists those there are"
+			e.Hint = "linkspan platform devices (GET /api/v1/devices) lists those there are"
 		case errors.Is(err, ErrTooManyCommands), errors.Is(err, ErrTooManyWatchers), errors.Is(err, ErrTooManyDevices):
 			e.Status, e.Code = http.StatusTooManyRequests, api.CodeBusy
 		case errors.Is(err, ErrClosed):

@@ -3,8 +3,8 @@ package platform_test
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/md5"  //nolint:gosec // one of the vendor's methods
-	"crypto/sha1" //nolint:gosec // likewise
+	"crypto/md5"
+	"crypto/sha1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"

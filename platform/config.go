@@ -161,6 +161,12 @@ func (c *Config) validate() error {
 	if c.CommandTimeout <= 0 {
 		wrong("commandTimeout", "%s: want more than 0", c.CommandTimeout)
 	}
+	c.validateNames(wrong)
+	return errors.Join(errs...)
+}
+
+// validateNames is validate of who and what exists from the start.
+func (c *Config) validateNames(wrong func(key, format string, args ...any)) {
 	for i, d := range c.Products {
 		if err := d.validate(); err != nil {
 			wrong(fmt.Sprintf("products[%d]", i), "%v", err)
@@ -176,7 +182,6 @@ func (c *Config) validate() error {
 			wrong(fmt.Sprintf("devices[%d]", i), "%v", err)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // maxPacket is what the remaining length of an MQTT packet can say, less the

@@ -202,11 +202,6 @@ func (c Config) check() (*settings, error) {
 	}
 	oneOf("register.by", c.Register.By, RegisterNever, RegisterGateway, RegisterHTTPS, RegisterMQTT)
 	errs = append(errs, s.checkRegister()...)
-	if c.POP.Given() {
-		if _, err := pop.New(s.popProfile()); err != nil {
-			wrong("pop: %w", err)
-		}
-	}
 	if c.LoginsPerMinute < 0 || c.LoginsPerMinute > 600 {
 		wrong("loginsPerMinute is %d, want 0 to 600", c.LoginsPerMinute)
 	}

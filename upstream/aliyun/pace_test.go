@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -66,7 +67,7 @@ func TestPacerForgets(t *testing.T) {
 	p := newPacer(5)
 	now := int64(1_000_000)
 	for i := range 1000 {
-		p.ask(fmt.Sprint(i), now)
+		p.ask(strconv.Itoa(i), now)
 	}
 	p.ask("a", now+10*60_000)
 	if n := p.size(); n != 1 {

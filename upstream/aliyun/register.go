@@ -16,6 +16,7 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/certify"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
 // RegisterConfig is how devices that come without a secret get one: dynamic
@@ -46,6 +47,11 @@ const (
 func (s *settings) registers() bool { return s.Register.By != RegisterNever }
 
 func (s *settings) checkRegister() (errs []error) {
+	if s.POP.Given() {
+		if _, err := pop.New(s.popProfile()); err != nil {
+			errs = append(errs, fmt.Errorf("aliyun: pop: %w", err))
+		}
+	}
 	r := &s.Register
 	products := map[string]bool{}
 	for i, p := range r.Products {

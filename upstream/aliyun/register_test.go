@@ -176,7 +176,7 @@ func TestRegisterAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(cfg.Register.Secrets, append(line, '\n'), 0o644); err != nil { //nolint:gosec // the connector closes it
+			if err = os.WriteFile(cfg.Register.Secrets, append(line, '\n'), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			up := start(t, cfg)
@@ -186,7 +186,8 @@ func TestRegisterAgain(t *testing.T) {
 				t.Fatalf("the next login: %v", err)
 			}
 			untilOnline(t, p, truck(0))
-			if info, err := os.Stat(cfg.Register.Secrets); err != nil || info.Mode().Perm() != 0o600 {
+			info, err := os.Stat(cfg.Register.Secrets)
+			if err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("file of secrets: %v, %v", info, err)
 			}
 			closeConnector(t, up)

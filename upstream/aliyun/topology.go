@@ -66,7 +66,7 @@ func (c *Connector) ReportFound(ctx context.Context, devices ...auth.Identity) e
 		return nil
 	}
 	params := appendList(nil, devices)
-	err := error(upstream.ErrNotConnected)
+	err := upstream.ErrNotConnected
 	for _, g := range c.gateways {
 		if _, err = g.call(ctx, "thing/list/found", "thing.list.found", params); !errors.Is(err, upstream.ErrNotConnected) {
 			return err
@@ -86,7 +86,7 @@ func (c *Connector) each(ctx context.Context, rest, method string, devices []aut
 
 func (c *Connector) one(ctx context.Context, rest, method string, d auth.Identity) error {
 	name := d.String()
-	err := error(upstream.ErrNotConnected)
+	err := upstream.ErrNotConnected
 	first := int(hashOf(name) % uint32(len(c.gateways))) //nolint:gosec // small and positive
 	for i := range c.gateways {
 		g := c.gateways[(first+i)%len(c.gateways)]

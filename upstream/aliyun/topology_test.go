@@ -259,7 +259,7 @@ func TestReportFound(t *testing.T) {
 	}
 	defer w.Close()
 	for range 2 { // reported once
-		_, err := login(t, up, upstream.Login{Device: auth.Identity{ProductKey: product, DeviceName: "newcomer", DeviceSecret: secret}})
+		_, err = login(t, up, upstream.Login{Device: auth.Identity{ProductKey: product, DeviceName: "newcomer", DeviceSecret: secret}})
 		wantCode(t, err, 6100, false)
 	}
 	m, err := w.Next(ctx)

@@ -211,7 +211,7 @@ func TestStore(t *testing.T) {
 	}
 	for cut := range len(text) { // as a crash may leave it, anywhere
 		damaged := filepath.Join(t.TempDir(), "secrets")
-		if err := os.WriteFile(damaged, text[:len(text)-cut], 0o644); err != nil { //nolint:gosec // the store closes it
+		if err := os.WriteFile(damaged, text[:len(text)-cut], 0o644); err != nil {
 			t.Fatal(err)
 		}
 		s := open(t, damaged)

@@ -145,13 +145,14 @@ type Device struct {
 	Status string // ONLINE, OFFLINE, UNACTIVE or DISABLE; empty where the API does not say
 }
 
-// device is data of an answer.
+// device is data of an answer. The API begins its names with capitals, which
+// encoding/json takes for the same.
 type device struct {
-	ProductKey   string `json:"ProductKey"`
-	DeviceName   string `json:"DeviceName"`
-	DeviceSecret string `json:"DeviceSecret"`
-	IotID        string `json:"IotId"`
-	Status       string `json:"Status"`
+	ProductKey   string `json:"productKey"`
+	DeviceName   string `json:"deviceName"`
+	DeviceSecret string `json:"deviceSecret"`
+	IotID        string `json:"iotId"`
+	Status       string `json:"status"`
 }
 
 // RegisterDevice creates a device. An error of the API is an [*Error].
@@ -180,7 +181,7 @@ func (c *Client) Ensure(ctx context.Context, productKey, deviceName string) (Dev
 		return again, nil
 	}
 	if errors.As(err, &no) {
-		return Device{}, fmt.Errorf("%w (and QueryDeviceDetail: %s)", err, queryErr)
+		return Device{}, fmt.Errorf("%w (and QueryDeviceDetail: %w)", err, queryErr)
 	}
 	return Device{}, err
 }
@@ -228,11 +229,11 @@ func (c *Client) call(ctx context.Context, action string, params map[string]stri
 		return fmt.Errorf("pop: %s: %w", action, err)
 	}
 	var answer struct {
-		Success      bool            `json:"Success"`
-		Code         string          `json:"Code"`
-		Message      string          `json:"Message"`
-		ErrorMessage string          `json:"ErrorMessage"`
-		Data         json.RawMessage `json:"Data"`
+		Success      bool            `json:"success"`
+		Code         string          `json:"code"`
+		Message      string          `json:"message"`
+		ErrorMessage string          `json:"errorMessage"`
+		Data         json.RawMessage `json:"data"`
 	}
 	if len(text) > maxAnswer || json.Unmarshal(text, &answer) != nil {
 		return fmt.Errorf("%w: %s: %s answered with status %d", ErrAnswer, action, c.base.Host, resp.StatusCode)
