@@ -263,7 +263,7 @@ func (b *bindings) looked() stamps {
 func (b *bindings) open() (*os.File, error) {
 	if b.seen.info != nil {
 		if _, err := os.Stat(b.path); err != nil {
-			return nil, fmt.Errorf("it was there and is gone: %w", err)
+			return nil, fmt.Errorf("it was there and is gone; put it back, or restart to begin with none: %w", err)
 		}
 	}
 	return openLocked(b.path)

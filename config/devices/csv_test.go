@@ -88,7 +88,7 @@ func TestCSVThatIsNone(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":         {"", "the first line has to name the columns"},
 		"no header":     {"a,p,d,s\nb,p,d2,s\n", "the first line has to name the columns"},
-		"a column lost": {"identity,deviceName\na,d\n", "the first line has to name the columns"},
+		"a column lost": {"identity,deviceName\na,d\n", "productKey is missing in"},
 		"twice":         {"identity,identity,productKey,deviceName\na,a,p,d\n", "column identity stands twice"},
 		"UTF-16":        {"\xff\xfei\x00d\x00", "save it as UTF-8"},
 		"too large":     {"identity,productKey,deviceName\n" + strings.Repeat("a,p,d\n", 20), "larger than maxFile"},

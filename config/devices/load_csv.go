@@ -123,7 +123,7 @@ func (l *loader) header(path string, r *csv.Reader) (columns, error) {
 		}
 	}
 	if where.identity < 0 && !l.pool || where.keys[0] < 0 || where.keys[1] < 0 {
-		return where, fmt.Errorf("%q: %w", names, errNoHeader)
+		return where, fmt.Errorf("%s is missing in %q: %w", missing(known, places), names, errNoHeader)
 	}
 	for _, i := range unknown {
 		if like := config.Nearest(names[i], known); like != "" {
@@ -132,6 +132,17 @@ func (l *loader) header(path string, r *csv.Reader) (columns, error) {
 		}
 	}
 	return where, nil
+}
+
+// missing names the columns that have no place; the secret's may be missing.
+func missing(columns []string, places [4]*int) string {
+	var names []string
+	for i, name := range columns[:3] {
+		if *places[i] < 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // line takes one device.

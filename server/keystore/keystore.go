@@ -9,6 +9,7 @@
 package keystore
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -89,7 +90,7 @@ func (s Source) load() (material, error) {
 	case s.Empty():
 		return material{}, errors.New("neither certificate nor keyStoreFile is given")
 	case s.KeyStoreFile != "" && (s.Certificate != "" || s.Key != ""):
-		return material{}, fmt.Errorf("both keyStoreFile %s and certificate %s are given: remove one of them", s.KeyStoreFile, s.Certificate+s.Key)
+		return material{}, fmt.Errorf("both keyStoreFile %s and certificate %s are given: remove one of them", s.KeyStoreFile, cmp.Or(s.Certificate, s.Key))
 	case s.KeyStoreFile == "" && s.Certificate == "":
 		return material{}, fmt.Errorf("key %s is given without a certificate", s.Key)
 	case s.KeyStoreFile == "":

@@ -29,7 +29,7 @@ func (s Source) loadPKCS12(data []byte) (material, error) {
 		if single { // the names cannot be read, but there is no choice
 			return material{s.KeyStoreFile, key, append(more, leaf)}, nil
 		}
-		return material{}, fmt.Errorf("%s: %w as PKCS12: %w", s.KeyStoreFile, ErrFormat, err)
+		return material{}, fmt.Errorf("%s: %w as PKCS12: the file is damaged or another; look at it with openssl pkcs12 -info -noout -in %s (%w)", s.KeyStoreFile, ErrFormat, s.KeyStoreFile, err)
 	}
 	alias, err := s.choose(entries.names)
 	if err != nil {
