@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -153,25 +154,29 @@ func match(pattern, text string) bool {
 	if pattern == "" {
 		return true
 	}
-	p, t := []rune(pattern), []rune(text)
 	i, j, star, from := 0, 0, -1, 0
-	for j < len(t) {
+	for j < len(text) {
+		_, size := utf8.DecodeRuneInString(text[j:])
 		switch {
-		case i < len(p) && p[i] == '*':
+		case i < len(pattern) && pattern[i] == '*':
 			star, from = i, j
 			i++
-		case i < len(p) && (p[i] == '?' || p[i] == t[j]):
+		case i < len(pattern) && pattern[i] == '?':
+			i++
+			j += size
+		case i < len(pattern) && pattern[i] == text[j]:
 			i++
 			j++
 		case star >= 0: // the last star takes one more
-			from++
+			_, size = utf8.DecodeRuneInString(text[from:])
+			from += size
 			i, j = star+1, from
 		default:
 			return false
 		}
 	}
-	for i < len(p) && p[i] == '*' {
+	for i < len(pattern) && pattern[i] == '*' {
 		i++
 	}
-	return i == len(p)
+	return i == len(pattern)
 }
