@@ -41,7 +41,7 @@ func (d *device) live() {
 	}
 	d.state, d.again = connecting, false
 	id := auth.Identity{ProductKey: d.names.ProductKey(), DeviceName: d.names.DeviceName(), DeviceSecret: d.secret}
-	t := d.token
+	t, paced := d.token, d.paced
 	d.paced = pace(d.paced, time.Now().UnixMilli(), c.cfg.ConnectsPerMinute)
 	d.mu.Unlock()
 
@@ -52,6 +52,9 @@ func (d *device) live() {
 
 	d.mu.Lock()
 	d.token = t
+	if !reached(l, err) {
+		d.paced = paced
+	}
 	if d.state != connecting || err != nil { // or it is not wanted any more
 		if l != nil {
 			d.mu.Unlock()
@@ -81,6 +84,13 @@ func (d *device) live() {
 	d.mu.Lock()
 	d.lostLink(cause, time.Since(began))
 	d.settle()
+}
+
+// reached says whether an attempt to connect has got as far as the platform, which
+// counts it then.
+func reached(l *mqttlink.Link, err error) bool {
+	var refused *upstream.RefusedError
+	return l != nil || errors.As(err, &refused)
 }
 
 // notConnected goes on when no connection was made. mu is held.
