@@ -47,6 +47,9 @@ func (g *gateway) expire(now int64) {
 		}
 	}
 	l := g.link
+	if len(g.throttled) > 0 {
+		g.unthrottle()
+	}
 	g.settle()
 	if l != nil && l.leak(leaked) {
 		l.fail(errLeaked)

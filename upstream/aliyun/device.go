@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"sync"
+	"time"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
@@ -36,15 +37,17 @@ type device struct {
 	current    *handle   // the login that counts; nil when the device is logged out
 	head, tail *outgoing // published, done not yet called, in order
 	left       func(error)
-	retryAt    int64  // pausing: milliseconds
-	lostAt     int64  // when the platform ended a session of the device that was made again: milliseconds
-	loginID    uint32 // of the last login request
+	retryAt    int64         // pausing: milliseconds
+	paid       time.Duration // since 1970: until when the device's messages use up its rate
+	lostAt     int64         // when the platform ended a session of the device that was made again: milliseconds
+	loginID    uint32        // of the last login request
 	state      deviceState
 	attempts   uint8 // refused logins in a row
 	losses     uint8 // sessions in a row that did not last
 	delivering bool  // somebody is calling done of finished messages
 	inWanted   bool  // is in the gateway's list of wanted devices
 	alone      bool  // next login is not part of a batch
+	throttled  bool  // messages wait though the device is online
 	bare       bool  // came without a secret
 	topology   bool  // the topology was changed for this login already
 	again      bool  // another login is needed when the one on its way has ended

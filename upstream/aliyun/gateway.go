@@ -53,6 +53,7 @@ type gateway struct {
 	fullUntil    int64                // the platform takes no more devices before: milliseconds
 	reported     map[string]int64     // devices that the platform was told of, and when: milliseconds
 	allowed      map[string]bool      // devices that the platform wants in the topology
+	throttled    []*device            // that were too fast
 	pending      int                  // messages published, not yet finished
 	bytes        int64                // payload of those
 	rejected     int                  // messages refused that wait for their turn

@@ -301,8 +301,7 @@ func (g *gateway) goOnline(d *device) {
 	g.loginDone(d.current, d.current, nil)
 	for m := d.head; m != nil; m = m.next {
 		if m.state == waiting {
-			m.state = queued
-			g.queue.push(m)
+			g.queueOrWait(d, m)
 		}
 	}
 	if l := g.link.sleeping(); l != nil {

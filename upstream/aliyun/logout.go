@@ -37,6 +37,7 @@ func (g *gateway) queueLogout(d *device) {
 		g.leftNow(d, nil)
 		return
 	}
+	g.sayAll(d)
 	g.pushLogout(d, false)
 }
 

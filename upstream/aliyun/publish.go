@@ -33,8 +33,7 @@ func (g *gateway) submit(h *handle, m *outgoing) {
 	d.push(m)
 	var wake *link
 	if d.state == online {
-		m.state = queued
-		g.queue.push(m)
+		g.queueOrWait(d, m)
 		wake = g.link.sleeping()
 	}
 	g.mu.Unlock()

@@ -24,6 +24,7 @@ type Stats struct {
 	Registered   uint64 `metric:"linkspan_aliyun_registrations_total" doc:"devices that came without a secret and got one of the platform"`
 	Moved        uint64 `metric:"linkspan_aliyun_logins_moved_total" doc:"logins that went on at the next gateway because one was full"`
 	Paced        uint64 `metric:"linkspan_aliyun_logins_paced_total" doc:"logins that were put off or refused because the device logs in too often"`
+	Slowed       uint64 `metric:"linkspan_aliyun_messages_slowed_total" doc:"messages that waited because their device was faster than messageRate"`
 	Found        uint64 `metric:"linkspan_aliyun_devices_reported_total" doc:"devices unknown to the platform that it was told of"`
 	Logouts      uint64 `metric:"linkspan_aliyun_logouts_total" doc:"logouts done"`
 	Superseded   uint64 `metric:"linkspan_aliyun_logins_superseded_total" doc:"logins whose place a newer one of the same device took"`
@@ -33,13 +34,13 @@ type Stats struct {
 
 // counters are one gateway's part of the statistics, guarded by its mu.
 type counters struct {
-	connects, reconnects, failures                        uint64
-	published, bytes, acknowledged, failed, resent        uint64
-	commands, broadcasts                                  uint64
-	requests, logins, relogins, logouts, superseded       uint64
-	refused, lost, sessions, timeouts                     uint64
-	overloaded, full, invalid, denied, malformed, unknown uint64
-	registered, unregistered, unkept, moved, paced, found uint64
+	connects, reconnects, failures                                uint64
+	published, bytes, acknowledged, failed, resent                uint64
+	commands, broadcasts                                          uint64
+	requests, logins, relogins, logouts, superseded               uint64
+	refused, lost, sessions, timeouts                             uint64
+	overloaded, full, invalid, denied, malformed, unknown         uint64
+	registered, unregistered, unkept, moved, paced, found, slowed uint64
 }
 
 // Stats is a snapshot. It may be called at any time from any goroutine.
@@ -83,6 +84,7 @@ func (g *gateway) addTo(s *Stats) {
 	s.Moved += n.moved
 	s.Paced += n.paced
 	s.Found += n.found
+	s.Slowed += n.slowed
 	s.Logouts += n.logouts
 	s.Superseded += n.superseded
 	for cause, count := range map[string]uint64{
