@@ -126,7 +126,7 @@ func (g gatewaySettings) locate(a *aliyun.Config, tree *config.Tree, warn func(e
 		switch {
 		case at == place{}:
 			warn(tree.Errorf(e.key, fmt.Sprintf("%q tells no region: devices are carried over MQTT, and its address is not known", e.text),
-				`give it as upstream.aliyun.endpoint = "tcp://host:1883"`))
+				`give it as upstream.aliyun.endpoint = "ssl://host:1883"`))
 		case found == place{}:
 			found = at
 		case found != at:
@@ -140,15 +140,13 @@ func (g gatewaySettings) locate(a *aliyun.Config, tree *config.Tree, warn func(e
 	switch {
 	case found == place{}:
 		return
-	case host != "":
-		a.Endpoint = "tcp://" + host + ":1883"
-	default:
+	case host == "":
 		a.Region = found.region
 		host = a.ProductKey + ".iot-as-mqtt." + found.region + ".aliyuncs.com"
 	}
+	a.Endpoint = "ssl://" + host + ":1883" // what the SDK did was encrypted
 	if g.HTTP2Endpoint != "" {
-		warn(tree.Errorf("http2Endpoint", "is not used: devices are carried over MQTT, to tcp://"+host+":1883, which does not encrypt",
-			`this does: upstream.aliyun.endpoint = "ssl://`+host+`:1883"`))
+		warn(tree.Errorf("http2Endpoint", "is not used: devices are carried over MQTT, to "+a.Endpoint, `upstream.aliyun.endpoint = "`+a.Endpoint+`" says the same`))
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,7 @@ func TestJavaConfigurations(t *testing.T) {
 		},
 		"server-p12/application.conf": {
 			listeners: []string{"tcp socketServer-9443 127.0.0.1:9443 TLS or none"},
-			endpoint:  "tcp://iot-060a0b0c.mqtt.iothub.aliyuncs.com:1883",
+			endpoint:  "ssl://iot-060a0b0c.mqtt.iothub.aliyuncs.com:1883",
 			warns:     []string{"socketServer.unsecured"},
 		},
 		"json/application.json": {
@@ -91,7 +92,8 @@ func TestJavaConfigurations(t *testing.T) {
 			if err := gateway.apply(&a, tree, func(error) {}); err != nil {
 				t.Fatal(err)
 			}
-			if a.Region != c.region || a.Endpoint != c.endpoint || a.ProductKey != "a1Xj9mPqR7s" || !strings.HasPrefix(a.DeviceName, "bridge-") {
+			endpoint := cmp.Or(c.endpoint, "ssl://a1Xj9mPqR7s.iot-as-mqtt."+c.region+".aliyuncs.com:1883")
+			if a.Region != c.region || a.Endpoint != endpoint || a.ProductKey != "a1Xj9mPqR7s" || !strings.HasPrefix(a.DeviceName, "bridge-") {
 				t.Errorf("the platform is %+v", a)
 			}
 		})
