@@ -101,7 +101,7 @@ func (g *gateway) leftNow(d *device, err error) {
 	if d.state != leaving {
 		return
 	}
-	d.state = offline
+	d.state, g.fullUntil = offline, 0
 	if d.current != nil {
 		g.wantLogin(d)
 		return

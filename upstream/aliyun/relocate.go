@@ -94,7 +94,9 @@ func (c *Connector) nextTo(g *gateway) *gateway {
 	return nil
 }
 
-// hasRoom says whether the gateway may be given one more device. mu is held.
+// hasRoom says whether the gateway may be given one more device. That the platform
+// has called it full counts only where there is another. mu is held.
 func (g *gateway) hasRoom() bool {
-	return len(g.devices) < g.cfg.MaxDevicesPerGateway && time.Now().UnixMilli() >= g.fullUntil
+	full := len(g.connector.gateways) > 1 && time.Now().UnixMilli() < g.fullUntil
+	return len(g.devices) < g.cfg.MaxDevicesPerGateway && !full
 }

@@ -343,3 +343,36 @@ func TestRRPC(t *testing.T) {
 		t.Errorf("not synchronous: %+v, %v", r, err)
 	}
 }
+
+// A gateway that was full takes a device when another has left.
+func TestFullGatewayHasRoomAgain(t *testing.T) {
+	t.Parallel()
+	for name, gateways := range map[string]func(aliyun.Config) aliyun.Config{
+		"one": func(c aliyun.Config) aliyun.Config { return c }, "two": both,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startPlatform(t, func(c *platform.Config) { c.SubDevices, c.LoginsPerMinute = 1, 0 })
+			cfg := gateways(config(p))
+			up := start(t, cfg)
+			var first upstream.Device
+			for i := range len(cfg.Gateways) + 1 {
+				d, err := login(t, up, upstream.Login{Device: truck(i)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				first = d
+			}
+			_, err := login(t, up, upstream.Login{Device: truck(5)})
+			wantCode(t, err, 428, true)
+			left := make(chan error, 1)
+			first.Logout(func(err error) { left <- err })
+			if err = <-left; err != nil {
+				t.Fatal(err)
+			}
+			if _, err = login(t, up, upstream.Login{Device: truck(5)}); err != nil {
+				t.Errorf("after another has left: %v", err)
+			}
+		})
+	}
+}
