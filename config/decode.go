@@ -166,9 +166,9 @@ func (d *decoder) structure(v *hocon.Value, path []string, into reflect.Value) {
 		return
 	}
 	fields := fieldsOf(into.Type())
-	keys := make([]string, len(fields))
+	keys := make(keyInfos, len(fields))
 	for i, f := range fields {
-		keys[i] = f.key
+		keys[i] = keyInfo{f.key, holdsSections(f.typ)}
 	}
 	d.all.markKnown(path, keys)
 	for _, f := range fields {

@@ -17,7 +17,8 @@
 //	}
 //
 // The tag conf holds the key and options: required (it must be given, unless the struct has a default), bytes
-// (an integer that takes size units, as in 64KiB), secret (never printed). The
+// (an integer that takes size units, as in 64KiB), secret (never printed). The tag
+// example has a value to recommend where a required key is missing. The
 // value of a secret may be file:PATH, then the file holds it. A field without the tag is left alone; an embedded struct without it shares the
 // keys of its owner. A type decides itself when its pointer is an
 // encoding.TextUnmarshaler. A field of type [*Tree] takes its section as it is,

@@ -16,6 +16,7 @@ type options struct {
 	secret   bool
 	bytes    bool
 	doc      string
+	example  string         // of a value, as a configuration has it
 	section  hocon.Position // of the section that should hold the key
 }
 
@@ -66,7 +67,7 @@ func fieldsOf(t reflect.Type) []structField {
 func fieldOf(owner reflect.Type, f reflect.StructField, tag string) structField {
 	key, rest, _ := strings.Cut(tag, ",")
 	out := structField{key: key, index: f.Index, typ: f.Type}
-	out.doc = f.Tag.Get("doc")
+	out.doc, out.example = f.Tag.Get("doc"), f.Tag.Get("example")
 	if key == "" {
 		panic(fmt.Sprintf("config: %s.%s has a conf tag without a key", owner, f.Name))
 	}
@@ -87,6 +88,15 @@ func fieldOf(owner reflect.Type, f reflect.StructField, tag string) structField 
 }
 
 var durationType = reflect.TypeFor[time.Duration]()
+
+// holdsSections tells whether a key of that type has keys beneath it, or is a
+// list of what has.
+func holdsSections(t reflect.Type) bool {
+	for t != treeType && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice) {
+		t = t.Elem()
+	}
+	return t == treeType || t.Kind() == reflect.Map || isStruct(t) || t.Kind() == reflect.Interface
+}
 
 // isSecret tells whether a type is a text that masks itself when it is printed.
 func isSecret(t reflect.Type) bool {

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,7 +21,8 @@ type Loader struct {
 	Paths []string
 	// Defines are key=value definitions, as -D gives them on a command line. They
 	// are over everything else; a later one is over an earlier one. A number in
-	// the key means an element of a list, from 0, of which the rest stays.
+	// the key means an element of a list, from 0, of which the rest stays; key+=value
+	// adds an element to a list.
 	Defines []string
 	// Environ are NAME=value pairs as of os.Environ. LINKSPAN_A_B overrides the
 	// key a.b. Case does not matter, and a key of several words may be written
@@ -63,7 +67,11 @@ func (l Loader) Load() (*Tree, error) {
 		}
 		high, err := hocon.ParseFile(path, l.options())
 		if err != nil {
-			errs = append(errs, asError(err, ""))
+			e := asError(err, "")
+			if errors.Is(err, fs.ErrNotExist) {
+				e.Hint = beside(path)
+			}
+			errs = append(errs, e)
 			continue
 		}
 		if doc == nil {
@@ -82,6 +90,18 @@ func (l Loader) Load() (*Tree, error) {
 		}
 	}
 	return l.finish(doc)
+}
+
+// beside says which file of the same name is there in another format, "" if none
+// is.
+func beside(path string) string {
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	for _, ext := range []string{".conf", ".hocon", ".json", ".properties"} {
+		if info, err := os.Stat(stem + ext); err == nil && info.Mode().IsRegular() {
+			return stem + ext + " is there"
+		}
+	}
+	return ""
 }
 
 func (l Loader) options() hocon.Options {
@@ -165,8 +185,14 @@ func define(doc *hocon.Document, definition string) *Error {
 	if !ok {
 		return &Error{File: source, Problem: "the definition has no value", Hint: "write -Dkey=value"}
 	}
+	key, adds := strings.CutSuffix(key, "+")
+	key = strings.TrimSpace(key)
 	path, err := hocon.ParsePath(key)
-	if err == nil {
+	switch {
+	case err != nil:
+	case adds:
+		err = doc.Append(path, strings.TrimSpace(text), source)
+	default:
 		err = doc.Set(path, text, source)
 	}
 	if err != nil {

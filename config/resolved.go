@@ -107,6 +107,14 @@ func (p *printer) leaf(it *item, path []string, v reflect.Value, o options) {
 		it.origin = env.Pos().String()
 	}
 	it.remark = it.origin == "default" && p.all.missed[hocon.FormatPath(path)]
+	if from := p.all.derived[hocon.FormatPath(path)]; from != "" && it.origin == "default" {
+		it.origin = "from " + from
+		if pos := p.all.root.At(splitKnown(from)...).Pos(); pos.File != "" {
+			it.origin += ", " + pos.String()
+		} else if env := p.all.fromEnv[from]; env != nil {
+			it.origin += ", " + env.Pos().String()
+		}
+	}
 }
 
 // literal writes v as a configuration would, "" if it has nothing to be

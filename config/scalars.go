@@ -124,6 +124,8 @@ func example(path []string, t reflect.Type, o options) string {
 	}
 	value := `"..."`
 	switch {
+	case o.example != "":
+		value = o.example
 	case t == durationType:
 		value = "30s"
 	case o.bytes, t == reflect.TypeFor[Size]():

@@ -44,6 +44,9 @@ func (d *decoder) fromFile(v *hocon.Value, path []string) (secret *hocon.Value, 
 	if mode&othersMay != 0 && runtime.GOOS != "windows" {
 		d.all.note(errorAt(v.Pos(), hocon.FormatPath(path), fmt.Sprintf("the file %s of this secret has permissions %04o: others may read or change it", name, mode), "chmod 600 "+name))
 	}
+	if lines := strings.Count(text, "\n"); lines > 0 && !strings.HasPrefix(text, "-----BEGIN ") {
+		d.all.note(errorAt(v.Pos(), hocon.FormatPath(path), fmt.Sprintf("the file %s of this secret has %d lines, all of which are the secret", name, lines+1), "a file holds one secret alone"))
+	}
 	return v.WithText(text), true
 }
 

@@ -23,18 +23,19 @@ type shared struct {
 	mu      sync.Mutex
 	pending []*variable             // overrides of keys that no file has; the slice does not change
 	read    map[string]bool         // paths whose whole value has been decoded; guarded by mu
-	known   map[string][]string     // paths decoded into structs, with the keys these have; guarded by mu
+	known   map[string]keyInfos     // paths decoded into structs, with the keys these have; guarded by mu
 	secret  map[string]bool         // paths that must not be printed; guarded by mu
 	decoded []decoded               // what Decode has filled, the last last; guarded by mu
 	fromEnv map[string]*hocon.Value // values of pending overrides, by path; guarded by mu
 	missed  map[string]bool         // paths of which it matters that they are not set; guarded by mu
+	derived map[string]string       // paths whose defaults were made of the value at another path; guarded by mu
 	notes   Errors                  // what is no mistake, but no good either; guarded by mu
 }
 
 func newTree(root *hocon.Value, pending []*variable) *Tree {
 	return &Tree{value: root, all: &shared{
 		root: root, pending: pending,
-		read: map[string]bool{}, known: map[string][]string{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{}, missed: map[string]bool{},
+		read: map[string]bool{}, known: map[string]keyInfos{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{}, missed: map[string]bool{}, derived: map[string]string{},
 	}}
 }
 
@@ -89,10 +90,15 @@ func (t *Tree) Text(path string) string {
 }
 
 // Errorf makes an [Error] about the key at path, for owners who find more
-// mistakes than types show. An empty path means the section itself.
+// mistakes than types show. An empty path means the section itself. A key that is
+// not set is where the nearest section around it is.
 func (t *Tree) Errorf(path, problem, hint string) *Error {
 	s := t.Sub(path)
-	return errorAt(s.value.Pos(), s.Path(), problem, hint)
+	pos := s.value.Pos()
+	for n := len(s.path); pos.File == "" && n > 1; n-- {
+		pos = t.all.root.At(s.path[:n-1]...).Pos()
+	}
+	return errorAt(pos, s.Path(), problem, hint)
 }
 
 func errorAt(pos hocon.Position, key, problem, hint string) *Error {
@@ -133,7 +139,7 @@ func (s *shared) note(e *Error) {
 	s.notes = append(s.notes, e)
 }
 
-func (s *shared) markKnown(path, keys []string) {
+func (s *shared) markKnown(path []string, keys keyInfos) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := hocon.FormatPath(path)

@@ -50,11 +50,10 @@ func (s *shared) walk(v *hocon.Value, path []string, all bool, out *Errors) (rea
 		}
 		if all || opened {
 			e := errorAt(pos, hocon.FormatPath(sub), "is not a known key", "")
-			like := Nearest(name, known)
-			if !opened || like == name {
+			if _, itself := known.find(name); !opened || itself {
 				e.Problem = "is not used"
-			} else if like != "" {
-				e.Hint = "did you mean " + like + "?"
+			} else {
+				e.Hint = s.hintFor(path, name, child, known)
 			}
 			*out = append(*out, e)
 		}

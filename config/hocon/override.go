@@ -14,6 +14,30 @@ func (d *Document) Set(path []string, text, source string) error {
 	if len(path) == 0 {
 		return &Error{Pos: Position{File: source}, Problem: errEmptyPath.Error()}
 	}
+	val, err := d.valueOf(path, text, source)
+	if err != nil {
+		return err
+	}
+	d.lay(path, val)
+	return nil
+}
+
+// Append is Set for an element that is added to the list at path, which is made
+// if there is none.
+func (d *Document) Append(path []string, text, source string) error {
+	if len(path) == 0 {
+		return &Error{Pos: Position{File: source}, Problem: errEmptyPath.Error()}
+	}
+	val, err := d.valueOf(path, text, source)
+	if err != nil {
+		return err
+	}
+	d.lay(path, &node{kind: nodeAppend, open: true, text: FormatPath(path), at: val.at, elems: []*node{val}})
+	return nil
+}
+
+// valueOf reads what is to be laid at path.
+func (d *Document) valueOf(path []string, text, source string) (*node, error) {
 	val := &node{kind: nodeString, at: place{file: &source}, text: text}
 	if text != "" && (text[0] == '[' || text[0] == '{' || text[0] == '"') {
 		p := &parser{session: newSession(Options{Limits: d.opts.Limits, NoIncludes: true}, source), lex: newLexer(source, []byte(text)), name: source}
@@ -25,9 +49,14 @@ func (d *Document) Set(path []string, text, source string) error {
 			err = p.unexpected("the end")
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", FormatPath(path), err)
+			return nil, fmt.Errorf("%s: %w", FormatPath(path), err)
 		}
 	}
+	return val, nil
+}
+
+// lay makes val the value at path.
+func (d *Document) lay(path []string, val *node) {
 	at := val.at
 	for i := len(path) - 1; i >= 0; i-- {
 		o := newObject(at)
@@ -36,7 +65,6 @@ func (d *Document) Set(path []string, text, source string) error {
 		val = o
 	}
 	d.root = overlay(d.root, val)
-	return nil
 }
 
 // patch gives the array low with the elements changed that the object high

@@ -319,7 +319,7 @@ func (r *resolver) unresolved(n *node) *Error {
 		e.Err = errCircle
 		return e
 	}
-	return n.errorf("define it, or write ${?"+path+"} if it may be missing",
+	return n.errorf("define it, or write ${?"+path+"} if it may be missing; put the text in double quotes if ${"+path+"} itself is meant",
 		"${%s} has no value: there is no such key and no such environment variable", path)
 }
 
