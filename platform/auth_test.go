@@ -12,8 +12,11 @@ import (
 	"net/url"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/platform/api"
@@ -250,4 +253,59 @@ func popSign(v url.Values) string {
 	mac := hmac.New(sha1.New, []byte("123456789012345678901234567890&"))
 	mac.Write([]byte("GET&%2F&" + escape(strings.Join(pairs, "&"))))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// A token connects its device for seven days, and a newer one takes its place.
+func TestTokenConnects(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(time.Now().UnixMilli())
+	p := start(t, func(c *platform.Config) {
+		c.AuthAddress, c.AutoRegister, c.AutoSecret = "127.0.0.1:0", true, "secret"
+	}, platform.WithClock(func() time.Time { return time.UnixMilli(now.Load()) }))
+	token := func() (id, secret string) {
+		mac := hmac.New(sha1.New, []byte("secret"))
+		mac.Write([]byte("clientId12345deviceNamedeviceproductKeypktimestamp789")) // the guide's sample
+		a := post(t, p, "/auth/devicename", url.Values{
+			"productKey": {"pk"}, "deviceName": {"device"}, "clientId": {"12345"}, "timestamp": {"789"},
+			"signmethod": {"hmacsha1"}, "sign": {hex.EncodeToString(mac.Sum(nil))},
+		})
+		id, _ = a.Data["iotId"].(string)
+		secret, _ = a.Data["iotToken"].(string)
+		if a.Code != 200 || id == "" || secret == "" {
+			t.Fatalf("no token: %+v", a)
+		}
+		return id, secret
+	}
+	try := func(id, secret string) byte {
+		o := options(p, "pk", "device").SetClientID("12345").SetUsername(id).SetPassword(secret)
+		c := newClient(t, o)
+		connected := c.Connect()
+		connected.Wait()
+		code := connected.(*mqtt.ConnectToken).ReturnCode()
+		c.Disconnect(0)
+		return code
+	}
+	id, first := token()
+	if code := try(id, "wrong"); code != 3 {
+		t.Errorf("a wrong token: CONNACK %d, want 3", code)
+	}
+	if code := try("nobody", first); code != 3 {
+		t.Errorf("nobody's token: CONNACK %d, want 3", code)
+	}
+	if code := try(id, first); code != 0 {
+		t.Errorf("a token: CONNACK %d", code)
+	}
+	_, second := token()
+	if code := try(id, first); code != 3 {
+		t.Errorf("a replaced token: CONNACK %d, want 3", code)
+	}
+	now.Add((7*24*time.Hour - time.Minute).Milliseconds())
+	if code := try(id, second); code != 0 {
+		t.Errorf("a token of seven days: CONNACK %d", code)
+	}
+	now.Add((2 * time.Minute).Milliseconds())
+	if code := try(id, second); code != 3 {
+		t.Errorf("an expired token: CONNACK %d, want 3", code)
+	}
 }
