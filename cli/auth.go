@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/config"
 )
 
@@ -18,34 +18,30 @@ type authSettings struct {
 }
 
 // newAuth makes the provider that the section auth names. Relative paths of its
-// configuration start at baseDir.
-func newAuth(s authSettings, tree *config.Tree, baseDir string, log *zap.Logger) (auth.Provider, error) {
+// configuration start at baseDir. warn is called for what keeps it from nothing.
+func newAuth(s authSettings, tree *config.Tree, baseDir string, log *zap.Logger, warn func(error)) (auth.Provider, error) {
 	plugin, ok := auth.Default[s.Type]
 	if !ok {
 		return nil, tree.Errorf("auth.type", fmt.Sprintf("no check of credentials %q", s.Type),
 			fmt.Sprintf("one of %v", auth.Default.Names()))
 	}
+	tellUnused(tree, "auth", "type", s.Type, auth.Default.Names())
 	section, err := tree.DecodeNew("auth."+s.Type, plugin.Config)
 	if err != nil {
 		return nil, err
 	}
 	provider, err := plugin.New(section, auth.Host{Dir: baseDir, Logger: log})
 	if err != nil {
-		return nil, tree.Errorf("auth."+s.Type, mistakesOf(err, s.Type), "")
+		return nil, placed(tree, "auth."+s.Type, err, authRooms, nil)
+	}
+	if c, ok := section.(static.Config); ok {
+		warnReadable(tree, "auth.static.file", auth.Host{Dir: baseDir}.Path(c.File), warn)
 	}
 	return provider, nil
 }
 
-// mistakesOf is the text of a provider's error without the words in front of its
-// mistakes that the key says.
-func mistakesOf(err error, name string) string {
-	text := unprefixed(err, "auth", name)
-	front, mistakes, ok := strings.Cut(text, "configuration: ")
-	if ok && !strings.Contains(strings.TrimSuffix(front, ": "), " ") { // nothing, or the name of the package
-		return mistakes
-	}
-	return text
-}
+// authRooms are the words in front of providers' errors that only name rooms.
+var authRooms = []string{"auth", "static", "token", "hmactoken", "http", "httpauth", "configuration"}
 
 // closeAuth ends a provider that has something to end.
 func closeAuth(p auth.Provider) error {

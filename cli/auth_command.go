@@ -17,6 +17,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/hmactoken"
 	"github.com/linkspan/linkspan/auth/static"
+	"github.com/linkspan/linkspan/config/hocon"
 )
 
 func newAuthCommand() *cobra.Command {
@@ -116,7 +117,7 @@ func newAuthToken() *cobra.Command {
 	var (
 		flags    configFlags
 		id       string
-		lifetime time.Duration
+		lifetime = lifetimeFlag(365 * 24 * time.Hour)
 	)
 	cmd := &cobra.Command{
 		Use:   "token IDENTITY...",
@@ -126,8 +127,8 @@ func newAuthToken() *cobra.Command {
 			"name, a blank, its token.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if lifetime < time.Second {
-				return &usageError{fmt.Errorf("--lifetime %s: want 1s or more", lifetime)}
+			if time.Duration(lifetime) < time.Second {
+				return &usageError{fmt.Errorf("--lifetime %s: want 1s or more", lifetime.String())}
 			}
 			tree, err := flags.load()
 			if err != nil {
@@ -138,7 +139,7 @@ func newAuthToken() *cobra.Command {
 				return err
 			}
 			if _, err = hmactoken.New(cfg); err != nil {
-				return tree.Errorf("auth.token", mistakesOf(err, "token"), "")
+				return placed(tree, "auth.token", err, authRooms, nil)
 			}
 			key := cfg.Keys[0]
 			if id != "" {
@@ -146,7 +147,7 @@ func newAuthToken() *cobra.Command {
 					return err
 				}
 			}
-			expiry := time.Now().Add(lifetime)
+			expiry := time.Now().Add(time.Duration(lifetime))
 			for _, identity := range args {
 				text, err := key.Sign(identity, expiry)
 				if err != nil {
@@ -162,9 +163,37 @@ func newAuthToken() *cobra.Command {
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&id, "key", "", "id of the key that signs (default: the first)")
-	cmd.Flags().DurationVar(&lifetime, "lifetime", 365*24*time.Hour, "how long the tokens are good")
+	cmd.Flags().Var(&lifetime, "lifetime", "how long the tokens are good, as in 30d or 12h")
 	return cmd
 }
+
+// lifetimeFlag is a duration as configurations have it, or as Go does.
+type lifetimeFlag time.Duration
+
+// Set implements pflag.Value.
+func (l *lifetimeFlag) Set(text string) error {
+	d, err := hocon.ParseDuration(text)
+	if err != nil {
+		if d, err = time.ParseDuration(text); err != nil {
+			return errLifetime
+		}
+	}
+	*l = lifetimeFlag(d)
+	return nil
+}
+
+var errLifetime = errors.New("want a number and one of s, m, h, d, as in 30d")
+
+// String implements pflag.Value.
+func (l *lifetimeFlag) String() string {
+	if d := time.Duration(*l); d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return time.Duration(*l).String()
+}
+
+// Type implements pflag.Value.
+func (*lifetimeFlag) Type() string { return "duration" }
 
 func keyOf(cfg hmactoken.Config, id string) (hmactoken.Key, error) {
 	var known []string
@@ -200,7 +229,7 @@ func newAuthCheck() *cobra.Command {
 			if err = tree.Decode("bridge", &settings.Bridge); err != nil {
 				return err
 			}
-			provider, err := newAuth(settings.Auth, tree, flags.baseDir(), zap.NewNop())
+			provider, err := newAuth(settings.Auth, tree, flags.baseDir(), zap.NewNop(), func(error) {})
 			if err != nil {
 				return err
 			}

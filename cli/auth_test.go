@@ -35,11 +35,11 @@ func TestAuthConfigCheck(t *testing.T) {
 	}{
 		"none":                   {section: "auth.type = none"},
 		"static":                 {section: `auth { type = static, static.file = secrets.txt }`, secrets: "# nobody"},
-		"static, no file":        {section: `auth.type = static`, want: []string{"auth.static", "file is"}},
+		"static, no file":        {section: `auth.type = static`, want: []string{"auth.static", "auth.static.file: is"}},
 		"static, file gone":      {section: `auth { type = static, static.file = gone.txt }`, want: []string{"auth.static", "gone.txt"}},
 		"static, file's fault":   {section: `auth { type = static, static.file = secrets.txt }`, secrets: "\na:hunter2", want: []string{"secrets.txt:2", "linkspan auth hash"}},
 		"http":                   {section: `auth { type = http, http { url = "https://auth.example.com/check", token = hunter2 } }`},
-		"http, several mistakes": {section: `auth { type = http, http { timeout = 0s, token = "hunter2 x" } }`, want: []string{"auth.http", "url", "timeout", "token is ******"}},
+		"http, several mistakes": {section: `auth { type = http, http { timeout = 0s, token = "hunter2 x" } }`, want: []string{"auth.http", "url", "timeout", "auth.http.token: is ******"}},
 		"token":                  {section: `auth { type = token, token.keys = [{ id = k1, secret = ` + tokenKey + ` }] }`},
 		"token, short key":       {section: `auth { type = token, token.keys = [{ id = k1, secret = hunter2 }] }`, want: []string{"auth.token", "keys.0", "at least 32"}},
 		"token, key has no id":   {section: `auth { type = token, token.keys = [{ secret = ` + tokenKey + ` }] }`, want: []string{"auth.token.keys.0.id"}},
@@ -239,7 +239,7 @@ func TestAuthIsReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := authSettings{Type: "static"}
-	p, err := newAuth(settings, tree, filepath.Dir(path), zap.NewNop())
+	p, err := newAuth(settings, tree, filepath.Dir(path), zap.NewNop(), func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}

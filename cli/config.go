@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -35,7 +38,7 @@ func newConfigCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report all mistakes of a configuration, without starting anything",
-		Args:  cobra.NoArgs,
+		Args:  noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tree, err := flags.load()
 			if err != nil {
@@ -68,19 +71,30 @@ var errWarnings = errors.New("there are warnings, which --strict does not allow"
 // not keep a bridge from running.
 func check(tree *config.Tree, baseDir string, warn func(error)) error {
 	n, err := newNode(tree, baseDir, zap.NewNop())
-	if err = errors.Join(checkLog(tree), err, decodePlatform(tree)); err != nil {
-		return err
+	err = errors.Join(checkLog(tree), err, decodePlatform(tree))
+	if n != nil {
+		for _, m := range n.devices.Mistakes() {
+			warn(m)
+		}
 	}
-	for _, w := range n.warnings {
+	for _, w := range warnings(tree, err) {
 		warn(w)
 	}
-	for _, m := range n.devices.Mistakes() {
-		warn(m)
+	return err
+}
+
+// warnings are what keeps a bridge of the configuration from nothing. Beside the
+// mistakes in err they leave out the sections of which these may be the reason
+// that nobody has read them.
+func warnings(tree *config.Tree, err error) config.Errors {
+	if err == nil {
+		return tree.Unused()
 	}
-	for _, w := range tree.Unused() {
-		warn(w)
-	}
-	return nil
+	var gateway gatewaySettings
+	_ = tree.Decode("", &gateway) // nobody asks for it when the platform is not known
+	return slices.DeleteFunc(tree.Warnings(), func(w *config.Error) bool {
+		return w.Hint == "" && tree.Sub(w.Key).Len() > 0
+	})
 }
 
 // checkLog reports what is wrong with the section log beyond the types of its
@@ -90,9 +104,25 @@ func checkLog(tree *config.Tree) error {
 	if err := tree.Decode("log", &cfg); err != nil {
 		return nil //nolint:nilerr // newNode reports it, once is enough
 	}
+	var missing error
+	if dir := filepath.Dir(cfg.Path); !strings.Contains(cfg.Path, "://") {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			missing = tree.Errorf("log.path", "there is no directory "+dir, "make it, writable for linkspan")
+		}
+	}
 	cfg.Path = "stderr" // a check opens no log
 	_, err := newLogger(cfg)
-	return err
+	return errors.Join(logErr(tree, err), missing)
+}
+
+// logErr says where in the configuration the mistakes of the section log are.
+func logErr(tree *config.Tree, err error) error {
+	if err == nil {
+		return nil
+	}
+	return placed(tree, "log", err, []string{"cli"}, func(text string) (path, rest string) {
+		return "log", strings.TrimPrefix(text, "log.")
+	})
 }
 
 func newConfigReference() *cobra.Command {

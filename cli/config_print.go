@@ -22,7 +22,7 @@ func newConfigPrint() *cobra.Command {
 			"column, the variable or the definition that its value comes from. With --resolved it prints every key,\n" +
 			"those that have their defaults too. Secrets are printed as ******.\n\n" +
 			"Mistakes are reported as config check does, after what could be printed.",
-		Args: cobra.NoArgs,
+		Args: noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tree, err := flags.load()
 			if err != nil {

@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -15,28 +16,79 @@ import (
 
 // newDevices opens the sources of devices. Relative paths are beside the file
 // that the configuration came from. Entries that are wrong cost no other: they
-// are logged.
-func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.Logger) (*devices.Catalog, error) {
-	for _, path := range []*string{&cfg.File, &cfg.Pool, &cfg.Bindings} {
-		if *path != "" && !filepath.IsAbs(*path) {
-			*path = filepath.Join(baseDir, *path)
-		}
-	}
-	elsewhere := cfg.Unknown != devices.PolicyReject || cfg.HTTP.URL != ""
-	if elsewhere && !tree.Has("devices.file") {
-		if _, err := os.Stat(cfg.File); errors.Is(err, os.ErrNotExist) {
-			cfg.File = "" // nobody asked for a file, and none is needed
-		}
+// are logged. warn is called for what keeps nothing from running.
+func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.Logger, warn func(error)) (*devices.Catalog, error) {
+	beside(baseDir, &cfg.File, &cfg.Pool, &cfg.Bindings)
+	if !tree.Has("devices.file") {
+		cfg.File = defaultDevices(cfg)
 	}
 	known, err := devices.Open(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("cli: section devices: %w", err)
+		return nil, devicesErrors(tree, cfg, err)
 	}
 	for _, m := range known.Mistakes() {
 		log.Error("devices file", zap.NamedError("err", m))
 	}
 	log.Info("devices loaded", zap.Int("count", known.Len()), zap.String("path", cfg.File))
+	if known.Len() == 0 && cfg.Unknown == devices.PolicyReject && cfg.HTTP.URL == "" {
+		warn(tree.Errorf("devices.file", "there are no devices in "+cfg.File+", so none can come online", "add devices to the file, or let devices.unknown say what becomes of unknown ones"))
+	}
+	warnReadable(tree, "devices.file", cfg.File, warn)
+	warnReadable(tree, "devices.pool", cfg.Pool, warn)
 	return known, nil
+}
+
+// defaultDevices is the file of devices when nobody names one: devices.conf, or
+// the same in another format. It is "" when none is there and none is needed.
+func defaultDevices(cfg devices.Config) string {
+	stem := strings.TrimSuffix(cfg.File, filepath.Ext(cfg.File))
+	for _, ext := range []string{".conf", ".json", ".properties", ".csv"} {
+		if _, err := os.Stat(stem + ext); err == nil {
+			return stem + ext
+		}
+	}
+	if cfg.Unknown != devices.PolicyReject || cfg.HTTP.URL != "" {
+		return ""
+	}
+	return cfg.File
+}
+
+// devicesErrors says where in the configuration the mistakes are that keep
+// devices from being read.
+func devicesErrors(tree *config.Tree, cfg devices.Config, err error) error {
+	return placed(tree, "devices", err, []string{"devices", "hocon"}, func(text string) (path, rest string) {
+		for _, f := range []struct{ key, path string }{{"bindings", cfg.Bindings}, {"pool", cfg.Pool}, {"file", cfg.File}} {
+			if rest, ok := strings.CutPrefix(text, f.path+": "); ok && f.path != "" {
+				return "devices." + f.key, rest
+			}
+		}
+		return "devices", text
+	})
+}
+
+// warnReadable warns of a file of secrets that everybody may read, and of such
+// files in a directory of them.
+func warnReadable(tree *config.Tree, key, path string, warn func(error)) {
+	info, err := os.Stat(path)
+	if path == "" || err != nil || runtime.GOOS == "windows" {
+		return
+	}
+	files := []string{path}
+	if info.IsDir() {
+		files = nil
+		entries, _ := os.ReadDir(path) // who reads the files reports that they cannot be read
+		for _, e := range entries {
+			if hidden := strings.HasPrefix(e.Name(), "."); !hidden {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
+			warn(tree.Errorf(key, fmt.Sprintf("everybody may read %s (permissions %04o), which holds secrets", file, info.Mode().Perm()), "chmod 600 "+file))
+			return // one tells enough
+		}
+	}
 }
 
 // devicesOption tells the bridge how to look devices up.

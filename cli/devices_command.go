@@ -41,7 +41,7 @@ func newDevicesFind() *cobra.Command {
 			if err = tree.Decode("devices", &cfg); err != nil {
 				return err
 			}
-			known, err := newDevices(cfg, tree, flags.baseDir(), zap.NewNop())
+			known, err := newDevices(cfg, tree, flags.baseDir(), zap.NewNop(), func(error) {})
 			if err != nil {
 				return err
 			}

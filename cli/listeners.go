@@ -22,7 +22,7 @@ type listenerSettings struct {
 	Name      string             `conf:"name" doc:"names the listener in logs and metrics; default: its protocol and number. Of several addresses the second one's listener is NAME-2, and so on"`
 	Protocol  string             `conf:"protocol,required" doc:"name of the protocol that devices speak; its settings are the section of the same name beside this key"`
 	Network   string             `conf:"network" doc:"tcp or udp"`
-	Address   []string           `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces; or a list of such. The host may be an interface (eth1:7611: its IPv4 addresses) or the beginning of an IPv4 address (10.30:7611: those of the machine's addresses that begin so). Limits hold for each address"`
+	Address   []string           `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces; or a list of such. The host may be an interface (eth1:7611: its IPv4 addresses) or the beginning of an IPv4 address (10.30:7611: those of the machine's addresses that begin so). Limits hold for each address" example:"\":7611\""`
 	Backlog   int                `conf:"backlog" doc:"connections that may wait to be accepted; 0: as many as the system allows (net.core.somaxconn)"`
 	ReusePort bool               `conf:"reusePort" doc:"let other processes that do the same listen on the address too (SO_REUSEPORT): a new linkspan can take over from an old one"`
 	Heartbeat heartbeatSettings  `conf:"heartbeat" doc:"when a silent device is taken offline"`
@@ -124,9 +124,27 @@ func (d *door) encrypt(tree *config.Tree, baseDir, key string) error {
 	}
 	var err error
 	if d.tls, err = server.NewTLS(cfg); err != nil {
-		return tree.Errorf(d.section+"."+key, unprefixed(err, "server", "tls"), "")
+		return placed(tree, d.section+"."+key, err, []string{"server", "tls"}, nil)
 	}
 	return nil
+}
+
+// serverErrors says where in the configuration the mistakes are that a server
+// finds.
+func serverErrors(tree *config.Tree, doors []door, err error) error {
+	return placed(tree, "server", err, []string{"server", "bad configuration"}, func(text string) (path, rest string) {
+		quoted, found := strings.CutPrefix(text, "listener ")
+		if !found {
+			return "server", text
+		}
+		name, rest, _ := strings.Cut(strings.TrimPrefix(quoted, `"`), `": `)
+		for i, d := range slices.Backward(doors) { // of one name twice the later one is reported
+			if slices.ContainsFunc(d.at, func(l server.Listener) bool { return l.Name == name }) {
+				return doors[i].section, rest
+			}
+		}
+		return "listeners", text
+	})
 }
 
 // certificates are those of all doors that encrypt.
@@ -175,6 +193,7 @@ func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.S
 			counted[d.Protocol] = true
 			stats = append(stats, plugin.Stats)
 		}
+		tellUnused(tree, d.section, "protocol", d.Protocol, protocol.Default.Names())
 		for _, l := range d.at {
 			l.Network, l.Protocol, l.Open = strings.ToLower(d.Network), d.Protocol, open
 			l.Limits, l.Proxy, l.UDP = d.Limits, d.Proxy, d.UDP
@@ -199,7 +218,7 @@ func (d *door) open(tree *config.Tree, plugin protocol.Plugin) (protocol.Open, e
 	}
 	open, err := plugin.New(pluginConfig)
 	if err != nil {
-		return nil, tree.Errorf(section, unprefixed(err, "protocol", d.Protocol), "")
+		return nil, placed(tree, section, err, []string{"protocol", d.Protocol, "configuration"}, nil)
 	}
 	return open, nil
 }

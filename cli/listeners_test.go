@@ -56,7 +56,7 @@ func TestListenerMistakes(t *testing.T) {
 		"an interface":               {`address = "eth99:7611"`, []string{"listeners.0.address", "eth99", "127.0.0.1"}},
 		"no port":                    {`address = "127.0.0.1"`, []string{"listeners.0.address", "127.0.0.1", "host:port"}},
 		"one address of several":     {`address = [":7611", "eth99:7611"]`, []string{"listeners.0.address", "eth99"}},
-		"nobody trusted":             {`address = ":7611", proxyProtocol.mode = required`, []string{"proxyProtocol.trusted is empty"}},
+		"nobody trusted":             {`address = ":7611", proxyProtocol.mode = required`, []string{"listeners.0.proxyProtocol.trusted: is empty"}},
 		"certificates and a way out": {`address = ":7611", unsecured = true, tls { keyStoreFile = server.jks, keyPassword = changeit, clientAuth = required }`, []string{"listeners.0.unsecured", "clientAuth"}},
 		"no certificate":             {`address = ":7611", tls { certificate = away.pem }`, []string{"listeners.0.tls", "away.pem"}},
 		"a pause":                    {"address = \":7611\" }]\nshutdown { pause = 2h, timeout = 0s }\nx = [{", []string{"shutdown.pause", "shutdown.timeout", "1s to 1h"}},

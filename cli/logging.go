@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -21,9 +22,16 @@ func DefaultLogConfig() LogConfig {
 
 // newLogger makes the process's one logger.
 func newLogger(cfg LogConfig) (*zap.Logger, error) {
+	var errs []error
 	level, err := zapcore.ParseLevel(cfg.Level)
 	if err != nil {
-		return nil, fmt.Errorf("cli: log.level is %q, want debug, info, warn or error", cfg.Level)
+		errs = append(errs, fmt.Errorf("cli: log.level is %q, want debug, info, warn or error", cfg.Level))
+	}
+	if cfg.Format != "json" && cfg.Format != "console" {
+		errs = append(errs, fmt.Errorf("cli: log.format is %q, want console or json", cfg.Format))
+	}
+	if errs != nil {
+		return nil, errors.Join(errs...)
 	}
 	z := zap.NewProductionConfig()
 	z.Level = zap.NewAtomicLevelAt(level)
@@ -33,17 +41,13 @@ func newLogger(cfg LogConfig) (*zap.Logger, error) {
 	z.OutputPaths, z.ErrorOutputPaths = []string{cfg.Path}, []string{"stderr"}
 	z.EncoderConfig.EncodeTime = zapcore.ISO8601TimeEncoder
 	z.EncoderConfig.EncodeDuration = zapcore.StringDurationEncoder
-	switch cfg.Format {
-	case "json":
-	case "console":
-		z.Encoding = "console"
+	z.Encoding = cfg.Format
+	if cfg.Format == "console" {
 		z.EncoderConfig.EncodeLevel = zapcore.CapitalLevelEncoder
-	default:
-		return nil, fmt.Errorf("cli: log.format is %q, want console or json", cfg.Format)
 	}
 	log, err := z.Build()
 	if err != nil {
-		return nil, fmt.Errorf("cli: open log (key log.path): %w", err)
+		return nil, fmt.Errorf("cli: log.path: %w", err)
 	}
 	return log, nil
 }

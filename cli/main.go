@@ -17,6 +17,8 @@ import (
 	_ "time/tzdata" // listeners name the zones of terminals' clocks, and containers have no data base of them
 
 	"github.com/spf13/cobra"
+
+	"github.com/linkspan/linkspan/config/hocon"
 )
 
 // Main runs the command line of the process and exits: with 0, with 1 when the
@@ -75,6 +77,18 @@ func noCommand(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("there is no command %q: did you mean %s?", args[0], strings.Join(like, " or "))
 	}
 	return fmt.Errorf("there is no command %q", args[0])
+}
+
+// noFile refuses arguments, and says where a configuration is given that was
+// meant by one.
+func noFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if hocon.FormatOf(args[0]) != "" {
+		return fmt.Errorf("%s takes no argument %q: use -c %s", cmd.CommandPath(), args[0], args[0])
+	}
+	return fmt.Errorf("%s takes no argument %q", cmd.CommandPath(), args[0])
 }
 
 // usageArgs makes wrong arguments of cmd and all below it usage errors.

@@ -30,7 +30,6 @@ type node struct {
 	devices  *devices.Catalog
 	reload   *reloader // of devices
 	shutdown shutdownSettings
-	warnings []error // what the configuration's author should know, and what keeps nothing from running
 	stats    []admin.Stats
 	draining atomic.Bool
 	started  atomic.Bool
@@ -43,31 +42,35 @@ var (
 )
 
 // newNode makes a node of its configuration. All mistakes that can be found
-// without starting anything are in the error. Relative paths of the
-// configuration start at baseDir.
+// without starting anything are in the error; what keeps nothing from running is
+// among the tree's warnings. Relative paths of the configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
 	all, settingsErr := decodeSettings(tree)
 	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown}
-	warn := func(w error) { n.warnings = append(n.warnings, w) }
+	warn := func(w error) {
+		if e := (*config.Error)(nil); errors.As(w, &e) {
+			tree.Warn(e)
+		}
+	}
 	connector, connectorStats, connectorErr := newUpstream(tree, all, warn)
-	known, devicesErr := newDevices(all.Devices, tree, baseDir, log)
-	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"))
+	known, devicesErr := newDevices(all.Devices, tree, baseDir, log, warn)
+	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
-	if err := errors.Join(settingsErr, all.Admin.Validate(), all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,
 		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker), devicesOption(known))
 	if err != nil {
-		return nil, fmt.Errorf("cli: section bridge: %w", err)
+		return nil, placed(tree, "bridge", err, []string{"bridge", "configuration"}, nil)
 	}
 	for i := range listeners {
 		listeners[i].Host.Uplink = b.Uplink()
 	}
 	srv, err := server.New(all.Server, listeners, server.WithLogger(log.Named("server")))
 	if err != nil {
-		return nil, fmt.Errorf("cli: sections server and listeners: %w", err)
+		return nil, serverErrors(tree, doors, err)
 	}
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
 	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
@@ -78,6 +81,14 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		}
 	}
 	return n, nil
+}
+
+// adminErr reports what cannot be.
+func adminErr(tree *config.Tree, cfg admin.Config) error {
+	if err := cfg.Validate(); err != nil {
+		return placed(tree, "admin", err, []string{"admin"}, nil)
+	}
+	return nil
 }
 
 // start begins with the platform and ends with the devices, so that none comes

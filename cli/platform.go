@@ -37,7 +37,7 @@ func newPlatform() *cobra.Command {
 			"permissions, topology and logins of sub-devices, and an HTTP API to see and command devices. It keeps\n" +
 			"everything in memory and is for demonstrations, tests and labs.\n\n" +
 			"The subcommands talk to the API of a platform that runs.",
-		Args: cobra.NoArgs,
+		Args: noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runPlatform(cmd.Context(), cmd.OutOrStdout(), flags)
 		},

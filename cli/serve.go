@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,16 +20,42 @@ import (
 // configFlags are the flags of commands that read a configuration.
 type configFlags struct {
 	files   []string
+	given   func() bool // whether files were named
 	defines []string
 }
 
 func (f *configFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&f.files, "config", "c", []string{"application.conf"}, "configuration file (.conf, .json, .properties); repeatable, later ones override earlier ones")
+	cmd.Flags().StringArrayVarP(&f.files, "config", "c", []string{"application.conf"}, "configuration file (.conf, .json, .properties); repeatable, later ones override earlier ones; without it also application.json or .properties")
+	f.given = func() bool { return cmd.Flags().Changed("config") }
 	cmd.Flags().StringArrayVarP(&f.defines, "define", "D", nil, "override a key: -D log.level=debug, -D listeners.0.address=:7611; repeatable")
 }
 
 func (f *configFlags) load() (*config.Tree, error) {
-	return config.Loader{Paths: f.files, Defines: f.defines, Environ: os.Environ()}.Load()
+	if !f.given() {
+		f.files = defaultFiles(".", f.files)
+	}
+	tree, err := config.Loader{Paths: f.files, Defines: f.defines, Environ: os.Environ()}.Load()
+	for _, key := range []string{"config.file", "config.resource", "config.url"} { // of lightbend's loader
+		const problem, hint = "does not choose the configuration", "name the file with -c"
+		switch {
+		case err != nil && slices.ContainsFunc(f.defines, func(d string) bool { return strings.HasPrefix(d, key+"=") }):
+			err = errors.Join(err, &config.Error{File: "-D" + key, Key: key, Problem: problem, Hint: hint})
+		case err == nil && tree.Has(key):
+			tree.Warn(tree.Errorf(key, problem, hint+": -c "+tree.Text(key)))
+		}
+	}
+	return tree, err
+}
+
+// defaultFiles are the files when none is named: application.conf or, when there
+// is none in dir, the first of the other formats that there is.
+func defaultFiles(dir string, files []string) []string {
+	for _, name := range []string{"application.conf", "application.json", "application.properties"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return []string{filepath.Join(dir, name)}
+		}
+	}
+	return files
 }
 
 // baseDir is where relative paths of the configuration start.
@@ -46,7 +74,7 @@ func newServe() *cobra.Command {
 		Long: "Bridges devices to their platform, as application.conf says, until it gets SIGINT or SIGTERM; then it\n" +
 			"stops taking connections, finishes what is under way, logs the devices out and ends. SIGHUP makes it\n" +
 			"read the devices files and certificates again.",
-		Args: cobra.NoArgs,
+		Args: noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tree, err := flags.load()
 			if err != nil {
@@ -67,19 +95,16 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 	}
 	log, err := newLogger(logCfg)
 	if err != nil {
-		return err
+		return logErr(tree, err)
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
 	n, err := newNode(tree, baseDir, log)
+	_ = decodePlatform(tree) // of another command, which reports its mistakes
+	for _, w := range warnings(tree, err) {
+		log.Warn("configuration", zap.NamedError("err", w))
+	}
 	if err != nil {
 		return err
-	}
-	for _, w := range n.warnings {
-		log.Warn("configuration", zap.NamedError("err", w))
-	}
-	_ = decodePlatform(tree) // of another command, which reports its mistakes
-	for _, w := range tree.Unused() {
-		log.Warn("configuration", zap.NamedError("err", w))
 	}
 	hangup := make(chan os.Signal, 1) // while one waits, another would do the same
 	signal.Notify(hangup, syscall.SIGHUP)

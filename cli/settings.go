@@ -87,14 +87,17 @@ func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upst
 		return nil, err
 	}
 	defaults := plugin.Config
-	if a, ok := defaults.(aliyun.Config); ok {
+	if before, ok := defaults.(aliyun.Config); ok {
+		a := before
 		var gateway gatewaySettings
 		if err := tree.Decode("", &gateway); err != nil {
 			return nil, err
 		}
 		if err := gateway.apply(&a, tree, warn); err != nil {
-			return nil, err
+			_, mistakes := tree.DecodeNew("upstream."+plugin.Name, plugin.Config)
+			return nil, errors.Join(err, mistakes)
 		}
+		derive(tree, before, a)
 		defaults = a
 	}
 	return connectorOf(tree, "upstream", plugin, defaults)

@@ -82,10 +82,26 @@ func (s *socketServerSettings) door(tree *config.Tree, baseDir string, warn func
 		errs = append(errs, err) // only when the address has just gone
 		d.add(socketServer+"-"+port, addresses...)
 	}
-	if d.Network == server.TCP {
+	switch d.Network {
+	case server.TCP:
 		errs = append(errs, s.encrypt(&d, tree, baseDir, warn))
+	case server.UDP:
+		s.unencrypted(tree, wrong)
 	}
 	return d, errors.Join(errs...)
+}
+
+// unencrypted finds what asks for TLS, which UDP has not.
+func (s *socketServerSettings) unencrypted(tree *config.Tree, wrong func(key, problem, hint string)) {
+	const problem = "is for TCP: a UDP listener has no TLS, as DTLS is not supported"
+	for _, key := range []string{"keyStoreFile", "keyStoreType", "keyPassword"} {
+		if tree.Text(socketServer+"."+key) != "" {
+			wrong(key, problem, "remove it, or let listenType be tcp")
+		}
+	}
+	if tree.Has(socketServer+".unsecured") && !s.Unsecured {
+		wrong("unsecured", "is false, and "+strings.TrimPrefix(problem, "is for TCP: "), "remove it, or let listenType be tcp")
+	}
 }
 
 // encrypt finds out whether d has TLS, and reads its key store.
@@ -130,6 +146,10 @@ func (s *socketServerSettings) keyStore() (given bool, missing []string) {
 // ports are the numbers in Ports, each once.
 func (s *socketServerSettings) ports(wrong func(key, problem, hint string)) (ports []string) {
 	for _, element := range s.Ports {
+		if strings.HasPrefix(strings.TrimSpace(element), "[") { // of properties, which have no lists
+			wrong("ports", fmt.Sprintf("%q is no port", element), "write a list in a text without brackets: 9123,9124")
+			continue
+		}
 		for text := range strings.SplitSeq(element, ",") {
 			text = strings.TrimSpace(text)
 			n, err := strconv.ParseUint(text, 10, 16)

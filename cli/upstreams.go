@@ -126,13 +126,14 @@ func pluginOf(tree *config.Tree, section, name string) (upstream.Plugin, error) 
 
 // connectorOf makes a connector of the settings beside a section's type.
 func connectorOf(tree *config.Tree, section string, plugin upstream.Plugin, defaults any) (upstream.Connector, error) {
+	tellUnused(tree, section, "type", plugin.Name, upstream.Default.Names())
 	own, err := tree.DecodeNew(section+"."+plugin.Name, defaults)
 	if err != nil {
 		return nil, err
 	}
 	connector, err := plugin.New(own)
 	if err != nil {
-		return nil, tree.Errorf(section+"."+plugin.Name, unprefixed(err, "upstream", plugin.Name), "")
+		return nil, placed(tree, section+"."+plugin.Name, err, []string{"upstream", plugin.Name, "configuration"}, nil)
 	}
 	return connector, nil
 }

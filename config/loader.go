@@ -186,7 +186,10 @@ func define(doc *hocon.Document, definition string) *Error {
 		return &Error{File: source, Problem: "the definition has no value", Hint: "write -Dkey=value"}
 	}
 	key, adds := strings.CutSuffix(key, "+")
-	key = strings.TrimSpace(key)
+	if adds {
+		key = strings.TrimSpace(key)
+		source = "-D" + key + "+"
+	}
 	path, err := hocon.ParsePath(key)
 	switch {
 	case err != nil:

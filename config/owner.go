@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/linkspan/linkspan/config/hocon"
@@ -79,9 +81,11 @@ func (s *shared) hintFor(path []string, name string, v *hocon.Value, known keyIn
 	if v.Kind() == hocon.Object || len(path) == 0 {
 		return ""
 	}
-	for _, sub := range s.sectionsOf(path) { // a level too high
-		if _, ok := s.known[hocon.FormatPath(append(path[:len(path):len(path)], sub))].find(name); ok {
-			return "did you mean " + hocon.FormatPath([]string{sub, name}) + "?"
+	for _, at := range slices.Sorted(maps.Keys(s.known)) { // a level too high
+		if sub, ok := cutPath(at, path); ok && len(sub) == 1 {
+			if _, ok := s.known[at].find(name); ok {
+				return "did you mean " + hocon.FormatPath([]string{sub[0], name}) + "?"
+			}
 		}
 	}
 	switch n := len(known); {
@@ -91,15 +95,4 @@ func (s *shared) hintFor(path []string, name string, v *hocon.Value, known keyIn
 		return ""
 	}
 	return "known here: " + strings.Join(known.names(false), ", ")
-}
-
-// sectionsOf are the names of the sections right below path that have been
-// decoded, as they stand in the files. s.mu is held.
-func (s *shared) sectionsOf(path []string) (names []string) {
-	for _, f := range s.root.At(path...).Fields() {
-		if _, opened := s.known[hocon.FormatPath(append(path[:len(path):len(path)], f.Key))]; opened {
-			names = append(names, f.Key)
-		}
-	}
-	return names
 }

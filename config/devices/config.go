@@ -52,7 +52,7 @@ func (c Config) validate(extra bool) error {
 		}
 	case PolicyTemplate:
 		if strings.Count(c.Template.DeviceName, placeholder) != 1 {
-			bad("template.deviceName is %q; it must hold %s once, or all devices would be one", c.Template.DeviceName, placeholder)
+			bad("template.deviceName is %q; it must hold %s once, or all devices would be one; put the text in double quotes, as in \"t-%s\"", c.Template.DeviceName, placeholder, placeholder)
 		}
 		if problem := checkName("template.productKey", c.Template.ProductKey); problem != "" {
 			bad("%s", problem)
