@@ -121,6 +121,7 @@ type outgoing struct {
 	online   bool // of presence: what it says
 	taken    bool // sent over this connection, not acknowledged or not yet written
 	sent     bool // was sent over some connection: the broker may have it
+	dup      bool // was sent in the session that the broker still has
 	rejected bool // never was in the lane's list
 	finished bool // done is to be called with err
 }

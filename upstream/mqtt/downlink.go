@@ -1,6 +1,8 @@
 package mqtt
 
 import (
+	"strings"
+
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/thing"
@@ -84,7 +86,7 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 		ln.count.unknown.Add(1)
 	case err != nil:
 		ln.count.malformed.Add(1)
-		ln.log.Warn("mqtt: command not understood", zap.String("device", d.names), zap.NamedError("err", err))
+		ln.log.Warn("mqtt: command not understood", zap.String("device", d.names), zap.String("err", clip(err.Error())))
 		ln.replyInvalid(h, c, err)
 		return false
 	case h.done != nil:
@@ -110,8 +112,16 @@ func (ln *lane) replyInvalid(h *handle, c *thing.Command, err error) {
 		return
 	}
 	reply := c.Reply(thing.Invalid)
-	reply.Text = err.Error()
+	reply.Text = clip(err.Error())
 	h.Publish(&reply, upstream.Ignore)
+}
+
+// clip is text, or its beginning: what is wrong with a command may quote much of it.
+func clip(text string) string {
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + "..."
 }
 
 // broadcast hands what names no device to the bridge.

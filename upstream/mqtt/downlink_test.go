@@ -101,6 +101,7 @@ func TestCommandsNotUnderstood(t *testing.T) {
 		{`{"id":"4","type":"service"}`, "name"},
 		{`{"id":"5","type":"get","timeout":-1}`, "timeout"},
 		{`{"id":"6"}`, "type"},
+		{`{"id":"7","type":"` + strings.Repeat("long", 50<<10) + `"}`, "type is"},
 	}
 	for _, w := range wrong {
 		b.say("to/demo/truck-1/cmd", w.payload)
@@ -113,7 +114,7 @@ func TestCommandsNotUnderstood(t *testing.T) {
 				t.Errorf("the reply is under %s", pk.TopicName)
 			}
 		}
-		if s.State != "invalid" || !strings.Contains(s.Text, w.says) || !strings.Contains(w.payload, `"`+s.ID+`"`) {
+		if s.State != "invalid" || !strings.Contains(s.Text, w.says) || !strings.Contains(w.payload, `"`+s.ID+`"`) || len(s.Text) > 1000 {
 			t.Errorf("%s is answered with %+v", w.payload, s)
 		}
 	}

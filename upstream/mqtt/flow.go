@@ -36,7 +36,7 @@ func (f flow) Fill(dst []byte) []byte {
 	dst = ln.ask(dst, now)
 	for m := ln.list.unsent; m != nil && len(dst) < fillSize; m = m.behind {
 		if m.qos > 0 {
-			if ln.inFlight >= ln.cfg.InFlight {
+			if !ln.room() {
 				break
 			}
 			ln.inFlight++
@@ -47,8 +47,7 @@ func (f flow) Fill(dst []byte) []byte {
 		} else {
 			ln.written = append(ln.written, m)
 		}
-		again := m.sent && f.link.Resumed()
-		dst = mqttlink.AppendPublish(dst, m.topic, m.payload, m.packet, m.qos, m.retain, again)
+		dst = mqttlink.AppendPublish(dst, m.topic, m.payload, m.packet, m.qos, m.retain, m.dup)
 		m.taken, m.sent, m.sentAt = true, true, now
 		if m.dev.notice == m {
 			m.dev.notice = nil

@@ -3,6 +3,7 @@ package mqtt_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -231,4 +232,64 @@ func TestSilentBroker(t *testing.T) {
 		t.Errorf("keep-alive is %d", connect.Keepalive)
 	}
 	awaitStats(t, up, func(s mqtt.Stats) bool { return s.Connects == 2 })
+}
+
+// A message is marked as a duplicate in no session but that which it was sent in.
+func TestDuplicateOfASession(t *testing.T) {
+	t.Parallel()
+	s := startScript(t)
+	up, started := starting(t, bare(s, func(c *mqtt.Config) {
+		c.CleanSession, c.InFlight, c.Topics.Bridge = false, 1, "bridge"
+	}))
+	p, _ := s.connected(false)
+	wantErr(t, "Start", started, nil)
+	p.ack(p.published("bridge").MessageID)
+	c := loggedIn(t, up, truck("1"))
+	done := c.publish(1, thing.AtLeastOnce)
+	p.published(propertyOf1)
+	_ = p.net.Close()
+	p, _ = s.connected(false)
+	p.published("bridge") // with which as much is in flight as may be
+	_ = p.net.Close()
+	p, _ = s.connected(true)
+	p.ack(p.published("bridge").MessageID)
+	m := p.published(propertyOf1)
+	if m.Dup {
+		t.Error("the message is marked as a duplicate in a session that did not have it")
+	}
+	p.ack(m.MessageID)
+	wantErr(t, "the message", done, nil)
+}
+
+// What is refused is not kept until its turn comes.
+func TestRefusedMessagesAreSmall(t *testing.T) { //nolint:paralleltest // it measures memory
+	s := startScript(t)
+	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.QueueBytes = 1 }))
+	p, _ := s.connected(false)
+	wantErr(t, "Start", started, nil)
+	c := loggedIn(t, up, truck("1"))
+	first := c.publish(0, thing.AtLeastOnce)
+	const count, size = 500, 200 << 10
+	refused := make(chan error, count)
+	before := heap()
+	m := &thing.Message{Kind: thing.Property, QoS: thing.AtLeastOnce, Fields: []thing.Field{{Name: "s", Value: thing.String(strings.Repeat("x", size))}}}
+	for range count {
+		c.device.Publish(m, func(err error) { refused <- err })
+	}
+	if grown := heap() - before; grown > count*size/4 {
+		t.Errorf("%d refused messages of %d bytes take %d bytes", count, size, grown)
+	}
+	p.ack(p.published(propertyOf1).MessageID)
+	wantErr(t, "the first message", first, nil)
+	for range count {
+		wantErr(t, "a refused message", refused, upstream.ErrOverloaded)
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // less than memory
 }

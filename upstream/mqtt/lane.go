@@ -174,6 +174,9 @@ func (ln *lane) attach(link *mqttlink.Link) bool {
 		ln.count.reconnects.Add(1)
 	}
 	ln.list.unsent = ln.list.first
+	for m := ln.list.first; m != nil && !link.Resumed(); m = m.behind {
+		m.dup = false
+	}
 	if ln.only != nil {
 		ln.released = true
 		ln.release()
@@ -271,5 +274,6 @@ func (ln *lane) untake(m *outgoing) {
 	if m.taken && m.qos > 0 {
 		ln.inFlight--
 	}
+	m.dup = m.dup || m.taken
 	m.taken = false
 }

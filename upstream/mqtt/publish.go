@@ -68,8 +68,12 @@ func (ln *lane) sendable() bool {
 		return true
 	}
 	m := ln.list.unsent
-	return m != nil && (m.qos == 0 || ln.inFlight < ln.cfg.InFlight)
+	return m != nil && (m.qos == 0 || ln.room())
 }
+
+// room says whether a message of QoS 1 may be sent: what is in flight and what was
+// given up leave packet identifiers for it. mu is held.
+func (ln *lane) room() bool { return ln.inFlight < ln.cfg.InFlight && ln.leaked <= maxLeaked }
 
 // reject ends a message that was not taken, in its turn. mu is held, and
 // released.
@@ -84,6 +88,7 @@ func (ln *lane) reject(d *device, m *outgoing, err error) {
 	}
 	ln.rejected++
 	m.finished, m.err, m.rejected = true, err, true
+	m.topic, m.payload = "", nil // nobody sends it, and the queue's limits do not count it
 	d.push(m)
 	ln.mu.Unlock()
 }

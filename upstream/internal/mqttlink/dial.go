@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -81,7 +82,14 @@ var ErrEndpoint = errors.New("mqttlink: want tcp://host:port, ssl://host:port, w
 func ParseEndpoint(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEndpoint, err)
+		if cause := new(url.Error); errors.As(err, &cause) && !strings.Contains(text, "@") {
+			return nil, fmt.Errorf("%q: %w: %w", text, ErrEndpoint, cause.Err)
+		}
+		return nil, fmt.Errorf("%w, without a user and a password", ErrEndpoint) // which it does not repeat
+	}
+	shown := u.Redacted()
+	if u.User == nil && strings.Contains(text, "@") { // what is in front of it may be a password
+		shown = u.Scheme + "://..."
 	}
 	switch u.Scheme {
 	case "mqtt":
@@ -91,8 +99,8 @@ func ParseEndpoint(text string) (*url.URL, error) {
 	}
 	port := map[string]string{"tcp": "1883", "ssl": "8883", "ws": "80", "wss": "443"}[u.Scheme]
 	plain := u.Scheme == "tcp" || u.Scheme == "ssl"
-	if port == "" || u.Hostname() == "" || u.User != nil || plain && (u.Path != "" && u.Path != "/" || u.RawQuery != "") {
-		return nil, fmt.Errorf("%q: %w", u.Redacted(), ErrEndpoint)
+	if port == "" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || plain && (u.Path != "" && u.Path != "/" || u.RawQuery != "") {
+		return nil, fmt.Errorf("%q: %w", shown, ErrEndpoint)
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
@@ -130,15 +138,40 @@ func dial(ctx context.Context, o *Options) (net.Conn, error) {
 	}
 	switch o.Endpoint.Scheme {
 	case "ws", "wss":
-		timeout := time.Minute
-		if deadline, ok := ctx.Deadline(); ok {
-			timeout = max(time.Until(deadline), time.Millisecond)
-		}
-		return mqtt.NewWebsocket(o.Endpoint.String(), config, timeout, nil, nil)
+		return dialWebSocket(ctx, o.Endpoint.String(), config)
 	case "ssl":
 		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", o.Endpoint.Host)
 	default:
 		return (&net.Dialer{}).DialContext(ctx, "tcp", o.Endpoint.Host)
+	}
+}
+
+// dialWebSocket returns when ctx is done, which what it calls does not know.
+func dialWebSocket(ctx context.Context, endpoint string, config *tls.Config) (net.Conn, error) {
+	timeout := time.Minute
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = max(time.Until(deadline), time.Millisecond)
+	}
+	type outcome struct {
+		conn net.Conn
+		err  error
+	}
+	dialed := make(chan outcome)
+	go func() { // ends within timeout
+		conn, err := mqtt.NewWebsocket(endpoint, config, timeout, nil, nil)
+		select {
+		case dialed <- outcome{conn, err}:
+		case <-ctx.Done():
+			if err == nil {
+				_ = conn.Close() // nobody wants it any more
+			}
+		}
+	}()
+	select {
+	case got := <-dialed:
+		return got.conn, got.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

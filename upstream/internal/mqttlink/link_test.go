@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -282,6 +283,58 @@ func TestConnectHangs(t *testing.T) {
 		cancel()
 		if err == nil {
 			t.Errorf("%s: a connection to nobody", scheme)
+		}
+	}
+}
+
+// Whoever gives up does not wait for a broker that says nothing.
+func TestConnectGivenUp(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scheme := range []string{"tcp", "ssl", "ws"} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		failed := make(chan error, 1)
+		go func() { // ends with Dial
+			_, err := Dial(ctx, Options{Endpoint: &url.URL{Scheme: scheme, Host: ln.Addr().String()}, KeepAlive: time.Minute})
+			failed <- err
+		}()
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); err != nil { // it waits for an answer
+			t.Error(err)
+		}
+		cancel()
+		select {
+		case err := <-failed:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", scheme, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: Dial does not return", scheme)
+		}
+		_ = conn.Close()
+	}
+	_ = ln.Close()
+}
+
+// A password in an endpoint is no part of what is said about it.
+func TestEndpointsKeepPasswords(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"tcp://user:s3cret@host", "tcp://user:s3cret@host:port", "tcp://user:s3 cret@host", "tcp://user:1#s3cret@host", "tcp://user:#s3cret@host",
+		"tcp://user:1/s3cret@host", "ssl://user:1?s3cret@host", "user:s3cret@host", "ws://user:s3cret@host",
+	} {
+		u, err := ParseEndpoint(text)
+		switch {
+		case !errors.Is(err, ErrEndpoint):
+			t.Errorf("%s is %v, %v", text, u, err)
+		case strings.Contains(err.Error(), "cret"):
+			t.Errorf("%s is told: %v", text, err)
 		}
 	}
 }
