@@ -57,6 +57,9 @@ func (c *cloud) Start(context.Context, upstream.Host) error {
 			defer close(c.ended)
 			for call := range c.calls {
 				call()
+				c.mu.Lock()
+				c.changes()
+				c.mu.Unlock()
 			}
 		}()
 	})
