@@ -39,19 +39,19 @@ func TestMistakesSayWhere(t *testing.T) {
 		"a template without quotes": {text: "devices { unknown = template, template { productKey = a, deviceName = t-${identity} } }", want: []string{"put the text in double quotes"}},
 		"a template of nothing":     {text: "devices { unknown = template, template { productKey = a, deviceName = t-${?identity} } }", want: []string{"application.conf:6:71: devices.template.deviceName: is \"t-\"", "double quotes"}},
 		"typos beside a mistake": {
-			text: `listeners = [{ protocol = jt808, adress = ":7611", jt808 { akc = delivered } }]`,
-			want: []string{"warning: ", "listeners.0.adress: is not a known key; did you mean address?", "listeners.0.jt808.akc: is not a known key; did you mean ack?", `listeners.0.address: is required and missing`, `write address = ":7611"`},
+			text: `listeners = [{ protocol = jt808, addrss = ":7611", jt808 { akc = delivered } }]`,
+			want: []string{"warning: ", "listeners.0.addrss: is not a known key; did you mean address?", "listeners.0.jt808.akc: is not a known key; did you mean ack?", `listeners.0.address: is required and missing`, `write address = ":7611"`},
 		},
 		"nothing false beside a mistake": {
 			text: `listeners = [{ protocol = jt809, address = ":7611", jt808 { ack = delivered } }], upstream.type = azure`,
 			want: []string{`no protocol "jt809"`, `no connector "azure"`}, not: []string{"warning"},
 		},
-		"no such key of a plugin":        {text: `listeners = [{ protocol = jt808, address = ":0", jt808.wheels = 4 }]`, want: []string{"listeners.0.jt808.wheels: is not a known key; known here: ack, "}},
-		"a plugin that nobody has":       {text: `listeners = [{ protocol = jt808, address = ":0", acme.meter {} }]`, want: []string{"listeners.0.acme: is not a known key"}, not: []string{"did you mean"}},
-		"a platform that is not used":    {text: "upstream.mqtt.url = x", want: []string{"upstream.mqtt: is not used: upstream.type is aliyun"}},
-		"a check that is not used":       {text: "auth.static.file = x", want: []string{"auth.static: is not used: auth.type is none"}},
-		"another loader's way":           {defines: []string{"config.file=x.conf"}, want: []string{"-Dconfig.file: config.file: does not choose the configuration; name the file with -c: -c x.conf"}, not: []string{"known key"}},
-		"a listener by a definition":     {defines: []string{`listeners += { protocol = jt808, address = "127.0.0.1:0" }`}, want: []string{"ok\n"}, not: []string{"warning"}},
+		"no such key of a plugin":         {text: `listeners = [{ protocol = jt808, address = ":0", jt808.wheels = 4 }]`, want: []string{"listeners.0.jt808.wheels: is not a known key; known here: ack, "}},
+		"a plugin that nobody has":        {text: `listeners = [{ protocol = jt808, address = ":0", acme.meter {} }]`, want: []string{"listeners.0.acme: is not a known key"}, not: []string{"did you mean"}},
+		"a platform that is not used":     {text: "upstream.mqtt.url = x", want: []string{"upstream.mqtt: is not used: upstream.type is aliyun"}},
+		"a check that is not used":        {text: "auth.static.file = x", want: []string{"auth.static: is not used: auth.type is none"}},
+		"another loader's way":            {defines: []string{"config.file=x.conf"}, want: []string{"-Dconfig.file: config.file: does not choose the configuration; name the file with -c: -c x.conf"}, not: []string{"known key"}},
+		"a listener by a definition":      {defines: []string{`listeners += { protocol = jt808, address = "127.0.0.1:0" }`}, want: []string{"ok\n"}, not: []string{"warning"}},
 		"half a listener by a definition": {defines: []string{`listeners += { protocol = jt808 }`}, want: []string{"-Dlisteners+", "listeners.1.address: is required and missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestFilesOfSecretsThatEverybodyMayRead(t *testing.T) {
 	}
 	check()
 	for _, name := range []string{"devices.conf", "secrets.txt", "pool/a.conf"} {
-		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil { //nolint:gosec // what is tested
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

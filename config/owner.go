@@ -29,8 +29,7 @@ func (t *Tree) Knows(path string) bool {
 	last := len(s.path) - 1
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
-	_, ok := t.all.known[hocon.FormatPath(s.path[:last])].find(s.path[last])
-	return ok
+	return t.all.known[hocon.FormatPath(s.path[:last])].has(s.path[last])
 }
 
 // Derived says that the default of the key at path was made of what the key
@@ -49,13 +48,8 @@ type keyInfo struct {
 
 type keyInfos []keyInfo
 
-func (k keyInfos) find(name string) (keyInfo, bool) {
-	for _, i := range k {
-		if i.name == name {
-			return i, true
-		}
-	}
-	return keyInfo{}, false
+func (k keyInfos) has(name string) bool {
+	return slices.ContainsFunc(k, func(i keyInfo) bool { return i.name == name })
 }
 
 // names are those of sections, or all.
@@ -83,7 +77,7 @@ func (s *shared) hintFor(path []string, name string, v *hocon.Value, known keyIn
 	}
 	for _, at := range slices.Sorted(maps.Keys(s.known)) { // a level too high
 		if sub, ok := cutPath(at, path); ok && len(sub) == 1 {
-			if _, ok := s.known[at].find(name); ok {
+			if s.known[at].has(name) {
 				return "did you mean " + hocon.FormatPath([]string{sub[0], name}) + "?"
 			}
 		}

@@ -24,12 +24,12 @@ type hall struct {
 func TestHintsForUnknownKeys(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
-		"a key like it":                 {"nmae = x", "did you mean name?"},
+		"a key like it":                 {"anme = x", "did you mean name?"},
 		"a section like a key":          {"nam { x = 1 }", "room.nam: is not a known key"},
 		"a section like another":        {"iner { size = 1 }", "did you mean inner?"},
 		"a key of the section below":    {"size = 1, inner { address = a }", "did you mean inner.size?"},
 		"nothing like it":               {"qqqqqq = 1", "known here: name, lists, inner"},
-		"what is missing is still said": {"inner { adress = 1 }", "did you mean address?"},
+		"what is missing is still said": {"inner { addrss = 1 }", "did you mean address?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +132,7 @@ func TestLoadTellsOfTheOtherFormat(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), path+" is there") {
 		t.Errorf("error %v", err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err = os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = config.Load(filepath.Join(filepath.Dir(path), "a.conf")); err == nil || strings.Contains(err.Error(), "is there") {

@@ -50,7 +50,7 @@ func (s *shared) walk(v *hocon.Value, path []string, all bool, out *Errors) (rea
 		}
 		if all || opened {
 			e := errorAt(pos, hocon.FormatPath(sub), "is not a known key", "")
-			if _, itself := known.find(name); !opened || itself {
+			if !opened || known.has(name) {
 				e.Problem = "is not used"
 			} else {
 				e.Hint = s.hintFor(path, name, child, known)
