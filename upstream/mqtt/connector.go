@@ -14,6 +14,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // Plugin is the connector as configurations name it: mqtt.
@@ -27,6 +28,7 @@ type Connector struct {
 	cfg     *settings
 	limiter *rate.Limiter // logins
 	count   counters
+	quiet   struct{ large, invalid, denied, unstable quiet.Line }
 	calls   calls
 	pace    pace
 	now     atomic.Int64 // milliseconds, about

@@ -2,19 +2,21 @@ package mqtt
 
 import (
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
+	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // received hands on what the broker has sent, on the link's reading goroutine.
 func (ln *lane) received(p *mqttlink.Packet, link *mqttlink.Link) {
 	if p.TooLarge {
 		ln.count.malformed.Add(1)
-		ln.log.Warn("mqtt: message larger than maxPayload dropped", zap.String("path", p.Topic))
+		ln.warn(&ln.c.quiet.large, "mqtt: message larger than maxPayload dropped", zap.String("path", clip(p.Topic)))
 		return
 	}
 	t := &ln.cfg.topics
@@ -86,7 +88,7 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 		ln.count.unknown.Add(1)
 	case err != nil:
 		ln.count.malformed.Add(1)
-		ln.log.Warn("mqtt: command not understood", zap.String("device", d.names), zap.String("err", clip(err.Error())))
+		ln.warn(&ln.c.quiet.invalid, "mqtt: command not understood", zap.String("device", d.names), zap.String("err", clip(err.Error())))
 		ln.replyInvalid(h, c, err)
 		return false
 	case h.done != nil:
@@ -116,7 +118,15 @@ func (ln *lane) replyInvalid(h *handle, c *thing.Command, err error) {
 	h.Publish(&reply, upstream.Ignore)
 }
 
-// clip is text, or its beginning: what is wrong with a command may quote much of it.
+// warn logs what a peer can do as often as it likes, now and then.
+func (ln *lane) warn(line *quiet.Line, text string, fields ...zap.Field) {
+	if count, due := line.Due(time.Now()); due {
+		ln.log.Warn(text, append(fields, zap.Uint64("count", count))...)
+	}
+}
+
+// clip is text, or its beginning: topics, and what is wrong with commands that it
+// quotes, may be long.
 func clip(text string) string {
 	if len(text) <= maxReason {
 		return text

@@ -49,6 +49,6 @@ const (
 	maxCommands = 1024  // commands that wait for their callback; then the connection is not read
 	maxFilters  = 8     // filters in one SUBSCRIBE
 	maxAsked    = 1024  // SUBSCRIBEs and UNSUBSCRIBEs under way
-	maxReason   = 512   // bytes of what is said to be wrong with a command
+	maxReason   = 512   // bytes of what somebody else has said that are repeated
 	maxShort    = 5     // short-lived connections in a row of a device's own
 )

@@ -143,7 +143,7 @@ func (ln *lane) answered(p *mqttlink.Packet) {
 		if code >= mqttlink.Refused && i < len(q.filters) {
 			denied = q.filters[i]
 			ln.count.denied.Add(1)
-			ln.log.Warn("mqtt: subscription denied", zap.String("path", denied))
+			ln.warn(&ln.c.quiet.denied, "mqtt: subscription denied", zap.String("path", denied))
 		}
 	}
 	if q.dev != nil {

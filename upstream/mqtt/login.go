@@ -328,7 +328,7 @@ func (ln *lane) unstable() {
 		return
 	}
 	ln.short = 0
-	ln.log.Warn("mqtt: device cannot keep its connection", zap.String("device", ln.only.names))
+	ln.warn(&ln.c.quiet.unstable, "mqtt: device cannot keep its connection", zap.String("device", ln.only.names))
 	ln.lose(ln.only, refused(CodeUnstable, "the broker ends the device's connection again and again: another client has the same identifier, or the device may not publish what it does"))
 }
 

@@ -203,7 +203,7 @@ func (g *leg) command(c *thing.Command) {
 
 // warn logs what went wrong at the copy, now and then.
 func (m *mirror) warn(line, device string, err error) {
-	if count, due := m.quiet.due(time.Now()); due {
+	if count, due := m.quiet.Due(time.Now()); due {
 		m.log.Warn(line, zap.String("device", device), zap.NamedError("err", err), zap.Uint64("count", count))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // mirror is an upstream that gets copies. It owns a goroutine, run, which alone
@@ -25,7 +26,7 @@ type mirror struct {
 	started chan struct{} // closed when the upstream was started, or could not be
 	dead    atomic.Bool   // it could not be
 	counts  counts
-	quiet   sparse
+	quiet   quiet.Line
 
 	current map[string]*leg // run's: by productKey/deviceName
 	waiters waiters         // run's: legs that try again later

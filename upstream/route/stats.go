@@ -2,7 +2,6 @@ package route
 
 import (
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/linkspan/linkspan/thing"
@@ -71,28 +70,6 @@ func (r *Router) Stats() Stats {
 		s.Upstreams = append(s.Upstreams, u)
 	}
 	return s
-}
-
-// quietFor is how long a copy says nothing in the log after a line.
-const quietFor = 10 * time.Second
-
-// sparse lets a line into the log now and then. It may be used from any
-// goroutine.
-type sparse struct {
-	next   atomic.Int64 // unix milliseconds
-	silent atomic.Uint64
-}
-
-// due says whether a line is to be logged now, and how many there were since the
-// last one, itself among them.
-func (s *sparse) due(now time.Time) (count uint64, ok bool) {
-	ms := now.UnixMilli()
-	next := s.next.Load()
-	if ms < next || !s.next.CompareAndSwap(next, ms+quietFor.Milliseconds()) {
-		s.silent.Add(1)
-		return 0, false
-	}
-	return s.silent.Swap(0) + 1, true
 }
 
 const (
