@@ -84,9 +84,7 @@ func (g *leg) loggedIn(d upstream.Device, err error) {
 	default:
 		g.attempts, g.state, g.device = 0, online, d
 		m.counts.online.Add(1)
-		waiting := g.waiting
-		g.waiting = nil
-		for _, p := range waiting {
+		for _, p := range g.unpark() {
 			g.say(p)
 		}
 		if g.leaving {
@@ -123,10 +121,35 @@ func (g *leg) send(p parcel) {
 	case online:
 		g.say(p)
 	case joining, pausing, idle:
-		g.waiting = append(g.waiting, p)
+		g.park(p)
 	default:
 		g.mirror.drop(p, g.cause)
 	}
+}
+
+// park keeps a message until the device is logged in. What waits so may take half
+// of the queue, so that devices that the copy takes are copied whatever becomes of
+// those that it does not.
+func (g *leg) park(p parcel) {
+	m := g.mirror
+	if m.parked > 0 && (m.parked >= m.cfg.Queue/2 || m.parkedBytes+p.size > m.cfg.QueueBytes/2) {
+		m.drop(p, "full")
+		return
+	}
+	m.parked++
+	m.parkedBytes += p.size
+	g.waiting = append(g.waiting, p)
+}
+
+// unpark takes what waits.
+func (g *leg) unpark() []parcel {
+	m, waiting := g.mirror, g.waiting
+	g.waiting = nil
+	m.parked -= len(waiting)
+	for _, p := range waiting {
+		m.parkedBytes -= p.size
+	}
+	return waiting
 }
 
 func (g *leg) say(p parcel) {
@@ -178,10 +201,9 @@ func (g *leg) leave(cause string) {
 	if m.current[g.h.key] == g {
 		delete(m.current, g.h.key)
 	}
-	for _, p := range g.waiting {
+	for _, p := range g.unpark() {
 		m.drop(p, cause)
 	}
-	g.waiting = nil
 }
 
 // command is a command of the copy. From any goroutine.

@@ -31,6 +31,9 @@ type mirror struct {
 	current map[string]*leg // run's: by productKey/deviceName
 	waiters waiters         // run's: legs that try again later
 
+	parked      int   // run's: messages that wait for logins
+	parkedBytes int64 // run's: size of those
+
 	mu      sync.Mutex
 	todo    []op
 	spare   []op

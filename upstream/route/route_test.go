@@ -216,40 +216,6 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// A copy that was away gets what was said meanwhile, in its order.
-func TestCopyComesBack(t *testing.T) {
-	t.Parallel()
-	ups := map[string]*cloud{"main": newCloud(), "copy": newCloud()}
-	ups["copy"].refuse = func(login int) error {
-		if login < 3 {
-			return upstream.ErrNotConnected
-		}
-		return nil
-	}
-	r := begin(t, copying(func(cfg *route.Config) {
-		cfg.Copies.RetryMin, cfg.Copies.RetryMax = time.Millisecond, 2*time.Millisecond
-	}), ups)
-	d, err := login(t, r, upstream.Login{Device: truck("a")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var want []string
-	for n := range 50 {
-		want = append(want, strconv.Itoa(n))
-		if err := say(t, d, raw(want[n])); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c := ups["copy"]
-	c.until(t, "all messages", func() bool { return len(c.said["a"]) == len(want) })
-	if !slices.Equal(c.said["a"], want) {
-		t.Errorf("said %v", c.said["a"])
-	}
-	if u := r.Stats().Upstreams[1]; u.CopyLogins != 4 || u.CopyLoginsFailed != 3 {
-		t.Errorf("stats %+v", u)
-	}
-}
-
 // A device that its platform loses or refuses is at no copy.
 func TestLostAndRefused(t *testing.T) {
 	t.Parallel()
