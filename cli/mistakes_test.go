@@ -188,6 +188,14 @@ func TestFilesAsArguments(t *testing.T) {
 	}
 }
 
+func TestTheOtherLoadersWayWithoutAFile(t *testing.T) {
+	t.Parallel()
+	_, err := run(t, "", "config", "check", "-c", filepath.Join(t.TempDir(), "a.conf"), "-Dconfig.file=x.conf")
+	if err == nil || !strings.Contains(err.Error(), "cannot open the file") || !strings.Contains(err.Error(), "-c x.conf") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestLifetimes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{"30d": 30 * 24 * time.Hour, "12h": 12 * time.Hour, "1h30m": 90 * time.Minute, "2 days": 48 * time.Hour, "soon": 0} {

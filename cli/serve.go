@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -35,16 +34,27 @@ func (f *configFlags) load() (*config.Tree, error) {
 		f.files = defaultFiles(".", f.files)
 	}
 	tree, err := config.Loader{Paths: f.files, Defines: f.defines, Environ: os.Environ()}.Load()
-	for _, key := range []string{"config.file", "config.resource", "config.url"} { // of lightbend's loader
-		const problem, hint = "does not choose the configuration", "name the file with -c"
-		switch {
-		case err != nil && slices.ContainsFunc(f.defines, func(d string) bool { return strings.HasPrefix(d, key+"=") }):
-			err = errors.Join(err, &config.Error{File: "-D" + key, Key: key, Problem: problem, Hint: hint})
-		case err == nil && tree.Has(key):
-			tree.Warn(tree.Errorf(key, problem, hint+": -c "+tree.Text(key)))
+	return tree, errors.Join(err, f.otherLoader(tree))
+}
+
+// otherLoader finds keys by which another loader's users choose the file. They are
+// a warning in a tree, and a mistake without one.
+func (f *configFlags) otherLoader(tree *config.Tree) (err error) {
+	for _, key := range []string{"config.file", "config.resource", "config.url"} {
+		const problem, hint = "does not choose the configuration", "name the file with -c: -c "
+		if tree != nil {
+			if tree.Has(key) {
+				tree.Warn(tree.Errorf(key, problem, hint+tree.Text(key)))
+			}
+			continue
+		}
+		for _, d := range f.defines {
+			if file, ok := strings.CutPrefix(d, key+"="); ok {
+				err = errors.Join(err, &config.Error{File: "-D" + key, Key: key, Problem: problem, Hint: hint + file})
+			}
 		}
 	}
-	return tree, err
+	return err
 }
 
 // defaultFiles are the files when none is named: application.conf or, when there
