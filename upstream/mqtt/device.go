@@ -88,6 +88,7 @@ type handle struct {
 	by    int64                        // when a login that found no broker fails: milliseconds
 	err   error                        // why the handle is of no use any more
 	early []*thing.Command             // came before done was called: handed over behind it
+	size  int64                        // bytes of early
 }
 
 // Publish implements [upstream.Device].

@@ -68,7 +68,7 @@ func (ln *lane) tell(what downKind, p *mqttlink.Packet, v *values, link *mqttlin
 	case <-link.Down():
 		return
 	}
-	if !at.command(key, c, err) {
+	if !at.command(key, c, int64(len(p.Payload)), err) {
 		<-ln.c.calls.room
 	}
 }
@@ -76,7 +76,7 @@ func (ln *lane) tell(what downKind, p *mqttlink.Packet, v *values, link *mqttlin
 // command hands a command to a device's login, behind done of that, or says what
 // is wrong with it. It says whether a callback will make room. What comes for a
 // device that nobody logs in is dropped and counted.
-func (ln *lane) command(key string, c *thing.Command, err error) bool {
+func (ln *lane) command(key string, c *thing.Command, size int64, err error) bool {
 	ln.mu.Lock()
 	var h *handle
 	d := ln.devices[key]
@@ -84,7 +84,7 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 		h = d.current
 	}
 	switch {
-	case h == nil, h.command == nil, h.done != nil && len(h.early) >= maxEarly:
+	case h == nil, h.command == nil, h.done != nil && (len(h.early) >= maxEarly || ln.early+size > ln.cfg.QueueBytes):
 		ln.count.unknown.Add(1)
 	case err != nil:
 		ln.count.malformed.Add(1)
@@ -93,6 +93,8 @@ func (ln *lane) command(key string, c *thing.Command, err error) bool {
 		return false
 	case h.done != nil:
 		h.early = append(h.early, c)
+		h.size += size
+		ln.early += size
 	default:
 		ln.count.commands.Add(1)
 		ln.later(func() {

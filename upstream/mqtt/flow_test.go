@@ -264,12 +264,14 @@ func TestDuplicateOfASession(t *testing.T) {
 // What is refused is not kept until its turn comes.
 func TestRefusedMessagesAreSmall(t *testing.T) { //nolint:paralleltest // it measures memory
 	s := startScript(t)
-	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.QueueBytes = 1 }))
+	up, started := starting(t, bare(s, func(c *mqtt.Config) {
+		c.QueueBytes, c.RequestTimeout = 1, time.Minute
+	}))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)
 	c := loggedIn(t, up, truck("1"))
 	first := c.publish(0, thing.AtLeastOnce)
-	const count, size = 500, 200 << 10
+	const count, size = 300, 64 << 10
 	refused := make(chan error, count)
 	before := heap()
 	m := &thing.Message{Kind: thing.Property, QoS: thing.AtLeastOnce, Fields: []thing.Field{{Name: "s", Value: thing.String(strings.Repeat("x", size))}}}

@@ -58,8 +58,9 @@ type lane struct {
 	leaked     int // packet identifiers of messages that were given up
 	pending    int // messages in the list
 	bytes      int64
-	rejected   int // messages refused that wait for their turn
-	short      int // connections in a row that did not last
+	early      int64 // bytes of commands that wait for done of logins
+	rejected   int   // messages refused that wait for their turn
+	short      int   // connections in a row that did not last
 	left       []func(error)
 	turned     bool // the only device's turn to connect has come
 	leaving    bool // the only device logs out: the connection ends when all is sent

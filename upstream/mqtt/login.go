@@ -27,6 +27,7 @@ func (ln *lane) login(d *device, l *upstream.Login, done func(upstream.Device, e
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded
 		h.early, old.early = old.early, nil
+		h.size, old.size = old.size, 0
 		ln.count.superseded.Add(1)
 		ln.loginDone(old, upstream.ErrSuperseded)
 	}
@@ -166,7 +167,8 @@ func (ln *lane) loginDone(h *handle, err error) {
 		return
 	}
 	early := h.early
-	h.done, h.early = nil, nil
+	ln.early -= h.size
+	h.done, h.early, h.size = nil, nil, 0
 	if err != nil {
 		ln.count.unknown.Add(uint64(len(early)))
 		ln.later(func() { done(nil, err) })

@@ -19,7 +19,7 @@
 // and on a goroutine of the copy's own: a copy that is away, slow, refuses, or
 // does not return from a call, neither delays nor fails anything at the primary.
 // What does not fit into the queue is dropped and counted, the newest first; what
-// waits for logins takes no more than half of it.
+// waits for logins that were refused takes no more than half of it.
 // Replies to commands go to whoever gave the command.
 //
 // A login that a copy refuses for now, or that finds it away, is tried again with

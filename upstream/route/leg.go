@@ -127,12 +127,12 @@ func (g *leg) send(p parcel) {
 	}
 }
 
-// park keeps a message until the device is logged in. What waits so may take half
-// of the queue, so that devices that the copy takes are copied whatever becomes of
-// those that it does not.
+// park keeps a message until the device is logged in. When a login was refused
+// before, what waits may take half of the queue, so that devices that the copy
+// takes are copied whatever becomes of those that it does not.
 func (g *leg) park(p parcel) {
 	m := g.mirror
-	if m.parked > 0 && (m.parked >= m.cfg.Queue/2 || m.parkedBytes+p.size > m.cfg.QueueBytes/2) {
+	if g.attempts > 0 && m.parked > 0 && (m.parked >= m.cfg.Queue/2 || m.parkedBytes+p.size > m.cfg.QueueBytes/2) {
 		m.drop(p, "full")
 		return
 	}
