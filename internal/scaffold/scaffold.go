@@ -135,15 +135,19 @@ func Write(dir string, files []File) error {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // a folder of sources
 			return fmt.Errorf("scaffold: %w", err)
 		}
-		if err := create(name, f.Text); err != nil {
+		mode := fs.FileMode(0o644)
+		if filepath.Base(name) == "devices.conf" { // is for secrets
+			mode = 0o600
+		}
+		if err := create(name, f.Text, mode); err != nil {
 			return fmt.Errorf("scaffold: %w", err)
 		}
 	}
 	return nil
 }
 
-func create(name, text string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // a source file, where the user asked for it
+func create(name, text string, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // a source file, where the user asked for it
 	if err != nil {
 		return err
 	}
