@@ -145,9 +145,6 @@ func (g gatewaySettings) locate(a *aliyun.Config, tree *config.Tree, warn func(e
 		host = a.ProductKey + ".iot-as-mqtt." + found.region + ".aliyuncs.com"
 	}
 	a.Endpoint = "ssl://" + host + ":1883" // what the SDK did was encrypted
-	if g.HTTP2Endpoint != "" {
-		warn(tree.Errorf("http2Endpoint", "is not used: devices are carried over MQTT, to "+a.Endpoint, `upstream.aliyun.endpoint = "`+a.Endpoint+`" says the same`))
-	}
 }
 
 // placeOf reads the hosts of the platform's services:
