@@ -2,6 +2,7 @@ package route_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -186,6 +187,13 @@ func (c *cloud) until(t *testing.T, what string, is func() bool) {
 			t.Fatalf("never happened: %s", what)
 		}
 	}
+}
+
+// heard is what a device has said so far.
+func (c *cloud) heard(device string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.said[device])
 }
 
 func (c *cloud) untilOnline(t *testing.T, name string, online bool) {

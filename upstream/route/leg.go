@@ -110,6 +110,7 @@ func (g *leg) pause() {
 		d = cfg.RetryMax
 	}
 	g.attempts++
+	g.trim()
 	g.state = pausing
 	g.at = time.Now().Add(d/2 + rand.N(d/2+1)) //nolint:gosec // no secret
 	g.mirror.wait(g)
@@ -139,6 +140,19 @@ func (g *leg) park(p parcel) {
 	m.parked++
 	m.parkedBytes += p.size
 	g.waiting = append(g.waiting, p)
+}
+
+// trim drops the newest of what waits for the login that was just refused, as far
+// as it is more than may wait now (see park).
+func (g *leg) trim() {
+	m := g.mirror
+	for n := len(g.waiting); n > 1 && (m.parked > m.cfg.Queue/2 || m.parkedBytes > m.cfg.QueueBytes/2); n-- {
+		p := g.waiting[n-1]
+		g.waiting = g.waiting[:n-1]
+		m.parked--
+		m.parkedBytes -= p.size
+		m.drop(p, "full")
+	}
 }
 
 // unpark takes what waits.

@@ -132,8 +132,8 @@ func TestCopies(t *testing.T) {
 			device := strconv.Itoa(i)
 			c.until(t, "all messages", func() bool { return len(c.said[device]) == messages })
 			c.untilOnline(t, device, false)
-			if !slices.Equal(c.said[device], want) {
-				t.Errorf("%s: %s said %v", name, device, c.said[device])
+			if got := c.heard(device); !slices.Equal(got, want) {
+				t.Errorf("%s: %s said %v", name, device, got)
 			}
 		}
 	}
@@ -179,7 +179,7 @@ func TestPlatformIsUndisturbed(t *testing.T) {
 				}
 			}
 			ups["main"].mu.Lock()
-			if got := len(ups["main"].said["a"]); got != messages {
+			if got := len(ups["main"].heard("a")); got != messages {
 				t.Errorf("%d messages, want %d", got, messages)
 			}
 			ups["main"].mu.Unlock()

@@ -37,8 +37,8 @@ func TestCopyComesBack(t *testing.T) {
 	}
 	c := ups["copy"]
 	c.until(t, "all messages", func() bool { return len(c.said["a"]) == len(want) })
-	if !slices.Equal(c.said["a"], want) {
-		t.Errorf("said %v", c.said["a"])
+	if got := c.heard("a"); !slices.Equal(got, want) {
+		t.Errorf("said %v", got)
 	}
 	if u := r.Stats().Upstreams[1]; u.CopyLogins != 4 || u.CopyLoginsFailed != 3 {
 		t.Errorf("stats %+v", u)
