@@ -179,7 +179,7 @@ func TestPlatformIsUndisturbed(t *testing.T) {
 				}
 			}
 			ups["main"].mu.Lock()
-			if got := len(ups["main"].heard("a")); got != messages {
+			if got := len(ups["main"].said["a"]); got != messages {
 				t.Errorf("%d messages, want %d", got, messages)
 			}
 			ups["main"].mu.Unlock()
