@@ -67,10 +67,7 @@ type footprint struct {
 // memory is what idle connections cost: every device has logged in and reported
 // once, and the server has collected its garbage and given back what it can.
 func (b *bench) memory(r *report) error {
-	for _, name := range []string{limitName, goroutinesName, discardName, platformName, discardUDPName, goroutinesTLSName, discardTLSName} {
-		if !b.opts.wants(name) {
-			continue
-		}
+	for _, name := range b.wanted(limitName, goroutinesName, discardName, platformName, discardUDPName, goroutinesTLSName, discardTLSName) {
 		b.say("memory, %s", name)
 		one, err := b.footprint(name)
 		if err != nil {

@@ -14,10 +14,7 @@ const scaleWidth = 64
 // report in turn. The sizes of one variant take turns; the variants do not, for
 // all of that together is more than many a system's limit of open files.
 func (b *bench) scale(r *report) error {
-	for _, name := range []string{limitName, discardName} {
-		if !b.opts.wants(name) {
-			continue
-		}
+	for _, name := range b.wanted(limitName, discardName) {
 		if err := b.scaleOf(r, name); err != nil {
 			return err
 		}

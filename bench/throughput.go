@@ -208,28 +208,36 @@ func (b *bench) profiled(all []*stand) error {
 const burstDevices = 8
 
 // throughput is how many reports per second a server takes, and what each costs.
-func (b *bench) throughput(r *report) error {
+func (b *bench) throughput(r *report) (err error) {
+	r.Throughput, err = b.saturated("throughput", b.opts.Burst, b.socketVariants())
+	return err
+}
+
+// saturated is what variants take in bursts of that many reports and one by one,
+// of devices that never wait longer than for an acknowledgement.
+func (b *bench) saturated(title string, burst int, variants []string) ([]series, error) {
+	var done []series
 	for _, sh := range []shape{
-		{Name: "burst", Devices: burstDevices, Burst: b.opts.Burst},
+		{Name: "burst", Devices: burstDevices, Burst: burst},
 		{Name: "steady", Devices: b.opts.Steady, Burst: 1},
 	} {
-		b.say("throughput, %s", sh.Name)
+		b.say("%s, %s", title, sh.Name)
 		var all []*stand
-		for _, name := range b.socketVariants() {
+		for _, name := range variants {
 			s, err := b.open(name, "", sh.Devices, framesPerDevice)
 			if err != nil {
-				return errors.Join(err, shutAll(all))
+				return nil, errors.Join(err, shutAll(all))
 			}
 			s.series.Shape = sh.Name
 			s.turn = func() (int, time.Duration, error) { return s.fleet.saturate(b.opts.Duration, sh.Burst) }
 			all = append(all, s)
 		}
 		if err := errors.Join(b.profiled(all), shutAll(all)); err != nil {
-			return err
+			return nil, err
 		}
 		for _, s := range all {
-			r.Throughput = append(r.Throughput, s.series)
+			done = append(done, s.series)
 		}
 	}
-	return nil
+	return done, nil
 }

@@ -25,40 +25,12 @@ const tlsPrefix = "tls:"
 
 // tlsVariants are those with TLS 1.3, that of the standard library: once with a
 // goroutine for each connection, once with the server's event loop.
-func (b *bench) tlsVariants() (names []string) {
-	for _, name := range []string{goroutinesTLSName, discardTLSName} {
-		if b.opts.wants(name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
+func (b *bench) tlsVariants() []string { return b.wanted(goroutinesTLSName, discardTLSName) }
 
 // encrypted is the throughput over TLS.
-func (b *bench) encrypted(r *report) error {
-	for _, sh := range []shape{
-		{Name: "burst", Devices: burstDevices, Burst: framesPerDevice},
-		{Name: "steady", Devices: b.opts.Steady, Burst: 1},
-	} {
-		b.say("TLS, %s", sh.Name)
-		var all []*stand
-		for _, name := range b.tlsVariants() {
-			s, err := b.open(name, "", sh.Devices, framesPerDevice)
-			if err != nil {
-				return errors.Join(err, shutAll(all))
-			}
-			s.series.Shape = sh.Name
-			s.turn = func() (int, time.Duration, error) { return s.fleet.saturate(b.opts.Duration, sh.Burst) }
-			all = append(all, s)
-		}
-		if err := errors.Join(b.profiled(all), shutAll(all)); err != nil {
-			return err
-		}
-		for _, s := range all {
-			r.TLS = append(r.TLS, s.series)
-		}
-	}
-	return nil
+func (b *bench) encrypted(r *report) (err error) {
+	r.TLS, err = b.saturated("TLS", framesPerDevice, b.tlsVariants())
+	return err
 }
 
 // startDiscardTLS is linkspan-discard with a listener that has TLS.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -65,33 +64,9 @@ func startDiscardUDP(string) (*role, error) {
 
 // datagrams is the throughput over UDP, a report and an acknowledgement in a
 // datagram each.
-func (b *bench) datagrams(r *report) error {
-	for _, sh := range []shape{
-		{Name: "burst", Devices: burstDevices, Burst: udpBurst},
-		{Name: "steady", Devices: b.opts.Steady, Burst: 1},
-	} {
-		b.say("UDP, %s", sh.Name)
-		var all []*stand
-		for _, name := range []string{limitUDPName, discardUDPName} {
-			if !b.opts.wants(name) {
-				continue
-			}
-			s, err := b.open(name, "", sh.Devices, framesPerDevice)
-			if err != nil {
-				return errors.Join(err, shutAll(all))
-			}
-			s.series.Shape = sh.Name
-			s.turn = func() (int, time.Duration, error) { return s.fleet.saturate(b.opts.Duration, sh.Burst) }
-			all = append(all, s)
-		}
-		if err := errors.Join(b.profiled(all), shutAll(all)); err != nil {
-			return err
-		}
-		for _, s := range all {
-			r.UDP = append(r.UDP, s.series)
-		}
-	}
-	return nil
+func (b *bench) datagrams(r *report) (err error) {
+	r.UDP, err = b.saturated("UDP", udpBurst, b.wanted(limitUDPName, discardUDPName))
+	return err
 }
 
 // dialUDP is dial for datagrams.

@@ -2,6 +2,8 @@
 
 package main
 
+import "slices"
+
 // The variants. Devices connect to all but bareName.
 const (
 	limitName         = "limit"
@@ -35,11 +37,9 @@ func serverNames() []string {
 }
 
 // socketVariants are those that need no platform.
-func (b *bench) socketVariants() (names []string) {
-	for _, name := range []string{limitName, goroutinesName, discardName} {
-		if b.opts.wants(name) {
-			names = append(names, name)
-		}
-	}
-	return names
+func (b *bench) socketVariants() []string { return b.wanted(limitName, goroutinesName, discardName) }
+
+// wanted are those of names that are to be measured.
+func (b *bench) wanted(names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return !b.opts.wants(name) })
 }
