@@ -7,6 +7,7 @@ require (
 	github.com/mochi-mqtt/server/v2 v2.7.9
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/prometheus/client_golang v1.25.0
+	github.com/simonvetter/modbus v1.6.3
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	go.uber.org/goleak v1.3.0
@@ -18,6 +19,8 @@ require (
 	golang.org/x/time v0.11.0
 	pgregory.net/rapid v1.3.0
 )
+
+require github.com/goburrow/serial v0.1.0 // indirect
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
