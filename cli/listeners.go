@@ -22,7 +22,9 @@ type listenerSettings struct {
 	Name      string             `conf:"name" doc:"names the listener in logs and metrics; default: its protocol and number. Of several addresses the second one's listener is NAME-2, and so on"`
 	Protocol  string             `conf:"protocol,required" doc:"name of the protocol that devices speak; its settings are the section of the same name beside this key"`
 	Network   string             `conf:"network" doc:"tcp or udp"`
-	Address   []string           `conf:"address,required" doc:"address to listen on, host:port, or :port for all interfaces; or a list of such. The host may be an interface (eth1:7611: its IPv4 addresses) or the beginning of an IPv4 address (10.30:7611: those of the machine's addresses that begin so). Limits hold for each address" example:"\":7611\""`
+	Address   []string           `conf:"address" doc:"address to listen on, host:port, or :port for all interfaces; or a list of such. The host may be an interface (eth1:7611: its IPv4 addresses) or the beginning of an IPv4 address (10.30:7611: those of the machine's addresses that begin so). Limits hold for each address" example:"\":7611\""`
+	Connect   []string           `conf:"connect" doc:"in place of address: devices that listen themselves, host:port, to which linkspan connects, such as Modbus TCP servers" example:"[\"10.0.0.5:502\"]"`
+	Reconnect server.DialConfig  `conf:"reconnect" doc:"with connect: when devices are connected to again"`
 	Backlog   int                `conf:"backlog" doc:"connections that may wait to be accepted; 0: as many as the system allows (net.core.somaxconn)"`
 	ReusePort bool               `conf:"reusePort" doc:"let other processes that do the same listen on the address too (SO_REUSEPORT): a new linkspan can take over from an old one"`
 	Heartbeat heartbeatSettings  `conf:"heartbeat" doc:"when a silent device is taken offline"`
@@ -37,6 +39,7 @@ type listenerSettings struct {
 func (l *listenerSettings) SetDefaults() {
 	*l = listenerSettings{
 		Network:   server.TCP,
+		Reconnect: server.DefaultDialConfig(),
 		Heartbeat: heartbeatSettings{Interval: time.Minute, Probes: 2},
 		Limits:    server.DefaultLimits(),
 		Proxy:     server.DefaultProxyConfig(),
@@ -78,6 +81,15 @@ func newDoors(tree *config.Tree, s settings, baseDir string, warn func(error)) (
 				errs = append(errs, tree.Errorf(d.section+".address", unprefixed(err, "server", ""), `such as ":7611", "10.30.1.5:7611" or "eth1:7611"`))
 			}
 			d.add(d.Name, addresses...)
+		}
+		switch {
+		case len(l.Connect) > 0:
+			d.at = append(d.at, server.Listener{Name: d.Name, Connect: l.Connect})
+			if len(l.Address) > 0 {
+				errs = append(errs, tree.Errorf(d.section+".connect", "does not go with address", "make two listeners of it"))
+			}
+		case len(l.Address) == 0:
+			errs = append(errs, tree.Errorf(d.section+".address", "is required and missing", `write address = ":7611", or connect = ["host:port"] for devices that listen themselves`))
 		}
 		if err := d.encrypt(tree, baseDir, "tls"); err != nil {
 			errs = append(errs, err)
@@ -197,7 +209,7 @@ func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.S
 		for _, l := range d.at {
 			l.Network, l.Protocol, l.Open = strings.ToLower(d.Network), d.Protocol, open
 			l.Limits, l.Proxy, l.UDP = d.Limits, d.Proxy, d.UDP
-			l.Backlog, l.ReusePort = d.Backlog, d.ReusePort
+			l.Backlog, l.ReusePort, l.Reconnect = d.Backlog, d.ReusePort, d.Reconnect
 			l.TLS, l.PlainToo = d.tls, d.tls != nil && d.Unsecured
 			l.Host = &protocol.Host{
 				Listener:  l.Name,

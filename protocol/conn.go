@@ -142,6 +142,16 @@ func (c *Conn[M]) Reply(s *session.Session, cmd *thing.Command, state thing.Stat
 // Session is the time online of the connection's own device, nil until it is.
 func (c *Conn[M]) Session() *session.Session { return c.session }
 
+// Target is the address that was dialled, as the configuration has it
+// ("10.0.0.5:502"), of a device that listens itself; empty for a connection that
+// the device has opened.
+func (c *Conn[M]) Target() string {
+	if d, ok := c.transport.(Dialled); ok {
+		return d.Target()
+	}
+	return ""
+}
+
 // Remote is the peer's address.
 func (c *Conn[M]) Remote() netip.AddrPort { return c.transport.Remote() }
 

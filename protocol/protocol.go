@@ -90,6 +90,14 @@ type Transport interface {
 	Fault(err error, frame []byte) error
 }
 
+// Dialled is implemented by transports whose connections linkspan may have opened,
+// to devices that listen themselves.
+type Dialled interface {
+	// Target is the address that was dialled, as the configuration has it; empty
+	// for connections that devices have opened.
+	Target() string
+}
+
 // Datagrams is implemented by transports whose peers may send datagrams, which
 // have bounds of their own, instead of a stream of bytes. When it says so,
 // Handler.Data gets one datagram at a time, or what it left of one, and each

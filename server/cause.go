@@ -39,6 +39,7 @@ import (
 //	tls                the TLS handshake failed, or what came behind it was damaged; see err: no TLS, no certificate that is valid, no version or cipher suite in common
 //	handshake          no PROXY header, or no finished TLS handshake, within Limits.Handshake; or its handshake gave way to others (Config.MaxHandshakes)
 //	evicted            UDP: a peer whose device was never online made room for a new one; a flood of forged addresses, or Limits.MaxConnections is too low
+//	dial               a device that listens itself could not be connected to
 //	files              refused: the process has no file descriptors left; raise its limit (ulimit -n)
 type Cause uint8 //nolint:errname // an enum that is also an error
 
@@ -73,6 +74,7 @@ const (
 	CauseEvicted                         // a UDP peer that made room for a new one
 	CauseTLS                             // TLS failed
 	CauseHandshake                       // no handshake in time
+	CauseDial                            // a device that listens itself could not be reached
 	causes                               // how many there are
 )
 
@@ -103,6 +105,7 @@ var causeTexts = [causes]string{
 	CauseEvicted:        "evicted",
 	CauseTLS:            "tls",
 	CauseHandshake:      "handshake",
+	CauseDial:           "dial",
 }
 
 // String is the cause's text in logs and metrics.

@@ -63,13 +63,18 @@ func DefaultLimits() Limits {
 
 // Listener is one address to listen on and what to do with its connections.
 type Listener struct {
-	Name     string // in the configuration; unique; labels logs and metrics
-	Network  string // TCP, which is also meant by "", or UDP
-	Address  string // "host:port", ":7611"; port 0 takes a free one
-	Protocol string // the protocol's name, for logs and metrics
-	Open     protocol.Open
-	Host     *protocol.Host
-	Limits   Limits
+	Name    string // in the configuration; unique; labels logs and metrics
+	Network string // TCP, which is also meant by "", or UDP
+	Address string // "host:port", ":7611"; port 0 takes a free one
+	// Connect are devices that listen themselves, "host:port", in place of Address:
+	// the server connects to them, and again, as Reconnect says, when a connection
+	// has ended. Its connections are like accepted ones otherwise.
+	Connect   []string
+	Reconnect DialConfig
+	Protocol  string // the protocol's name, for logs and metrics
+	Open      protocol.Open
+	Host      *protocol.Host
+	Limits    Limits
 	// Backlog is how many connections may wait to be accepted; 0: as many as the
 	// kernel allows.
 	Backlog int
@@ -105,7 +110,9 @@ func (l *Listener) validate() error {
 	if l.Name == "" {
 		errs = append(errs, errors.New("name is empty, want one that is unique among the listeners"))
 	}
-	if _, port, err := net.SplitHostPort(l.Address); err != nil {
+	if l.dials() {
+		errs = append(errs, l.validateConnect(), l.Reconnect.validate())
+	} else if _, port, err := net.SplitHostPort(l.Address); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: %w; want host:port, or :port for all interfaces", l.Address, err))
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		errs = append(errs, fmt.Errorf("address %q: port %q is not 0 to 65535", l.Address, port))

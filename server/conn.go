@@ -24,6 +24,7 @@ type conn struct {
 	stage    stage // nil: what arrives is the protocol's
 	loop     *loop // set in OnOpen
 	listener *listener
+	target   *target          // what was dialled; nil for connections that were accepted
 	handler  protocol.Handler // nil until begin
 	remote   netip.AddrPort
 

@@ -73,6 +73,7 @@ func (s *Server) stopListening(ctx context.Context) {
 	case <-ctx.Done():
 	case <-time.After(queueTime): // an event loop is busy
 	}
+	s.stopDialling()
 	for _, l := range s.listeners {
 		if l.socket != nil {
 			_ = l.socket.Close() // it is open
@@ -90,7 +91,7 @@ func (s *Server) takeQueues(ctx context.Context) {
 		if !ok {
 			continue
 		}
-		err := takeQueued(socket, more, func(c *net.TCPConn) { s.admit(l, c) })
+		err := takeQueued(socket, more, func(c *net.TCPConn) { s.admit(l, c, nil) })
 		if err != nil && !errors.Is(err, net.ErrClosed) {
 			s.log.Warn("connections that waited to be accepted are lost", zap.String("listener", l.Name), zap.NamedError("err", err))
 		}

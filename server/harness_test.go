@@ -134,6 +134,7 @@ func (c *cloud) heard(identity string) []string {
 //	OUT        logout
 //	SAY text   report, answered ACK text when it is published
 //	ECHO text  answered with text
+//	TARGET     answered with what was dialled
 //	BIG n      answered with n bytes and a newline
 //	LATER n    answered LATER after n milliseconds
 //	PANIC      the adapter panics
@@ -161,6 +162,8 @@ func (a *chat) Received(c *protocol.Conn[string], line string) error {
 		return c.Report(&thing.Message{Kind: thing.Raw, Raw: []byte(rest)}, func(error) { _ = c.Send("ACK " + rest) })
 	case "ECHO":
 		return c.Send(rest)
+	case "TARGET":
+		return c.Send(c.Target())
 	case "BIG":
 		n, err := strconv.Atoi(rest)
 		if err != nil {

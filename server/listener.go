@@ -34,16 +34,21 @@ type listener struct {
 	open      atomic.Int64
 	accepted  atomic.Uint64
 	refused   [causes]atomic.Uint64
+	targets   []target      // of a listener that dials; set by Start
+	slots     chan struct{} // held by attempts to connect; set by Start
 	told      atomic.Uint64 // datagrams of SendTo
 	toldBytes atomic.Uint64
 }
 
-// listen opens the socket.
+// listen opens the socket of a listener of TCP that has an address.
 func (l *listener) listen(ctx context.Context) error {
+	if l.datagrams || l.dials() {
+		return nil
+	}
 	config := net.ListenConfig{KeepAlive: -1}
 	if period := l.limits.KeepAlive; period > 0 {
 		config.KeepAlive = 0
-		config.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: period, Interval: max(period/4, time.Second), Count: 4}
+		config.KeepAliveConfig = keepAlive(period)
 	}
 	if l.ReusePort {
 		config.Control = shareAddress
@@ -64,6 +69,11 @@ func (l *listener) listen(ctx context.Context) error {
 	return fmt.Errorf("listener %q: cannot listen on %s: %w", l.Name, l.Address, err)
 }
 
+// keepAlive is how TCP probes a connection that is idle for so long.
+func keepAlive(idle time.Duration) net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: true, Idle: idle, Interval: max(idle/4, time.Second), Count: 4}
+}
+
 const (
 	shortestPause = 5 * time.Millisecond
 	longestPause  = time.Second
@@ -77,7 +87,7 @@ func (s *Server) accept(l *listener) {
 		socket, err := l.socket.Accept()
 		if err == nil {
 			pause = shortestPause
-			s.admit(l, socket.(*net.TCPConn)) //nolint:forcetypeassert // a TCP listener makes no other
+			s.admit(l, socket.(*net.TCPConn), nil) //nolint:forcetypeassert // a TCP listener makes no other
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -98,15 +108,20 @@ func (s *Server) accept(l *listener) {
 	}
 }
 
-// admit hands a connection to a loop, or refuses it.
-func (s *Server) admit(l *listener, socket *net.TCPConn) {
+// admit hands a connection to a loop, or refuses it. to is what was dialled, nil
+// for a connection that was accepted.
+func (s *Server) admit(l *listener, socket *net.TCPConn, to *target) {
 	remote := withoutZone(socket.RemoteAddr())
 	withoutZone(socket.LocalAddr())
 	c := newConn(l, remote)
+	c.target = to
 	if cause, err := s.reserve(c); cause != 0 {
 		s.countRefused(l, remote, cause, err)
 		_ = socket.SetLinger(0) // a refused connection shall not linger in TIME_WAIT
 		_ = socket.Close()
+		if to != nil {
+			s.redial(to, false)
+		}
 		return
 	}
 	if !l.limits.NoDelay { // the standard library has switched it on
@@ -181,6 +196,9 @@ func (s *Server) free(c *conn) {
 		s.addresses.give(c.listener.index, c.remote.Addr())
 	}
 	c.listener.open.Add(-1)
+	if c.target != nil {
+		s.redial(c.target, c.count > 0)
+	}
 	if c.listener.datagrams {
 		s.peers.Add(-1)
 		s.noteEmpty()

@@ -34,6 +34,7 @@ type Server struct {
 	pending    atomic.Int64 // undecoded bytes of all connections
 	handshakes *handshakes
 	addresses  addresses
+	dialling   dialling
 	stacks     *stacks
 	endLog     *limitedLog
 	faultLog   *limitedLog
@@ -85,7 +86,9 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		empty:     make(chan struct{}, 1),
 		closed:    make(chan struct{}),
 	}
+	s.dialling.ctx, s.dialling.cancel = context.WithCancel(context.Background())
 	for i, given := range listeners {
+		given.Reconnect.fill()
 		if err := given.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("listener %q: %w", given.Name, err))
 		}
@@ -96,7 +99,7 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		given.Limits.fill()
 		given.fillNetwork()
 		at := given.Network + " " + given.Address
-		if other, taken := addresses[at]; taken && !strings.HasSuffix(given.Address, ":0") {
+		if other, taken := addresses[at]; taken && !given.dials() && !strings.HasSuffix(given.Address, ":0") {
 			errs = append(errs, fmt.Errorf("listener %q: %s is the address of %q too", given.Name, given.Address, other))
 		}
 		addresses[at] = given.Name
@@ -164,9 +167,6 @@ func (s *Server) Start(ctx context.Context) error {
 	s.started = true
 	var errs []error
 	for _, l := range s.listeners {
-		if l.datagrams {
-			continue
-		}
 		if err := l.listen(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -189,26 +189,39 @@ func (s *Server) Start(ctx context.Context) error {
 			}
 		}
 		s.ending, s.deaf = true, true
+		s.dialling.cancel()
 		close(s.closing)
 		close(s.closed)
 		return fmt.Errorf("server: start: %w", err)
 	}
 	s.runUDP()
 	s.watchTLS()
+	s.dialAll()
 	for _, l := range s.listeners {
-		if !l.datagrams {
-			s.accepting.Add(acceptors)
-			for range acceptors {
-				go s.accept(l) // ends when the socket is closed; Close waits
-			}
-		}
-		s.log.Info("listening on "+l.Network+" "+l.local.String(), zap.String("listener", l.Name), zap.String("protocol", l.Protocol))
+		s.serve(l)
 	}
 	return nil
 }
 
+// serve begins to take l's connections, and says so.
+func (s *Server) serve(l *listener) {
+	names := []zap.Field{zap.String("listener", l.Name), zap.String("protocol", l.Protocol)}
+	if l.dials() {
+		s.log.Info("connecting to devices", append(names, zap.Int("count", len(l.Connect)))...)
+		return
+	}
+	if !l.datagrams {
+		s.accepting.Add(acceptors)
+		for range acceptors {
+			go s.accept(l) // ends when the socket is closed; Close waits
+		}
+	}
+	s.log.Info("listening on "+l.Network+" "+l.local.String(), names...)
+}
+
 // Addr is the address that the listener of that name listens on, with its real
-// port; nil before Start and for a name that is unknown.
+// port; nil before Start, for one that connects to its devices, and for a name
+// that is unknown.
 func (s *Server) Addr(name string) net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,6 +247,7 @@ func (s *Server) Close(ctx context.Context) error {
 	if first {
 		close(s.closing)
 		if !started {
+			s.dialling.cancel()
 			close(s.closed)
 			return nil
 		}
