@@ -57,7 +57,7 @@ func TestMistakesSayWhere(t *testing.T) {
 			text: `listeners += { protocol = jt808, address = ":0", connect = ["nowhere"] }`,
 			want: []string{"listeners.1.connect: does not go with address"},
 		},
-		"devices without a port":          {text: `listeners += { protocol = jt808, connect = ["10.0.0.5"] }`, want: []string{"application.conf:6:14: listeners.1: connect \"10.0.0.5\"", "want host:port"}},
+		"devices without a port":          {text: `listeners += { protocol = jt808, connect = ["10.0.0.5"] }`, want: []string{"application.conf:6:44: listeners.1.connect: \"10.0.0.5\"", "want host:port"}},
 		"half a listener by a definition": {defines: []string{`listeners += { protocol = jt808 }`}, want: []string{"-Dlisteners+", "listeners.1.address: is required and missing"}},
 	} {
 		t.Run(name, func(t *testing.T) {
