@@ -63,20 +63,30 @@ func TestListenerMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tree, err := config.Parse("a.conf", "productKey = a, deviceName = b, deviceSecret = c\ndevices.unknown = template\ndevices.template { productKey = d, deviceSecret = e }\nlisteners = [{ protocol = jt808, "+c.listener+" }]")
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = check(tree, filepath.Join("testdata", "java"), func(error) {})
-			if err == nil {
-				t.Fatal("it is accepted")
-			}
-			for _, says := range c.says {
-				if !strings.Contains(err.Error(), says) {
-					t.Errorf("lacks %q:\n%v", says, err)
-				}
-			}
+			wantRefused(t, "listeners = [{ protocol = jt808, "+c.listener+" }]", c.says)
 		})
+	}
+}
+
+// wantRefused checks that a configuration with that at its end is refused, and that
+// the error says all of says and no secret.
+func wantRefused(t *testing.T, end string, says []string) {
+	t.Helper()
+	tree, err := config.Parse("a.conf", "productKey = a, deviceName = b, deviceSecret = c\ndevices.unknown = template\ndevices.template { productKey = d, deviceSecret = e }\n"+end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = check(tree, filepath.Join("testdata", "java"), func(error) {})
+	if err == nil {
+		t.Fatal("it is accepted")
+	}
+	for _, said := range says {
+		if !strings.Contains(err.Error(), said) {
+			t.Errorf("lacks %q:\n%v", said, err)
+		}
+	}
+	if strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("shows a secret: %v", err)
 	}
 }
 

@@ -173,22 +173,7 @@ func TestSocketServerMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tree, err := config.Parse("a.conf", "productKey = a, deviceName = b, deviceSecret = c\ndevices.unknown = template\ndevices.template { productKey = d, deviceSecret = e }\nsocketServer { "+c.section+" }")
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = check(tree, filepath.Join("testdata", "java"), func(error) {})
-			if err == nil {
-				t.Fatal("it is accepted")
-			}
-			for _, says := range c.says {
-				if !strings.Contains(err.Error(), says) {
-					t.Errorf("lacks %q:\n%v", says, err)
-				}
-			}
-			if strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("shows a secret: %v", err)
-			}
+			wantRefused(t, "socketServer { "+c.section+" }", c.says)
 		})
 	}
 }

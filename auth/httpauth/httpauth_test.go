@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/httpauth"
 	"github.com/linkspan/linkspan/auth/recent"
+	"github.com/linkspan/linkspan/internal/testclock"
 )
 
 const credential = "hunter2-of-the-device"
@@ -253,28 +253,10 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// clock is a time that tests set.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 func TestAServerThatFailsIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	var code, asked atomic.Int32
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	core, lines := observer.New(zap.DebugLevel)
 	cfg := serve(t, status(&code, &asked))
 	cfg.Breaker = httpauth.BreakerConfig{Failures: 3, Pause: time.Minute}
@@ -299,7 +281,7 @@ func TestAServerThatFailsIsLeftAlone(t *testing.T) {
 		{code: 500, asked: true, want: auth.ErrUnavailable},
 		{code: 200, asked: true},
 	} {
-		c.advance(step.after)
+		c.Advance(step.after)
 		code.Store(step.code)
 		before := asked.Load()
 		err := p.Authenticate(t.Context(), "a", []string{credential})
@@ -329,7 +311,7 @@ func TestOneRequestTriesAtATime(t *testing.T) {
 	var code atomic.Int32
 	code.Store(500)
 	hold, began := make(chan struct{}), make(chan struct{}, 10)
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	cfg := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		began <- struct{}{}
 		if code.Load() == 200 {
@@ -343,7 +325,7 @@ func TestOneRequestTriesAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-began
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	code.Store(200)
 	probe := make(chan error, 1)
 	go func() { probe <- p.Authenticate(t.Context(), "a", nil) }()
@@ -364,7 +346,7 @@ func TestOneRequestTriesAtATime(t *testing.T) {
 func TestAnOldRequestEndsWhileOneTries(t *testing.T) {
 	t.Parallel()
 	began, end := make(chan struct{}), make(chan struct{})
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	cfg := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if text, err := io.ReadAll(r.Body); err != nil || strings.Contains(string(text), "fails") {
 			w.WriteHeader(http.StatusInternalServerError)
@@ -382,7 +364,7 @@ func TestAnOldRequestEndsWhileOneTries(t *testing.T) {
 	if err := p.Authenticate(t.Context(), "fails", nil); !errors.Is(err, auth.ErrUnavailable) {
 		t.Fatal(err)
 	}
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	go func() { probe <- p.Authenticate(t.Context(), "probe", nil) }()
 	<-began
 	giveUp()
@@ -428,7 +410,7 @@ func TestCallersThatGiveUp(t *testing.T) {
 func TestSuccessesAreRemembered(t *testing.T) {
 	t.Parallel()
 	var code, asked atomic.Int32
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	for name, lifetime := range map[string]time.Duration{"by default": 0, "for a minute": time.Minute} {
 		asked.Store(0)
 		cfg := serve(t, status(&code, &asked))

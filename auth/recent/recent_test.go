@@ -2,45 +2,27 @@ package recent_test
 
 import (
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/linkspan/linkspan/auth/recent"
+	"github.com/linkspan/linkspan/internal/testclock"
 )
-
-// clock is a time that tests set.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 func TestSuccessesAreForgotten(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	s := recent.New(recent.Config{Entries: 10, Lifetime: time.Minute}, c.Now)
 	k := s.Key("a", "secret")
 	if s.Has(k) {
 		t.Error("it is known before")
 	}
 	s.Add(k)
-	c.advance(time.Minute - 1)
+	c.Advance(time.Minute - 1)
 	if !s.Has(k) {
 		t.Error("it is forgotten too early")
 	}
-	c.advance(1)
+	c.Advance(1)
 	if s.Has(k) {
 		t.Error("it is known after its lifetime: being asked for does not prolong it")
 	}

@@ -17,25 +17,8 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/recent"
+	"github.com/linkspan/linkspan/internal/testclock"
 )
-
-// clock is a time that tests set.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // hashed is a line of a file.
 func hashed(t *testing.T, identity string, secret auth.Secret) string {
@@ -230,7 +213,7 @@ func TestStrangersCostTheSame(t *testing.T) {
 
 func TestSuccessesAreRemembered(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	cfg := DefaultConfig()
 	cfg.Reload = 0
 	p, began, end := counted(t, cfg, WithClock(c.Now))
@@ -248,7 +231,7 @@ func TestSuccessesAreRemembered(t *testing.T) {
 		{"a", "sesame", true, false, 8 * time.Minute},
 		{"a", "sesame", true, true, 2 * time.Minute}, // too long ago
 	} {
-		c.advance(step.after)
+		c.Advance(step.after)
 		check(t, p, step.identity, step.secret, step.good)
 		if got := len(began) == 1; got != step.computed {
 			t.Errorf("%+v: computed: %t", step, got)
@@ -297,27 +280,27 @@ func TestComputationsAreBounded(t *testing.T) {
 
 func TestTheFileIsReadAgain(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	core, lines := observer.New(zap.InfoLevel)
 	p, path := open(t, hashed(t, "a", "1")+hashed(t, "b", "1"), WithClock(c.Now), WithLogger(zap.New(core)))
 	check(t, p, "a", "1", true)
 	check(t, p, "b", "1", true)
 	replace(t, path, hashed(t, "a", "2"))
 	check(t, p, "a", "1", true) // not looked at yet
-	c.advance(5 * time.Second)
+	c.Advance(5 * time.Second)
 	check(t, p, "a", "1", false) // although it was remembered
 	check(t, p, "a", "2", true)
 	check(t, p, "b", "1", false)
 
 	replace(t, path, "nonsense\n")
 	for range 3 {
-		c.advance(5 * time.Second)
+		c.Advance(5 * time.Second)
 		check(t, p, "a", "2", true) // the one before is in force
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	c.advance(5 * time.Second)
+	c.Advance(5 * time.Second)
 	check(t, p, "a", "2", true)
 	if err := p.Reload(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("reload of no file: %v", err)
@@ -342,21 +325,21 @@ func TestAFileThatMayBeReadLater(t *testing.T) {
 	if os.Geteuid() <= 0 {
 		t.Skip("root may read everything")
 	}
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	p, path := open(t, hashed(t, "a", "1"), WithClock(c.Now))
 	replace(t, path, hashed(t, "a", "2"))
 	for _, mode := range []os.FileMode{0, 0o400} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		c.advance(5 * time.Second)
+		c.Advance(5 * time.Second)
 		check(t, p, "a", "2", mode != 0)
 	}
 }
 
 func TestTheFileIsNotReadAgain(t *testing.T) {
 	t.Parallel()
-	c := &clock{now: time.Unix(1e9, 0)}
+	c := testclock.New()
 	cfg := DefaultConfig()
 	cfg.Reload = 0
 	cfg.File = filepath.Join(t.TempDir(), "secrets.txt")
@@ -366,7 +349,7 @@ func TestTheFileIsNotReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	replace(t, cfg.File, hashed(t, "a", "2"))
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	check(t, p, "a", "2", false)
 	check(t, p, "a", "1", true)
 }
