@@ -31,10 +31,11 @@ const (
 type link struct {
 	b        *Bridge
 	s        *session.Session
-	device   upstream.Device // written once, under mu: before phase becomes online, or when it is over
-	ack      func(error)     // acked, made once
-	phase    atomic.Uint32   // changes under mu
-	inflight atomic.Int32    // messages under way
+	device   upstream.Device                   // written once, under mu: before phase becomes online, or when it is over
+	store    func(*thing.Message, func(error)) // Store of device, if it has that; written with it
+	ack      func(error)                       // acked, made once
+	phase    atomic.Uint32                     // changes under mu
+	inflight atomic.Int32                      // messages under way
 
 	mu       sync.Mutex
 	join     *join    // guarded by mu; nil once the session is online and early commands are handed over
@@ -231,6 +232,9 @@ func (l *link) loggedIn(device upstream.Device, err error) {
 	j.entering = false
 	deadline := j.deadline
 	l.device = device
+	if storer, ok := device.(upstream.Storer); ok {
+		l.store = storer.Store
+	}
 	l.phase.Store(uint32(online))
 	l.mu.Unlock()
 	l.b.timers.remove(deadline)

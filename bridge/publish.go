@@ -84,16 +84,22 @@ func (l *link) publish(m *thing.Message, done func(error)) {
 	l.send(m, done)
 }
 
-// send says m, which has been counted as under way.
+// send says m, which has been counted as under way. A message that nobody waits
+// for is done when it is safe, if there is a queue; what is waited for only in
+// sessions that say so.
 func (l *link) send(m *thing.Message, done func(error)) {
-	if done == nil {
-		l.device.Publish(m, l.ack)
+	ack := l.ack
+	if done != nil {
+		ack = func(err error) {
+			done(err)
+			l.acked(err)
+		}
+	}
+	if l.store != nil && (done == nil || l.s.Stored()) {
+		l.store(m, ack)
 		return
 	}
-	l.device.Publish(m, func(err error) {
-		done(err)
-		l.acked(err)
-	})
+	l.device.Publish(m, ack)
 }
 
 // acked is called when the platform has a message, or will not have it.

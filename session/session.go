@@ -20,6 +20,7 @@ type Session struct {
 
 	lost      atomic.Uint32 // heartbeats lost in a row; written by the manager's sweep
 	state     atomic.Uint32 // State
+	stored    bool          // what Stored said
 	epoch     atomic.Uint64 // written once, by the manager
 	seen      atomic.Int64  // unix milliseconds; the only store of the hot path
 	messages  atomic.Uint64 // received
@@ -46,6 +47,11 @@ func Heartbeat(interval time.Duration, probes int) Option {
 // Via says through which listener the session came, by the listener's name in the
 // configuration.
 func Via(listener string) Option { return func(s *Session) { s.via = listener } }
+
+// Stored makes messages of the session done as soon as they are safe on linkspan's
+// own disk, if there is a queue that puts them there. Without it, and without such
+// a queue, a message is done when the platform has it.
+func Stored() Option { return func(s *Session) { s.stored = true } }
 
 // New returns a session of the device that calls itself identity, reached
 // through channel, which is the caller's own: a connection, a handler. If it is
@@ -80,6 +86,9 @@ func (s *Session) Identity() string { return s.identity }
 
 // Via is what [Via] said; empty when nobody did.
 func (s *Session) Via() string { return s.via }
+
+// Stored is what [Stored] said.
+func (s *Session) Stored() bool { return s.stored }
 
 // Channel is what the session was made with.
 func (s *Session) Channel() any { return s.channel }

@@ -59,6 +59,15 @@ type Device interface {
 	Logout(done func(error))
 }
 
+// Storer is implemented by devices of connectors that keep messages on linkspan's
+// own disk until the platform has them.
+type Storer interface {
+	// Store is Publish for a message whose sender is content when it is safe: done
+	// is called with nil as soon as it is on disk, or the platform has it. Calls of
+	// Store and of Publish keep their order, and so do their calls of done.
+	Store(m *thing.Message, done func(error))
+}
+
 // Host is what a connector gets of the bridge that starts it.
 type Host struct {
 	Logger *zap.Logger // never nil

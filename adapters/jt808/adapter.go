@@ -6,6 +6,7 @@ import (
 
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
 )
 
@@ -14,12 +15,13 @@ type conn = protocol.Conn[*jt808.Frame]
 // host is what the connections of one listener share. It does not change, and
 // may be used from any goroutine.
 type host struct {
-	config    Config
-	zone      *time.Location
-	codes     codes
-	delivered bool
-	sink      Sink // nil: multimedia is not kept
-	counters  *counters
+	config   Config
+	zone     *time.Location
+	codes    codes
+	waits    bool             // answers wait for reports: ack is not received
+	sessions []session.Option // how sessions are made; ack = stored
+	sink     Sink             // nil: multimedia is not kept
+	counters *counters
 }
 
 // adapter serves one connection. It lives on the connection's loop.

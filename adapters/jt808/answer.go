@@ -115,7 +115,7 @@ func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
 
 // report says m to the platform for the terminal.
 func (r *receipt) report(m *thing.Message) {
-	if !r.a.delivered {
+	if !r.a.waits {
 		if r.c.ReportFor(r.session, m, nil) != nil {
 			r.failed = true
 		}

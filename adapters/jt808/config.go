@@ -13,7 +13,7 @@ import (
 
 // Config is a listener's section jt808.
 type Config struct {
-	Ack            string         `conf:"ack" doc:"what result 0 towards a terminal means: received (linkspan has its report) or delivered (the platform has it)"`
+	Ack            string         `conf:"ack" doc:"what result 0 towards a terminal means: received (linkspan has its report), stored (it is on linkspan's disk; needs the queue) or delivered (the platform has it)"`
 	Authentication Authentication `conf:"authentication" doc:"who may go online"`
 	Zone           string         `conf:"zone" doc:"time zone of terminals' clocks: an offset such as +08:00, which the standard wants, or a name such as Asia/Shanghai"`
 	TextEncoding   string         `conf:"textEncoding" doc:"of texts shown to drivers: gbk, as the standard wants, or utf-8; incoming texts are told apart by themselves"`
@@ -62,6 +62,7 @@ type Multimedia struct {
 // The words that keys of the configuration may be.
 const (
 	ackReceived  = "received"
+	ackStored    = "stored"
 	ackDelivered = "delivered"
 
 	policyRequire = "require"
@@ -115,7 +116,7 @@ func (c *Config) validate() error {
 			all = append(all, fmt.Errorf("%s: %v, must be %s", key, value, want))
 		}
 	}
-	word("ack", c.Ack, ackReceived, ackDelivered)
+	word("ack", c.Ack, ackReceived, ackStored, ackDelivered)
 	word("authentication.policy", c.Authentication.Policy, policyRequire, policyAccept)
 	check(c.Authentication.Key == "" || len(c.Authentication.Key) >= minKey, "authentication.key", c.Authentication.Key, "at least 16 characters")
 	check(c.Authentication.Lifetime >= 0, "authentication.lifetime", c.Authentication.Lifetime, "0 or more")

@@ -144,7 +144,7 @@ func (a *adapter) login(c *conn, o *origin, credentials []string, done func(*scr
 			c.Session().Set("version", o.version.String())
 		}
 		done(s, err)
-	})
+	}, a.sessions...)
 }
 
 // refused counts a failed login and ends the connection that has had too many.

@@ -6,6 +6,7 @@ import (
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/session"
 )
 
 // Name is what configurations call the protocol.
@@ -55,12 +56,15 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 		rand.Read(key) //nolint:errcheck,gosec // never fails: it ends the process before
 	}
 	h := &host{
-		config:    c,
-		zone:      zone,
-		codes:     codes{key: key, lifetime: c.Authentication.Lifetime},
-		delivered: c.Ack == ackDelivered,
-		sink:      o.sink,
-		counters:  counters,
+		config:   c,
+		zone:     zone,
+		codes:    codes{key: key, lifetime: c.Authentication.Lifetime},
+		waits:    c.Ack != ackReceived,
+		sink:     o.sink,
+		counters: counters,
+	}
+	if c.Ack == ackStored {
+		h.sessions = []session.Option{session.Stored()}
 	}
 	if h.sink == nil && c.Multimedia.Directory != "" {
 		h.sink = newFileSink(c.Multimedia, counters)

@@ -53,7 +53,10 @@ var walls = []wall{
 		room: "bridge", ours: []string{"auth", "session", "thing", "upstream", "internal/wheel"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
-	{room: "bridge/queue", ours: []string{"thing"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
+	{
+		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/wheel", "thing", "upstream"},
+		never: []string{"net", "log", gnet, prometheus, paho, mochi},
+	},
 	{room: "server", ours: []string{"auth", "codec", "protocol", "session", "internal/wheel", "server/keystore"}, never: []string{"log", "go.uber.org/zap/zaptest", prometheus, paho, mochi}},
 	{room: "config", ours: []string{"config/hocon"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "config/*", ours: []string{"config", "auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
