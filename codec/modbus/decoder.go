@@ -1,0 +1,116 @@
+package modbus
+
+import (
+	"fmt"
+
+	"github.com/linkspan/linkspan/codec"
+)
+
+// Options of [NewDecoder].
+type Options struct {
+	Mode Mode
+	// Requests and Responses are what the stream holds; both when neither is set.
+	Requests, Responses bool
+	// AnyFunction is of [RTU]: also take frames of functions whose size no rule
+	// tells, such as makers' own, to end where their CRC is right for the first
+	// time. In noise that finds a frame now and then where none is.
+	AnyFunction bool
+}
+
+// NewDecoder returns a decoder of all the frames in a stream, whoever sent them:
+// for listening on a line, for gateways that push frames on their own, and for
+// who plays a slave. A master uses [Expect], which is surer, for it knows what it
+// has asked.
+//
+// In RTU and ASCII a frame may begin at any byte; what is before one is reported
+// once, as a *codec.FrameError whose bytes may be a modem's heartbeat. In TCP
+// what is no frame is a *codec.FatalError. PDUs of frames are checked no further
+// than their size and checksum: see [ParseRequest] and [ParseResponse].
+//
+// Where a request and a response look the same, as in functions 5 and 6, a
+// request that has not been answered yet makes the next such frame its response.
+//
+// A frame is valid until the next Decode. A decoder may be used by one goroutine
+// at a time; it panics for a Mode that there is not.
+func NewDecoder(o Options) codec.Decoder[*Frame] {
+	if !o.Requests && !o.Responses {
+		o.Requests, o.Responses = true, true
+	}
+	d := &decoder{options: o}
+	d.frame.Mode = o.Mode
+	switch o.Mode {
+	case RTU:
+		return &rtuDecoder{decoder: d}
+	case TCP:
+		return &tcpDecoder{decoder: d}
+	case ASCII:
+		return &asciiDecoder{decoder: d}
+	}
+	panic(fmt.Sprintf("modbus: %s", o.Mode))
+}
+
+// decoder is what decoders of all modes have in common.
+type decoder struct {
+	options Options
+	frame   Frame  // what Decode returns
+	pdu     []byte // its PDU
+	dropped bool   // the bytes before belong to no frame, which has been reported
+	// asked is the last request while no response to it has come: unit, function
+	// and the quantity of functions 1 and 2.
+	asked struct {
+		open     bool
+		unit     uint8
+		function Function
+		bits     uint16
+	}
+}
+
+// drop is done with n bytes that are no frame, and reports a stretch once.
+func (d *decoder) drop(n int, reason string) (*Frame, int, error) {
+	if n == 0 || d.dropped {
+		return nil, n, codec.ErrIncomplete
+	}
+	d.dropped = true
+	return nil, n, &codec.FrameError{Reason: reason}
+}
+
+// take makes d.frame of a frame.
+func (d *decoder) take(response bool, transaction uint16, unit uint8, pdu []byte) *Frame {
+	d.dropped = false
+	d.pdu = append(d.pdu[:0], pdu...)
+	d.frame.Response, d.frame.Transaction, d.frame.Unit, d.frame.PDU = response, transaction, unit, d.pdu
+	if response {
+		d.asked.open = false
+		return &d.frame
+	}
+	d.asked.open, d.asked.unit, d.asked.function = true, unit, Function(pdu[0])
+	if len(pdu) >= 5 {
+		d.asked.bits = uint16(pdu[3])<<8 | uint16(pdu[4])
+	}
+	return &d.frame
+}
+
+// couldBe says which of the two a whole PDU may be, by its size.
+func (d *decoder) couldBe(pdu []byte) (request, response bool) {
+	if d.options.Requests {
+		size, ok := requestSize(pdu)
+		request = ok && (size == len(pdu) || size == 0)
+	}
+	if d.options.Responses {
+		size, ok := responseSize(pdu)
+		response = ok && (size == len(pdu) || size == 0)
+	}
+	return request, response
+}
+
+// isResponse decides what a PDU that could be both is.
+func (d *decoder) isResponse(unit uint8, pdu []byte) bool {
+	f := Function(pdu[0])
+	if !d.asked.open || d.asked.unit != unit || d.asked.function != f {
+		return false
+	}
+	if f == ReadCoils || f == ReadDiscreteInputs {
+		return int(pdu[1]) == (int(d.asked.bits)+7)/8
+	}
+	return true
+}
