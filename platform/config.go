@@ -35,6 +35,9 @@ type Config struct {
 	Devices      []Device    `conf:"devices" doc:"devices that exist from the start"`
 	Products     []Product   `conf:"products" doc:"products whose devices may register by a certificate of the product"`
 	AccessKeys   []AccessKey `conf:"accessKeys" doc:"who may call the account's API"`
+	Data         string        `conf:"data" doc:"file that keeps devices, their secrets, topology, last values and counters from one start to the next, with a PATH.journal beside it; empty: all of it ends with the platform"`
+	SaveInterval time.Duration `conf:"saveInterval" doc:"how often values and counters are written to it; devices, secrets and topology are at once"`
+
 	AutoRegister bool        `conf:"autoRegister" doc:"create devices that nobody knows when they first appear, and their topology"`
 	AutoSecret   auth.Secret `conf:"autoSecret" doc:"secret of devices created on the fly; empty: their signatures are not checked"`
 	Lenient      bool        `conf:"lenient" doc:"accept what the vendor's documentation once printed and the vendor refuses: cleanSession in the signature, signmethod and signMethod for each other"`
@@ -98,6 +101,7 @@ func DefaultConfig() Config {
 		Watchers:         64,
 		WatchQueue:       1_024,
 		CommandTimeout:   5 * time.Second,
+		SaveInterval:     5 * time.Second,
 	}
 }
 
@@ -157,6 +161,9 @@ func (c *Config) validate() error {
 	}
 	if c.ConnectTimeout <= 0 {
 		wrong("connectTimeout", "%s: want more than 0", c.ConnectTimeout)
+	}
+	if c.SaveInterval <= 0 {
+		wrong("saveInterval", "%s: want more than 0", c.SaveInterval)
 	}
 	if c.CommandTimeout <= 0 {
 		wrong("commandTimeout", "%s: want more than 0", c.CommandTimeout)

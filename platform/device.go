@@ -29,6 +29,8 @@ type device struct {
 	// written under Platform.mu and read anywhere.
 	via atomic.Pointer[link]
 
+	dirty atomic.Bool // the data file does not have it as it is
+
 	// Guarded by Platform.mu.
 
 	secret     auth.Secret
@@ -88,8 +90,9 @@ func (p *Platform) AddDevice(id auth.Identity, gateway string) error {
 		return fmt.Errorf("platform: add device: %w", err)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.addDevice(d)
+	err := p.addDevice(d)
+	p.mu.Unlock()
+	return errors.Join(err, p.commit())
 }
 
 // addDevice is AddDevice of what is valid. mu is held.
@@ -100,6 +103,7 @@ func (p *Platform) addDevice(d Device) error {
 		return err
 	}
 	dev.secret, dev.unverified, dev.deleted = d.DeviceSecret, false, false
+	p.alter(dev)
 	if d.Gateway == "" {
 		return nil
 	}
@@ -111,7 +115,7 @@ func (p *Platform) addDevice(d Device) error {
 	case gw == nil:
 		return fmt.Errorf("%w: gateway %s of %s; add it first", ErrUnknownDevice, gk, dev.name)
 	}
-	attach(gw, dev)
+	p.attach(gw, dev)
 	return nil
 }
 
@@ -126,21 +130,25 @@ func (p *Platform) create(k key, secret auth.Secret) (*device, error) {
 	k = key{strings.Clone(k.product), strings.Clone(k.device)} // not a part of some message
 	dev := newDevice(k, secret)
 	p.devices[k] = dev
+	p.touch(dev)
 	return dev, nil
 }
 
-// attach puts dev into gw's topology, and out of another's. Platform.mu is held.
-func attach(gw, dev *device) {
-	detach(dev)
+// attach puts dev into gw's topology, and out of another's. mu is held.
+func (p *Platform) attach(gw, dev *device) {
+	p.detach(dev)
 	if gw.children == nil {
 		gw.children = map[*device]struct{}{}
 	}
 	gw.children[dev] = struct{}{}
 	dev.parent = gw
+	p.alter(dev)
 }
 
-func detach(dev *device) {
+// detach takes dev out of the topology that it is in. mu is held.
+func (p *Platform) detach(dev *device) {
 	if dev.parent != nil {
+		p.alter(dev)
 		delete(dev.parent.children, dev)
 		dev.parent = nil
 	}

@@ -199,7 +199,7 @@ func (p *Platform) bringAll(l *link, list []wanted, now time.Time) (code Code, d
 	}
 	for _, w := range list {
 		if w.dev.parent != l.dev {
-			attach(l.dev, w.dev)
+			p.attach(l.dev, w.dev)
 		}
 		shifts = append(shifts, p.bring(w.dev, l, now)...)
 	}

@@ -36,9 +36,9 @@ func (p *Platform) Enable(productKey, deviceName string) error {
 func (p *Platform) Delete(productKey, deviceName string) error {
 	return p.manage(key{productKey, deviceName}, "thing/delete", func(dev *device) []shift {
 		dev.deleted, dev.disabled = true, false
-		detach(dev)
+		p.detach(dev)
 		for sub := range dev.children {
-			detach(sub)
+			p.detach(sub)
 		}
 		dev.mu.Lock()
 		dev.props, dev.events, dev.next, dev.tags = nil, nil, 0, nil
@@ -76,7 +76,8 @@ func (p *Platform) manage(k key, notice string, change func(*device) []shift) er
 	}
 	p.mu.Lock()
 	shifts := change(dev)
+	p.alter(dev)
 	p.mu.Unlock()
 	p.tell(shifts)
-	return nil
+	return p.commit()
 }

@@ -31,6 +31,7 @@ type Platform struct {
 	hub    hub
 	nonces nonces
 	orders orders
+	data   *data // nil: nothing is kept
 
 	products map[string]Product     // does not change
 	accounts map[string]auth.Secret // likewise; by access key
@@ -67,7 +68,8 @@ func WithLogger(log *zap.Logger) Option { return func(p *Platform) { p.log = log
 func WithClock(now func() time.Time) Option { return func(p *Platform) { p.now = now } }
 
 // New makes a platform, which listens after Start. The error names every
-// mistake in cfg.
+// mistake in cfg; ErrData says that the data file cannot be used. What New made
+// has to be closed.
 func New(cfg Config, opts ...Option) (*Platform, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -93,19 +95,42 @@ func New(cfg Config, opts ...Option) (*Platform, error) {
 	p.orders.init(cfg.Pending)
 	p.stats.init()
 	p.faults.init()
+	if cfg.Data != "" {
+		d, err := openData(p)
+		if err != nil {
+			return nil, err
+		}
+		p.data = d
+	}
+	if err := p.prepare(); err != nil {
+		p.closeData()
+		return nil, err
+	}
+	return p, nil
+}
+
+// prepare makes what New is told to.
+func (p *Platform) prepare() error {
 	var errs []error
 	for _, pass := range []bool{false, true} { // gateways first: the order of a file says nothing
-		for _, d := range cfg.Devices {
+		for _, d := range p.cfg.Devices {
 			if (d.Gateway != "") == pass {
 				errs = append(errs, p.addDevice(d))
 			}
 		}
 	}
-	errs = append(errs, p.prepareTLS())
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	errs = append(errs, p.prepareTLS(), p.commit())
+	return errors.Join(errs...)
+}
+
+// closeData saves all there is.
+func (p *Platform) closeData() {
+	if p.data == nil {
+		return
 	}
-	return p, nil
+	if err := p.data.close(); err != nil {
+		p.closeErr = errors.Join(p.closeErr, err)
+	}
 }
 
 // Start listens and returns when devices and callers of the API can connect.
@@ -138,6 +163,9 @@ func (p *Platform) Start(ctx context.Context) error {
 	p.serveDoors()
 	p.wg.Add(1)
 	go p.faults.run(p) // Close waits for it
+	if p.data != nil {
+		p.wg.Go(p.data.run)
+	}
 	if p.apiLn != nil {
 		p.serveAPI()
 		p.log.Info("platform API is up", zap.Stringer("listener", p.apiLn.Addr()))
@@ -207,6 +235,7 @@ func (p *Platform) Close(ctx context.Context) error {
 		close(p.closing)
 		if !started {
 			p.hub.close()
+			p.closeData()
 			return
 		}
 		p.closeDoors()
@@ -234,6 +263,7 @@ func (p *Platform) Close(ctx context.Context) error {
 		case <-ctx.Done():
 			p.closeErr = errors.Join(p.closeErr, fmt.Errorf("platform: close: %w", ctx.Err()))
 		}
+		p.closeData()
 	})
 	return p.closeErr
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,16 @@ import (
 	"github.com/linkspan/linkspan/platform"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childData); path != "" { // this is TestKilled's
+		if err := childPlatform(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1) //nolint:forbidigo // what TestMain is for
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	pk     = "a1gateway01"

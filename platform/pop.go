@@ -66,14 +66,20 @@ func (p *Platform) popCall(w http.ResponseWriter, r *http.Request) (map[string]a
 		return nil, err
 	}
 	k := key{v["ProductKey"], v["DeviceName"]}
+	var data map[string]any
+	var no *popError
 	switch v["Action"] {
 	case "RegisterDevice":
-		return p.popRegister(k)
+		data, no = p.popRegister(k)
 	case "QueryDeviceDetail":
-		return p.popDetail(k)
+		data, no = p.popDetail(k)
 	default:
 		return nil, &popError{http.StatusNotFound, "InvalidAction.NotFound", "want RegisterDevice or QueryDeviceDetail"}
 	}
+	if no == nil && p.committed(reply{code: CodeOK}).code != CodeOK {
+		return nil, &popError{http.StatusServiceUnavailable, "ServiceUnavailable", "not saved"}
+	}
+	return data, no
 }
 
 // popAuthorized checks what every call has.
@@ -159,6 +165,7 @@ func (p *Platform) popRegister(k key) (map[string]any, *popError) {
 	if dev.deleted {
 		dev.deleted, dev.secret = false, randomSecret()
 	}
+	p.alter(dev)
 	return popDevice(dev), nil
 }
 
@@ -173,6 +180,7 @@ func (p *Platform) popDetail(k key) (map[string]any, *popError) {
 	}
 	if dev.secret == "" {
 		dev.secret, dev.unverified = randomSecret(), false
+		p.alter(dev)
 	}
 	data := popDevice(dev)
 	switch {

@@ -60,8 +60,16 @@ func (p *Platform) mayRegister(productKey string) Code {
 }
 
 // register gives a device a new secret, as often as it asks before it was first
-// online.
+// online. It counts when it is on the disk.
 func (p *Platform) register(r *registration) (auth.Secret, Code) {
+	secret, code := p.newSecret(r)
+	if code == CodeOK {
+		code = p.committed(reply{code: CodeOK}).code
+	}
+	return secret, code
+}
+
+func (p *Platform) newSecret(r *registration) (auth.Secret, Code) {
 	if !validName(r.key.product) || !validName(r.key.device) || r.random == "" || r.sign == "" || newHash(r.method) == nil {
 		return "", CodeParameter
 	}
@@ -87,6 +95,7 @@ func (p *Platform) register(r *registration) (auth.Secret, Code) {
 		return "", CodeActivated
 	}
 	dev.secret, dev.unverified = randomSecret(), false
+	p.alter(dev)
 	return dev.secret, CodeOK
 }
 
@@ -147,6 +156,7 @@ func (p *Platform) newToken(dev *device) (iotID string, secret auth.Secret) {
 	iotID, secret = dev.iotID(), randomSecret()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.touch(dev)
 	p.tokens[iotID] = token{dev.key, secret, p.now().Add(tokenLife)}
 	return iotID, secret
 }

@@ -40,6 +40,7 @@ func (p *Platform) bring(dev *device, l *link, now time.Time) (shifts []shift) {
 	dev.mu.Lock()
 	dev.counts.Logins++
 	dev.mu.Unlock()
+	p.touch(dev)
 	if old == nil {
 		p.online++
 		shifts = append(shifts, shift{dev: dev, online: true, via: l})
@@ -56,6 +57,7 @@ func (p *Platform) take(dev *device, cause string, code Code, now time.Time) []s
 	}
 	dev.via.Store(nil)
 	dev.since = now
+	p.touch(dev)
 	p.online--
 	s := shift{dev: dev, via: l, cause: cause}
 	if l.dev != dev {

@@ -50,6 +50,7 @@ func (p *Platform) count(dev *device, k kind, size int, refused bool) {
 	p.stats.messages[k].Add(1)
 	p.stats.bytes.Add(uint64(size)) //nolint:gosec // a length
 	now := p.now()
+	defer p.touch(dev) // behind what changes
 	dev.mu.Lock()
 	defer dev.mu.Unlock()
 	dev.lastSeen = now
@@ -107,6 +108,9 @@ func (p *Platform) Stats() api.Stats {
 		n := s.messages[k].Load()
 		a.Messages[kindNames[k]] = n
 		a.MessagesTotal += n
+	}
+	if p.data != nil {
+		a.Saves, a.SaveFailures, a.SavedBytes = p.data.saves.Load(), p.data.failures.Load(), p.data.written.Load()
 	}
 	s.mu.Lock()
 	a.Refused, a.Commands = maps.Clone(s.refused), maps.Clone(s.commands)

@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/platform/api"
 )
@@ -42,8 +44,8 @@ func (p *Platform) control(l *link, dev *device, full, rest string, payload []by
 	if ok {
 		if refusal, fault := p.requestFault(); fault {
 			a = refusal
-		} else {
-			a = work(l, dev, r)
+		} else if a = work(l, dev, r); a.code == CodeOK {
+			a = p.committed(a)
 		}
 	}
 	a.id = r.id
@@ -59,6 +61,16 @@ func (p *Platform) control(l *link, dev *device, full, rest string, payload []by
 	}
 	p.answer(l, dev.key, full, &a)
 	return true
+}
+
+// committed is a when what it is about is on the disk, and otherwise says that it
+// is not.
+func (p *Platform) committed(a reply) reply {
+	if err := p.commit(); err != nil {
+		p.log.Error("a change is refused, for it cannot be saved", zap.NamedError("err", err))
+		return reply{code: CodeServer, detail: "not saved"}
+	}
+	return a
 }
 
 // gatewayOf is the device that may have a topology: one with a connection of
@@ -110,7 +122,7 @@ func (p *Platform) topoAdd(l *link, gw *device, r request) reply {
 		if via := dev.via.Load(); via != nil && via.dev != dev {
 			shifts = append(shifts, p.take(dev, "moved to gateway "+gw.name, CodeElsewhere, p.now())...)
 		}
-		attach(gw, dev)
+		p.attach(gw, dev)
 	}
 	p.mu.Unlock()
 	p.tell(shifts)
@@ -160,13 +172,14 @@ func (p *Platform) dropSubDevices(l *link, gw *device, r request, destroy bool) 
 		if via := dev.via.Load(); via != nil && via.dev == gw {
 			shifts = append(shifts, p.take(dev, "removed from the topology", 0, p.now())...)
 		}
-		detach(dev)
+		p.detach(dev)
 		if destroy {
 			shifts = append(shifts, p.take(dev, "unregistered", CodeDeleted, p.now())...) // its own connection
 			for sub := range dev.children {
-				detach(sub)
+				p.detach(sub)
 			}
 			delete(p.devices, k)
+			p.alter(dev)
 		}
 	}
 	p.mu.Unlock()
@@ -224,8 +237,9 @@ func (p *Platform) subRegister(l *link, gw *device, r request) reply {
 		}
 		if dev.secret == "" { // made on the fly: from now on its signature counts
 			dev.secret, dev.unverified = randomSecret(), false
+			p.alter(dev)
 		}
-		attach(gw, dev)
+		p.attach(gw, dev)
 		out = append(out, registered{dev.iotID(), k.product, k.device, revealed(dev.secret)})
 	}
 	data, _ := json.Marshal(out) // strings only: cannot fail

@@ -320,6 +320,7 @@ func (p *Platform) eventPost(l *link, dev *device, full, name string, payload []
 		dev.mu.Lock()
 		dev.remember(e, p.cfg.Events)
 		dev.mu.Unlock()
+		p.touch(dev)
 		p.note(api.Message{
 			Kind: api.KindEvent, ProductKey: dev.key.product, DeviceName: dev.key.device,
 			Name: e.Name, ID: string(m.id), Data: e.Value,
