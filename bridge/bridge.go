@@ -44,7 +44,7 @@ type Bridge struct {
 	empty   chan struct{} // holds a token when, while closing, something came to its end
 	stripes [stripes]stripe
 	counts  counts
-	quiet   quiet
+	quiet   lines
 
 	timers     *clock
 	checks     *lanes // of credentials

@@ -48,9 +48,9 @@ var walls = []wall{
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{room: "upstream", ours: []string{"auth", "thing"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
-	{room: "upstream/*", ours: []string{"upstream", "auth", "thing"}, never: []string{"log", gnet, prometheus, mochi}},
+	{room: "upstream/*", ours: []string{"upstream", "auth", "thing", "internal/quiet"}, never: []string{"log", gnet, prometheus, mochi}},
 	{
-		room: "bridge", ours: []string{"auth", "session", "thing", "upstream", "internal/wheel"},
+		room: "bridge", ours: []string{"auth", "session", "thing", "upstream", "internal/quiet", "internal/wheel"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{
@@ -66,6 +66,7 @@ var walls = []wall{
 	{room: "cmd", ours: []string{"cli", "standard"}},
 	{room: "cli", ours: []string{""}, never: []string{"testing"}},
 	{room: "internal/wheel", never: []string{"net", "os", "log", gnet, prometheus}},
+	{room: "internal/quiet", never: []string{"net", "os", "log", "go.uber.org", gnet, prometheus}},
 	{room: "internal", ours: []string{""}},
 }
 

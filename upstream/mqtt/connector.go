@@ -13,8 +13,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // Plugin is the connector as configurations name it: mqtt.

@@ -6,10 +6,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
-	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // received hands on what the broker has sent, on the link's reading goroutine.

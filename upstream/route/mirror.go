@@ -9,9 +9,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/internal/quiet"
 )
 
 // mirror is an upstream that gets copies. It owns a goroutine, run, which alone

@@ -160,7 +160,7 @@ func (d *device) lostLink(cause error, after time.Duration) {
 
 // warn logs what went wrong with a connection, now and then. mu is held.
 func (d *device) warn(line string, err error) {
-	if count, due := d.c.quiet.due(time.Now().UnixMilli()); due {
+	if count, due := d.c.quiet.Due(time.Now()); due {
 		d.c.log.Warn(line, zap.String("device", d.names.String()), zap.NamedError("err", err), zap.Uint64("count", count))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
@@ -30,7 +31,7 @@ type Connector struct {
 	slots   chan struct{} // one for each connection being made
 	http    *http.Client  // for tokens
 	log     *zap.Logger
-	quiet   sparse
+	quiet   quiet.Line // an outage is one event, not ten thousand
 	counts  counts
 	ids     atomic.Uint32 // of Alink requests
 	now     atomic.Int64  // milliseconds, about

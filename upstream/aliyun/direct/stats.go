@@ -1,9 +1,6 @@
 package direct
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // Stats is what a connector has counted since it was made, and what is under way.
 type Stats struct {
@@ -72,26 +69,4 @@ func (c *Connector) Stats() Stats {
 		d.mu.Unlock()
 	}
 	return s
-}
-
-// quietFor is how long the log hears nothing of one device after a line about
-// another: an outage is one event, not ten thousand.
-const quietFor = 10 * time.Second
-
-// sparse lets a line into the log now and then. It may be used from any
-// goroutine.
-type sparse struct {
-	next   atomic.Int64 // unix milliseconds
-	silent atomic.Uint64
-}
-
-// due says whether a line is to be logged now, and how many there were since the
-// last one, itself among them.
-func (s *sparse) due(ms int64) (count uint64, ok bool) {
-	next := s.next.Load()
-	if ms < next || !s.next.CompareAndSwap(next, ms+quietFor.Milliseconds()) {
-		s.silent.Add(1)
-		return 0, false
-	}
-	return s.silent.Swap(0) + 1, true
 }

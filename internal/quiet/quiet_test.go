@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/linkspan/linkspan/upstream/internal/quiet"
+	"github.com/linkspan/linkspan/internal/quiet"
 )
 
 func TestLine(t *testing.T) {

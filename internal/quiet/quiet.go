@@ -1,4 +1,4 @@
-// Package quiet keeps out of the log what a platform could fill it with.
+// Package quiet keeps out of the log what a peer could fill it with.
 package quiet
 
 import (
@@ -9,19 +9,27 @@ import (
 // For is how long a kind of line is kept out of the log after one.
 const For = 10 * time.Second
 
+// began is what times are counted from, so that a wall clock that is set makes
+// nothing louder or quieter.
+var began = time.Now()
+
 // Line is one kind of line. The zero value is ready. It may be used from any
 // goroutine.
 type Line struct {
-	next   atomic.Int64 // unix milliseconds
+	next   atomic.Int64 // nanoseconds since began, before it maybe; 0: there was no line yet
 	silent atomic.Uint64
 }
 
 // Due says whether a line is to be logged now, and how many there were since the
 // last one, itself among them.
 func (l *Line) Due(now time.Time) (count uint64, ok bool) {
-	ms := now.UnixMilli()
+	elapsed := int64(now.Sub(began))
 	next := l.next.Load()
-	if ms < next || !l.next.CompareAndSwap(next, ms+For.Milliseconds()) {
+	after := elapsed + int64(For)
+	if after == 0 {
+		after = 1
+	}
+	if next != 0 && elapsed < next || !l.next.CompareAndSwap(next, after) {
 		l.silent.Add(1)
 		return 0, false
 	}
