@@ -47,6 +47,7 @@ type Bridge struct {
 	quiet   lines
 
 	timers     *clock
+	admission  *admission
 	checks     *lanes // of credentials
 	pushes     *lanes // to the downlink handler
 	broadcasts *lanes
@@ -54,8 +55,8 @@ type Bridge struct {
 	life    sync.Mutex
 	ctx     context.Context // guarded by life; of credential checks, ends with the bridge
 	cancel  context.CancelFunc
-	done    chan struct{}  // ends timers
-	running sync.WaitGroup // of timers
+	done    chan struct{}  // ends timers and admission
+	running sync.WaitGroup // of timers and admission
 	closed  chan struct{}  // Close has finished
 }
 
@@ -93,6 +94,7 @@ func New(cfg Config, up upstream.Connector, devices Devices, opts ...Option) (*B
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.timers = newClock()
+	b.admission = newAdmission(cfg)
 	b.checks = newLanes(1, cfg.AuthWorkers, cfg.AuthQueue)
 	b.pushes = newLanes(cfg.DownlinkWorkers, 1, cfg.DownlinkQueue)
 	b.broadcasts = newLanes(1, 1, 16)
@@ -127,6 +129,7 @@ func (b *Bridge) Start(ctx context.Context) error {
 	}
 	b.broadcasts.start()
 	b.running.Go(func() { b.timers.run(b.done) })
+	b.running.Go(func() { b.admission.run(b.done) })
 	b.state.Store(int32(started))
 	return nil
 }
@@ -151,6 +154,9 @@ func (b *Bridge) Close(ctx context.Context) error {
 	b.cancel()
 	if was == fresh {
 		return nil
+	}
+	for _, l := range b.admission.close() {
+		l.end(ending{cause: ErrClosed})
 	}
 	var errs []error
 	if err := b.drain(ctx); err != nil {

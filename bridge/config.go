@@ -16,6 +16,9 @@ type Config struct {
 	MaxInFlight        int            `conf:"maxInFlight" doc:"messages of all devices that may be on their way to the platform"`
 	MaxSessionInFlight int            `conf:"maxSessionInFlight" doc:"messages of one device that may be on their way to the platform"`
 	LoginTimeout       time.Duration  `conf:"loginTimeout" doc:"how long the platform may take to log a device in"`
+	LoginRate          int            `conf:"loginRate" doc:"devices that may begin to log in within a second, on average; more wait for their turn, listener by listener; 0: no limit"`
+	LoginBurst         int            `conf:"loginBurst" doc:"devices that may begin to log in at once after a quiet time"`
+	LoginQueue         int            `conf:"loginQueue" doc:"devices that may wait for their turn to log in; further ones are refused"`
 	CommandTimeout     time.Duration  `conf:"commandTimeout" doc:"how long a device may take to reply to a command that says nothing else"`
 	MaxCommands        int            `conf:"maxCommands" doc:"commands that one device may have under way; further ones fail"`
 	AuthTimeout        time.Duration  `conf:"authTimeout" doc:"how long a local check of a device's credentials may take"`
@@ -32,6 +35,9 @@ func DefaultConfig() Config {
 		MaxInFlight:        1 << 18,
 		MaxSessionInFlight: 2048,
 		LoginTimeout:       time.Minute,
+		LoginRate:          5000,
+		LoginBurst:         10000,
+		LoginQueue:         1 << 18,
 		CommandTimeout:     time.Minute,
 		MaxCommands:        16,
 		AuthTimeout:        10 * time.Second,
@@ -51,6 +57,8 @@ func (c Config) check() []error {
 	}{
 		{"maxInFlight", c.MaxInFlight, 1 << 30},
 		{"maxSessionInFlight", c.MaxSessionInFlight, 1 << 30},
+		{"loginBurst", c.LoginBurst, 1 << 24},
+		{"loginQueue", c.LoginQueue, 1 << 24},
 		{"maxCommands", c.MaxCommands, 1 << 15},
 		{"authWorkers", c.AuthWorkers, 1 << 16},
 		{"authQueue", c.AuthQueue, 1 << 24},
@@ -60,6 +68,9 @@ func (c Config) check() []error {
 		if n.value < 1 || n.value > n.max {
 			errs = append(errs, fmt.Errorf("%s is %d, want 1 to %d", n.key, n.value, n.max))
 		}
+	}
+	if c.LoginRate < 0 || c.LoginRate > 1<<24 {
+		errs = append(errs, fmt.Errorf("loginRate is %d, want 0, for no limit, to %d", c.LoginRate, 1<<24))
 	}
 	for _, d := range []struct {
 		key   string

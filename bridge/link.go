@@ -85,6 +85,17 @@ func (b *Bridge) online(s *session.Session, credentials []string, done func(erro
 		done(session.ErrReused)
 		return
 	}
+	switch now, err := b.admission.pass(l); {
+	case err != nil:
+		l.end(ending{cause: fmt.Errorf("bridge: %q waits for no login: %w", s.Identity(), err)})
+	case now:
+		l.proceed()
+	}
+}
+
+// proceed begins a login that was admitted.
+func (l *link) proceed() {
+	b, s := l.b, l.s
 	if b.auth == nil && !b.slow {
 		l.admit()
 		return

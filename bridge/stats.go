@@ -43,6 +43,7 @@ type Stats struct {
 	LateReplies     uint64            `metric:"linkspan_bridge_late_replies_total" doc:"replies of devices to commands that had ended"`
 	Untold          uint64            `metric:"linkspan_bridge_untold_replies_total" doc:"final states that found no login to be told by"`
 	Broadcasts      uint64            `metric:"linkspan_bridge_broadcasts_total" doc:"commands of the platform to all devices"`
+	WaitingLogins   int               `metric:"linkspan_bridge_waiting_logins" doc:"devices that wait for their turn to log in"`
 	WaitingChecks   int               `metric:"linkspan_bridge_waiting_checks" doc:"devices that wait for a check of their credentials"`
 	WaitingPushes   int               `metric:"linkspan_bridge_waiting_pushes" doc:"commands that wait for the downlink handler"`
 }
@@ -69,6 +70,7 @@ func (b *Bridge) Stats() Stats {
 		LateReplies:     c.lateReplies.Load(),
 		Untold:          c.untold.Load(),
 		Broadcasts:      c.broadcasts.Load(),
+		WaitingLogins:   b.admission.length(),
 		WaitingChecks:   b.checks.waiting(),
 		WaitingPushes:   b.pushes.waiting(),
 	}

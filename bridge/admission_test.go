@@ -1,0 +1,138 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/session"
+)
+
+// storm brings so many devices online through a listener.
+func storm(b *bridge.Bridge, listener string, count int) (sessions []*session.Session, results []*result) {
+	for i := range count {
+		s, r := session.New(fmt.Sprint(listener, i), &endpoint{}, session.Via(listener)), &result{}
+		b.Uplink().Online(s, nil, r.done)
+		sessions, results = append(sessions, s), append(results, r)
+	}
+	return sessions, results
+}
+
+// through is how many of them have an outcome.
+func through(results []*result) (n int) {
+	for _, r := range results {
+		n += r.times()
+	}
+	return n
+}
+
+func admitting(rate, burst, queue int) bridge.Config {
+	cfg := bridge.DefaultConfig()
+	cfg.LoginRate, cfg.LoginBurst, cfg.LoginQueue = rate, burst, queue
+	return cfg
+}
+
+// A storm comes online at the rate that is allowed, and those that come through
+// another listener need not wait for it to end.
+func TestStormIsAdmittedAtARate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlatform()
+		b := newBridge(t, p, admitting(100, 10, 2000))
+		_, flood := storm(b, "flood", 1000)
+		_, few := storm(b, "few", 5)
+		synctest.Wait()
+		if n := through(flood); n != 10 {
+			t.Errorf("%d of the storm are through at once, want the burst of 10", n)
+		}
+		if n := b.Stats().WaitingLogins; n != 995 {
+			t.Errorf("%d wait, want 995", n)
+		}
+		<-time.After(200 * time.Millisecond)
+		synctest.Wait()
+		if n := through(few); n != 5 {
+			t.Errorf("%d of 5 at the quiet listener are through after 20 turns", n)
+		}
+		<-time.After(800 * time.Millisecond)
+		synctest.Wait()
+		if n := through(flood); n < 95 || n > 110 {
+			t.Errorf("%d of the storm are through after a second, want about 105", n)
+		}
+		<-time.After(10 * time.Second)
+		synctest.Wait()
+		for _, r := range append(flood, few...) {
+			if err := r.once(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := b.Stats().WaitingLogins; n != 0 {
+			t.Errorf("%d wait at the end", n)
+		}
+	})
+}
+
+// Whoever has gone costs those behind it no time.
+func TestWhoHasGoneHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlatform()
+		b := newBridge(t, p, admitting(10, 1, 2000))
+		gone, results := storm(b, "a", 1001)
+		for _, s := range gone[1:] {
+			b.Uplink().Offline(s, errCause)
+		}
+		_, last := storm(b, "b", 1)
+		<-time.After(time.Second)
+		synctest.Wait()
+		if err := last[0].once(t); err != nil {
+			t.Error(err)
+		}
+		for _, r := range results[1:] {
+			if err := r.once(t); !errors.Is(err, errCause) {
+				t.Fatalf("one that has gone: %v, want %v", err, errCause)
+			}
+		}
+		if n := b.Stats().WaitingLogins; n != 0 {
+			t.Errorf("%d wait", n)
+		}
+	})
+}
+
+func TestLoginQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(t, newPlatform(), admitting(1, 1, 3))
+		_, results := storm(b, "a", 6)
+		synctest.Wait()
+		for _, r := range results[4:] {
+			if err := r.once(t); !errors.Is(err, bridge.ErrOverloaded) {
+				t.Errorf("got %v, want %v", err, bridge.ErrOverloaded)
+			}
+		}
+		if n := b.Stats().LoginFailures["overloaded"]; n != 2 {
+			t.Errorf("%d counted, want 2", n)
+		}
+	})
+}
+
+// Close does not leave those who wait without an answer.
+func TestCloseWhileDevicesWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(t, newPlatform(), admitting(1, 1, 10))
+		_, results := storm(b, "a", 4)
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		for _, r := range results[1:] {
+			if err := r.once(t); !errors.Is(err, bridge.ErrClosed) {
+				t.Errorf("got %v, want %v", err, bridge.ErrClosed)
+			}
+		}
+	})
+}
