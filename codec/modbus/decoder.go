@@ -27,6 +27,10 @@ type Options struct {
 // what is no frame is a *codec.FatalError. PDUs of frames are checked no further
 // than their size and checksum: see [ParseRequest] and [ParseResponse].
 //
+// In RTU the front of a frame, or noise that looks like it, hides what follows
+// until as many bytes have come as it says. Who sees the line pause drops the
+// first byte that is kept and decodes the rest again, until nothing is kept.
+//
 // Where a request and a response look the same, as in functions 5 and 6, a
 // request that has not been answered yet makes the next such frame its response.
 //
@@ -65,13 +69,14 @@ type decoder struct {
 	}
 }
 
-// drop is done with n bytes that are no frame, and reports a stretch once.
-func (d *decoder) drop(n int, reason string) (*Frame, int, error) {
+// drop reports n bytes that are no frame, unless there are none or they belong to
+// a stretch that has been reported.
+func (d *decoder) drop(n int, reason string) error {
 	if n == 0 || d.dropped {
-		return nil, n, codec.ErrIncomplete
+		return nil
 	}
 	d.dropped = true
-	return nil, n, &codec.FrameError{Reason: reason}
+	return &codec.FrameError{Reason: reason}
 }
 
 // take makes d.frame of a frame.
@@ -94,11 +99,11 @@ func (d *decoder) take(response bool, transaction uint16, unit uint8, pdu []byte
 func (d *decoder) couldBe(pdu []byte) (request, response bool) {
 	if d.options.Requests {
 		size, ok := requestSize(pdu)
-		request = ok && (size == len(pdu) || size == 0)
+		request = ok && fits(pdu, size)
 	}
 	if d.options.Responses {
 		size, ok := responseSize(pdu)
-		response = ok && (size == len(pdu) || size == 0)
+		response = ok && fits(pdu, size)
 	}
 	return request, response
 }
@@ -113,4 +118,10 @@ func (d *decoder) isResponse(unit uint8, pdu []byte) bool {
 		return int(pdu[1]) == (int(d.asked.bits)+7)/8
 	}
 	return true
+}
+
+// misfit is the error of a sound frame whose PDU has no size that its function
+// can have.
+func misfit(pdu []byte) error {
+	return bad(0, "%d bytes of %s are neither a request nor a response", len(pdu), Function(pdu[0]&^exceptionFlag))
 }

@@ -14,28 +14,32 @@ type asciiDecoder struct {
 
 // Decode implements codec.Decoder.
 func (d *asciiDecoder) Decode(in []byte) (*Frame, int, error) {
-	i := bytes.IndexByte(in, ':')
-	if i < 0 {
-		return d.drop(len(in), "no colon, with which frames begin")
+	skipped, n, v := 0, 0, no
+	for v == no {
+		i := bytes.IndexByte(in[skipped:], ':')
+		if i < 0 {
+			skipped, v = len(in), maybe
+			break
+		}
+		skipped += i
+		if d.text, n, v = asciiFrame(d.text[:0], in[skipped:]); v == no {
+			skipped += max(1, n)
+		}
 	}
-	if i > 0 {
-		return d.drop(i, "no colon, with which frames begin")
+	if err := d.drop(skipped, "no ASCII frame with a right LRC begins here"); err != nil {
+		return nil, skipped, err
 	}
-	text, n, v := asciiFrame(d.text[:0], in)
-	d.text = text
-	switch v {
-	case maybe:
-		return nil, 0, codec.ErrIncomplete
-	case no:
-		return d.drop(max(1, n), "no frame in hex with a right LRC")
+	if v == maybe {
+		return nil, skipped, codec.ErrIncomplete
 	}
-	unit, pdu := text[0], text[1:len(text)-1]
+	n += skipped
+	unit, pdu := d.text[0], d.text[1:len(d.text)-1]
 	request, response := d.couldBe(pdu)
 	switch {
 	case request && response:
 		response = d.isResponse(unit, pdu)
 	case !request && !response:
-		return nil, n, bad(1, "%d bytes of %s are neither a request nor a response", len(pdu), Function(pdu[0]&^exceptionFlag))
+		return nil, n, misfit(pdu)
 	}
 	return d.take(response, 0, unit, pdu), n, nil
 }

@@ -11,19 +11,20 @@ type rtuDecoder struct{ *decoder }
 
 // Decode implements codec.Decoder.
 func (d *rtuDecoder) Decode(in []byte) (*Frame, int, error) {
-	for i := range in {
-		size, response, v := d.at(in[i:])
-		switch {
-		case v == no:
-			continue
-		case i > 0:
-			return d.drop(i, "no RTU frame with a right CRC begins here")
-		case v == maybe:
-			return nil, 0, codec.ErrIncomplete
+	n, size, response, v := 0, 0, false, no
+	for ; n < len(in); n++ {
+		if size, response, v = d.at(in[n:]); v != no {
+			break
 		}
-		return d.take(response, 0, in[0], in[1:1+size]), size + 3, nil
 	}
-	return d.drop(len(in), "no RTU frame with a right CRC begins here")
+	if err := d.drop(n, "no RTU frame with a right CRC begins here"); err != nil {
+		return nil, n, err
+	}
+	if v != yes {
+		return nil, n, codec.ErrIncomplete
+	}
+	frame := in[n:]
+	return d.take(response, 0, frame[0], frame[1:1+size]), n + size + 3, nil
 }
 
 // at is whether a frame stands at the front of in, how many bytes its PDU has,

@@ -28,7 +28,7 @@ func (d *tcpDecoder) Decode(in []byte) (*Frame, int, error) {
 	case request && response:
 		response = d.isResponse(unit, pdu)
 	case !request && !response:
-		return nil, size, bad(6, "%d bytes of %s are neither a request nor a response", len(pdu), Function(pdu[0]&^exceptionFlag))
+		return nil, size, misfit(pdu)
 	}
 	return d.take(response, binary.BigEndian.Uint16(in), unit, pdu), size, nil
 }

@@ -34,6 +34,7 @@ type Expect struct {
 	// with heartbeats between frames.
 	Resync bool
 
+	loose  bool    // no rule tells the size of the response
 	head   [7]byte // what the normal response's PDU begins with
 	headed uint8   // how many bytes of head
 	text   []byte  // the decoded frame in ASCII
@@ -48,7 +49,7 @@ func (e *Expect) Bind(mode Mode, transaction uint16, unit uint8, request []byte)
 		return err
 	}
 	e.Mode, e.Transaction, e.Unit, e.Function, e.Size = mode, transaction, unit, r.Function, 0
-	e.head[0], e.headed = byte(r.Function), 1
+	e.head[0], e.headed, e.loose = byte(r.Function), 1, false
 	switch r.Function {
 	case ReadCoils, ReadDiscreteInputs:
 		e.read((int(r.Quantity) + 7) / 8)
@@ -64,6 +65,10 @@ func (e *Expect) Bind(mode Mode, transaction uint16, unit uint8, request []byte)
 	case EncapsulatedInterface:
 		e.echo(request[:2])
 		e.Size = 0
+	}
+	if e.Size == 0 {
+		size, _ := responseSize(e.head[:e.headed])
+		e.loose = size == 0
 	}
 	return nil
 }
@@ -121,16 +126,26 @@ const (
 	yes
 )
 
-// slide looks for the reply at each byte in turn.
+// slide looks for the reply at each byte in turn. Where it may begin the rest is
+// waited for; only a reply of unknown size may yet begin behind that.
 func (e *Expect) slide(in []byte, at func([]byte, *Reply) verdict) (Reply, error) {
 	var r Reply
+	first := -1
 	for ; r.Skipped < len(in); r.Skipped++ {
 		switch at(in[r.Skipped:], &r) {
 		case yes:
 			return r, nil
 		case maybe:
-			return r, codec.ErrIncomplete
+			if first < 0 {
+				first = r.Skipped
+			}
+			if !e.loose {
+				return r, codec.ErrIncomplete
+			}
 		}
+	}
+	if first >= 0 {
+		r.Skipped = first
 	}
 	return r, codec.ErrIncomplete
 }

@@ -49,6 +49,7 @@ func (r Request) Append(dst []byte) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return dst, err
 	}
+	from := len(dst)
 	dst = append(dst, byte(r.Function))
 	be := binary.BigEndian
 	switch r.Function {
@@ -73,6 +74,9 @@ func (r Request) Append(dst []byte) ([]byte, error) {
 		dst = append(dst, r.Data...)
 	default:
 		dst = append(dst, r.Data...)
+		if size, ok := requestSize(dst[from:]); !ok || !fits(dst[from:], size) {
+			return dst[:from], r.limit("data %x, want %d bytes", r.Data, size-1)
+		}
 	}
 	return dst, nil
 }
@@ -143,4 +147,10 @@ func (r *Request) limit(format string, args ...any) error { return limit(r.Funct
 
 func limit(f Function, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrLimit, f, fmt.Sprintf(format, args...))
+}
+
+// Masked is what function 22 makes of a register that is current: the bits of
+// AndMask are kept, the others become those of OrMask.
+func (r *Request) Masked(current uint16) uint16 {
+	return current&r.AndMask | r.OrMask&^r.AndMask
 }

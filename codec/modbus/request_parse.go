@@ -20,7 +20,7 @@ func ParseRequest(pdu []byte) (Request, error) {
 		return Request{}, bad(0, "function code 0x%02x of a request", pdu[0])
 	case want > len(pdu):
 		return Request{}, short(len(pdu), want)
-	case want > 0 && want != len(pdu):
+	case !fits(pdu, want):
 		return Request{}, bad(want, "%d bytes too many", len(pdu)-want)
 	case len(pdu) > MaxPDU:
 		return Request{}, bad(MaxPDU, "%d bytes, %d is the most", len(pdu), MaxPDU)

@@ -45,7 +45,7 @@ func ParseResponse(pdu []byte) (Response, error) {
 		return Response{}, bad(1, "byte count or length %d of a response to %s", pdu[1], Function(pdu[0]))
 	case !ok:
 		return Response{}, bad(0, "function code 0x%02x of a response", pdu[0])
-	case want > 0 && want != len(pdu):
+	case !fits(pdu, want):
 		return Response{}, bad(want, "%d bytes too many", len(pdu)-want)
 	case len(pdu) > MaxPDU:
 		return Response{}, bad(MaxPDU, "%d bytes, %d is the most", len(pdu), MaxPDU)

@@ -46,6 +46,13 @@ func requestSize(pdu []byte) (size int, ok bool) {
 	}
 }
 
+// fits is whether a whole PDU has the size that its front tells. A diagnostic
+// echo, sub-function 0, may have more than one word to return.
+func fits(pdu []byte, size int) bool {
+	return size == 0 || size == len(pdu) ||
+		Function(pdu[0]) == Diagnostics && len(pdu) > size && len(pdu)%2 == 1 && pdu[1] == 0 && pdu[2] == 0
+}
+
 func encapsulatedRequestSize(pdu []byte) (size int, ok bool) {
 	switch {
 	case len(pdu) < 2:
