@@ -140,7 +140,7 @@ func ParseAddress(s string, area Area, base int) (Address, error) {
 	}
 	if numbered, number, ok := documentNumber(text); ok {
 		if area != 0 && numbered != area {
-			return fail("this number is that of a %s, want a %s; %s:%s is the plain number", numbered, area, area, text)
+			return fail("in documents that is %s, want %s; %s:%s is the plain number", numbered, area, area, text)
 		}
 		n, err := strconv.ParseUint(number, 10, 32)
 		if err != nil || n < 1 || n > 1<<16 {

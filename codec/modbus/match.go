@@ -107,13 +107,13 @@ func (e *Expect) Match(in []byte) (Reply, error) {
 	switch e.Mode {
 	case TCP:
 		if e.Resync {
-			return e.slide(in, e.atTCP)
+			return e.slide(in)
 		}
 		return e.matchTCP(in)
 	case ASCII:
 		return e.matchASCII(in)
 	default:
-		return e.slide(in, e.atRTU)
+		return e.slide(in)
 	}
 }
 
@@ -128,11 +128,11 @@ const (
 
 // slide looks for the reply at each byte in turn. Where it may begin the rest is
 // waited for; only a reply of unknown size may yet begin behind that.
-func (e *Expect) slide(in []byte, at func([]byte, *Reply) verdict) (Reply, error) {
+func (e *Expect) slide(in []byte) (Reply, error) {
 	var r Reply
 	first := -1
 	for ; r.Skipped < len(in); r.Skipped++ {
-		switch at(in[r.Skipped:], &r) {
+		switch e.at(in[r.Skipped:], &r) {
 		case yes:
 			return r, nil
 		case maybe:
@@ -148,6 +148,14 @@ func (e *Expect) slide(in []byte, at func([]byte, *Reply) verdict) (Reply, error
 		r.Skipped = first
 	}
 	return r, codec.ErrIncomplete
+}
+
+// at is whether the reply's frame stands at the front of in.
+func (e *Expect) at(in []byte, r *Reply) verdict {
+	if e.Mode == TCP {
+		return e.atTCP(in, r)
+	}
+	return e.atRTU(in, r)
 }
 
 // atRTU is whether the reply's frame stands at the front of in.
