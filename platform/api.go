@@ -83,6 +83,9 @@ func (p *Platform) routes() http.Handler {
 	handle("GET /api/v1/faults", func(*http.Request) (any, error) { return p.Faults(), nil })
 	handle("POST /api/v1/faults", p.postFaults)
 	handle("DELETE /api/v1/faults", func(*http.Request) (any, error) { p.ClearFaults(); return p.Faults(), nil })
+	handle("GET /api/v1/faults/rules", func(*http.Request) (any, error) { return p.FaultRules(), nil })
+	handle("POST /api/v1/faults/rules", p.postRule)
+	handle("DELETE /api/v1/faults/rules/{id}", func(r *http.Request) (any, error) { return p.RemoveFault(r.PathValue("id")) })
 	mux.HandleFunc("GET /api/v1/watch", p.watch)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { writeError(w, noRoute(mux, r)) })
 	return mux

@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -75,12 +74,11 @@ func (p *Platform) answerAuth(w http.ResponseWriter, service string, code Code, 
 // authDeviceName proves a device and gives it a token for MQTT.
 func (p *Platform) authDeviceName(w http.ResponseWriter, r *http.Request) {
 	const service = "auth/devicename"
-	code, fault := p.faults.request()
-	if fault {
-		p.answerAuth(w, service, code, nil)
+	v, ok := form(w, r)
+	if fault, is := p.strikeHTTP(r, "auth.devicename", key{v["productKey"], v["deviceName"]}); is {
+		p.answerAuth(w, service, Code(fault.code), nil)
 		return
 	}
-	v, ok := form(w, r)
 	cred := credentials{
 		clientID: v["clientId"], deviceName: v["deviceName"], productKey: v["productKey"],
 		timestamp: v["timestamp"], method: v["signmethod"], sign: v["sign"],
@@ -149,12 +147,11 @@ func (p *Platform) resources(r *http.Request, wanted string) map[string]any {
 // authRegister gives a device a secret for that of its product.
 func (p *Platform) authRegister(w http.ResponseWriter, r *http.Request) {
 	const service = "auth/register/device"
-	code, fault := p.faults.request()
-	if fault {
-		p.answerAuth(w, service, code, nil)
+	v, ok := form(w, r)
+	if fault, is := p.strikeHTTP(r, "auth.register", key{v["productKey"], v["deviceName"]}); is {
+		p.answerAuth(w, service, Code(fault.code), nil)
 		return
 	}
-	v, ok := form(w, r)
 	if !ok {
 		p.answerAuth(w, service, CodeParameter, nil)
 		return
@@ -164,11 +161,4 @@ func (p *Platform) authRegister(w http.ResponseWriter, r *http.Request) {
 	p.answerAuth(w, service, code, map[string]string{
 		"productKey": in.key.product, "deviceName": in.key.device, "deviceSecret": revealed(secret),
 	})
-}
-
-// requestFault answers requests of gateways about registration and topology on
-// purpose.
-func (p *Platform) requestFault() (reply, bool) {
-	code, fault := p.faults.request()
-	return reply{code: code, detail: "on purpose", data: json.RawMessage("{}")}, fault
 }

@@ -128,6 +128,9 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	}
 	dev, id, err := h.p.authenticate(l, &pk)
 	if err == nil {
+		err = h.p.strikeConnect(l, "connect", dev.key)
+	}
+	if err == nil {
 		err = h.p.claim(l, dev)
 	}
 	if err != nil {
@@ -205,10 +208,23 @@ func (h *hook) OnPublish(cl *mqtt.Client, pk packets.Packet) (packets.Packet, er
 	if cl.Net.Inline {
 		return pk, nil
 	}
-	if h.p.uplink(linkOf(cl), &pk) {
-		return pk, nil
+	l := linkOf(cl)
+	v, taken, err := h.p.strikeUplink(l, &pk)
+	if taken {
+		return pk, err
 	}
-	return pk, errIgnore
+	forward := h.p.uplink(l, &pk)
+	switch {
+	case v.noAck && forward:
+		_ = h.p.broker.Publish(pk.TopicName, pk.Payload, false, pk.FixedHeader.Qos) // to those who listen
+		return pk, packets.ErrRejectPacket
+	case v.noAck:
+		return pk, packets.ErrRejectPacket
+	case forward:
+		return pk, nil
+	default:
+		return pk, errIgnore
+	}
 }
 
 // OnSubscribe marks filters that are too many, so that they are refused.
@@ -219,6 +235,11 @@ func (h *hook) OnSubscribe(cl *mqtt.Client, pk packets.Packet) packets.Packet {
 		h.p.noteRefusal(l, "subscribe_filters", pk.Filters[0].Filter)
 		for i := range pk.Filters {
 			pk.Filters[i].Filter = "" // no valid filter: the broker refuses it
+		}
+	}
+	for i := range pk.Filters {
+		if h.p.strikeSubscribe(l, pk.Filters[i].Filter) {
+			pk.Filters[i].Filter = ""
 		}
 	}
 	return pk
@@ -283,6 +304,13 @@ func (l *link) release() {
 // with QoS 1 when it has subscribed, with QoS 0 when it asked not to have to.
 // It says whether the client gets it.
 func (p *Platform) push(l *link, owner key, topic string, payload []byte) bool {
+	if (l.autoSub || l.wants(owner, topic, "")) && p.struckDown(l, owner, topic, "", func() { p.pushNow(l, owner, topic, payload) }) {
+		return true // as far as the platform knows
+	}
+	return p.pushNow(l, owner, topic, payload)
+}
+
+func (p *Platform) pushNow(l *link, owner key, topic string, payload []byte) bool {
 	if l.wants(owner, topic, "") {
 		return p.broker.Publish(topic, payload, false, 1) == nil
 	}

@@ -32,9 +32,9 @@ type Config struct {
 	Key           string `conf:"key" doc:"PEM file of the certificate's private key"`
 	AuthorityFile string `conf:"authorityFile" doc:"where to write the PEM of the authority of a certificate that the platform has made; empty: nowhere"`
 
-	Devices      []Device    `conf:"devices" doc:"devices that exist from the start"`
-	Products     []Product   `conf:"products" doc:"products whose devices may register by a certificate of the product"`
-	AccessKeys   []AccessKey `conf:"accessKeys" doc:"who may call the account's API"`
+	Devices      []Device      `conf:"devices" doc:"devices that exist from the start"`
+	Products     []Product     `conf:"products" doc:"products whose devices may register by a certificate of the product"`
+	AccessKeys   []AccessKey   `conf:"accessKeys" doc:"who may call the account's API"`
 	Data         string        `conf:"data" doc:"file that keeps devices, their secrets, topology, last values and counters from one start to the next, with a PATH.journal beside it; empty: all of it ends with the platform"`
 	SaveInterval time.Duration `conf:"saveInterval" doc:"how often values and counters are written to it; devices, secrets and topology are at once"`
 

@@ -45,7 +45,7 @@ type data struct {
 	snapshot   int64 // size of PATH
 	generation uint64
 	keep       int64 // what a journal may always have
-	torn       bool // the journal's end is not what it should be
+	torn       bool  // the journal's end is not what it should be
 	closed     bool
 
 	saves, failures, written atomic.Uint64 // of both files; bytes

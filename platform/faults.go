@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,8 +11,9 @@ import (
 
 // faults are what the platform does wrong on purpose.
 type faults struct {
-	active atomic.Bool // silent or a delay: looked at for every reply
-	frozen atomic.Bool // looked at for every read
+	active atomic.Bool  // silent or a delay: looked at for every reply
+	frozen atomic.Bool  // looked at for every read
+	armed  atomic.Int32 // rules: looked at for everything
 
 	mu       sync.Mutex
 	logins   api.Refusal   // guarded by mu
@@ -19,21 +21,21 @@ type faults struct {
 	requests api.Refusal   // guarded by mu
 	silent   bool          // guarded by mu
 	delay    time.Duration // guarded by mu
-	queue    []delayed     // guarded by mu: replies that wait, in the order they are due
-	wake     chan struct{} // the queue was empty
+	queue    []delayed     // guarded by mu: what waits, in the order it is due
+	rules    []*rule       // guarded by mu: oldest first
+	last     int           // guarded by mu: ID of the newest rule
+	wake     chan struct{} // the queue has another head
 	thaw     chan struct{} // guarded by mu: closed when the frost ends
 }
 
-// delayed is a reply that waits.
+// delayed is something that waits to be done.
 type delayed struct {
-	due           time.Time
-	l             *link
-	owner         key
-	topic, suffix string
-	payload       []byte
+	due  time.Time
+	send func()
+	lost func() // instead, when too much waits; nil: nothing
 }
 
-// maxDelayed bounds the replies that wait; more are lost.
+// maxDelayed bounds what waits; more is lost.
 const maxDelayed = 100_000
 
 func (f *faults) init() { f.wake = make(chan struct{}, 1) }
@@ -72,53 +74,64 @@ func (f *faults) replies() (silent bool, delay time.Duration) {
 	return f.silent, f.delay
 }
 
-// later queues a reply.
+// later queues something to be done.
 func (f *faults) later(d delayed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.queue) >= maxDelayed {
-		d.l.p.stats.dropped.Add(1)
+	if len(f.queue) >= maxDelayed && d.lost != nil {
+		d.lost()
 		return
 	}
-	f.queue = append(f.queue, d)
+	i := len(f.queue)
+	for i > 0 && f.queue[i-1].due.After(d.due) { // most are due last
+		i--
+	}
+	f.queue = slices.Insert(f.queue, i, d)
+	if i > 0 {
+		return
+	}
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
 }
 
-// due takes the first reply that waits.
-func (f *faults) due() (d delayed, ok bool) {
+// due takes the first of what waits when its time has come. wait is how long
+// that is off; below 0: nothing waits.
+func (f *faults) due(now time.Time) (d delayed, wait time.Duration, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.queue) == 0 {
-		return d, false
+		return d, -1, false
+	}
+	if wait = f.queue[0].due.Sub(now); wait > 0 {
+		return d, wait, false
 	}
 	d = f.queue[0]
 	f.queue[0] = delayed{}
 	f.queue = f.queue[1:]
-	return d, true
+	return d, 0, true
 }
 
-// run sends delayed replies until the platform closes, which waits for it.
+// run does what waits until the platform closes, which waits for it.
 func (f *faults) run(p *Platform) {
 	defer p.wg.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		d, ok := f.due()
-		if !ok {
-			select {
-			case <-f.wake:
-				continue
-			case <-p.closing:
-				return
-			}
+		d, wait, ok := f.due(p.now())
+		if ok {
+			d.send()
+			continue
 		}
-		timer.Reset(d.due.Sub(p.now()))
+		var at <-chan time.Time
+		if wait > 0 {
+			timer.Reset(wait)
+			at = timer.C
+		}
 		select {
-		case <-timer.C:
-			p.sendNow(d.l, d.owner, d.topic, d.suffix, d.payload)
+		case <-at:
+		case <-f.wake:
 		case <-p.closing:
 			return
 		}
@@ -204,6 +217,7 @@ func (p *Platform) Faults() api.Faults {
 // ClearFaults makes the platform behave again.
 func (p *Platform) ClearFaults() {
 	no, delay := false, api.Duration(0)
+	p.faults.endRules()
 	p.faults.set(api.Faults{RefuseLogins: &api.Refusal{}, RefuseConnects: &api.Refusal{}, RefuseRequests: &api.Refusal{}, Silent: &no, Frozen: &no, Delay: &delay})
 }
 
@@ -224,7 +238,7 @@ func (p *Platform) Disconnect(which string) error {
 		return badRequest("disconnect: %q is neither all nor a productKey/deviceName with a connection of its own", which)
 	}
 	for _, l := range list {
-		l.stop("disconnected on purpose")
+		l.stop(onPurpose)
 	}
 	return nil
 }

@@ -43,6 +43,9 @@ type link struct {
 
 	subs map[*device]struct{} // sub-devices online through it; guarded by Platform.mu
 
+	half     atomic.Pointer[rule]      // the fault that has made it half-open; nil: it is not
+	deadline atomic.Pointer[time.Time] // that the broker has set
+
 	fmu     sync.RWMutex
 	filters map[key][]string // guarded by fmu: subscriptions by the device they are about
 }
@@ -77,6 +80,9 @@ func (l *link) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := l.Conn.Read(b)
+	if l.half.Load() != nil {
+		return l.deaf(b, err)
+	}
 	if l.p.faults.frozen.Load() {
 		l.p.faults.wait(l.closed, l.p.closing)
 	}
@@ -99,6 +105,10 @@ func (l *link) Write(b []byte) (int, error) {
 
 // written flushes what was appended to out unless the reader will. wmu is held.
 func (l *link) written() error {
+	if l.half.Load() != nil {
+		l.out = l.out[:0] // nobody hears it
+		return nil
+	}
 	if l.busy && len(l.out) < flushAt {
 		return nil
 	}
@@ -110,7 +120,7 @@ func (l *link) flush() error {
 	if l.werr != nil {
 		return l.werr
 	}
-	if len(l.out) == 0 {
+	if len(l.out) == 0 || l.half.Load() != nil {
 		return nil
 	}
 	_ = l.SetWriteDeadline(time.Now().Add(writeTimeout)) // a failure shows at the write
@@ -133,7 +143,11 @@ func (l *link) Close() error {
 			}
 			l.wmu.Unlock()
 		}
-		err = l.Conn.Close()
+		if l.half.Load() != nil {
+			err = l.Conn.SetReadDeadline(time.Now()) // the reader ends, the peer hears nothing; drop closes it
+		} else {
+			err = l.Conn.Close()
+		}
 		close(l.closed)
 	})
 	return err

@@ -72,7 +72,7 @@ func (p *Platform) manage(k key, notice string, change func(*device) []shift) er
 	topic := "/sys/" + k.product + "/" + k.device + "/" + notice
 	carried := l != nil && dev.via.Load() == l // others need not listen to it
 	if l != nil && notice != "" && (carried || l.autoSub || l.wants(k, topic, "")) {
-		p.sendNow(l, k, topic, "", alinkRequest(p.orders.nextID(), notice, []byte("{}")))
+		p.send(l, k, topic, "", alinkRequest(p.orders.nextID(), notice, []byte("{}")))
 	}
 	p.mu.Lock()
 	shifts := change(dev)

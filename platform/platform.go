@@ -234,6 +234,7 @@ func (p *Platform) Close(ctx context.Context) error {
 		p.mu.Unlock()
 		close(p.closing)
 		if !started {
+			p.faults.endRules()
 			p.hub.close()
 			p.closeData()
 			return
@@ -242,6 +243,7 @@ func (p *Platform) Close(ctx context.Context) error {
 		for _, l := range links {
 			l.stop("the platform closes")
 		}
+		p.faults.endRules() // and the sockets of half-open connections with them
 		waitFor(ctx, links)
 		p.hub.close() // whoever watches has seen all that was acknowledged
 		if p.apiSrv != nil {

@@ -52,13 +52,10 @@ func (p *Platform) pop(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Platform) popCall(w http.ResponseWriter, r *http.Request) (map[string]any, *popError) {
-	if code, fault := p.faults.request(); fault {
-		if code == CodeServer {
-			return nil, &popError{http.StatusServiceUnavailable, "ServiceUnavailable", "on purpose"}
-		}
-		return nil, &popError{http.StatusOK, fmt.Sprintf("iot.fault.%d", code), "on purpose"}
-	}
 	v, ok := form(w, r)
+	if fault, is := p.strikeHTTP(r, "pop."+v["Action"], key{v["ProductKey"], v["DeviceName"]}); is {
+		return nil, popFault(&fault)
+	}
 	if !ok {
 		return nil, &popError{http.StatusBadRequest, "InvalidParameter", "no form, or a parameter is there twice"}
 	}

@@ -99,6 +99,9 @@ func (p *Platform) newSecret(r *registration) (auth.Secret, Code) {
 	return dev.secret, CodeOK
 }
 
+// errOnPurpose ends a CONNECT that a fault leaves without an answer.
+var errOnPurpose = errors.New("platform: " + onPurpose)
+
 // errRegistered ends the connection of a client that has got its secret.
 var errRegistered = errors.New("platform: registered")
 
@@ -127,6 +130,9 @@ func (p *Platform) registerConnect(l *link, pk *packets.Packet) (payload []byte,
 	}
 	dn, pkey, _ := strings.Cut(string(c.Username), "&")
 	r := registration{key: key{pkey, dn}, random: id.random, method: id.method, sign: string(c.Password)}
+	if err := p.strikeConnect(l, "register", r.key); err != nil {
+		return nil, err
+	}
 	if code, fault := p.faults.request(); fault {
 		return nil, refuse(connackServer, "register_fault", "on purpose, code %d", code)
 	}

@@ -3,6 +3,7 @@ package platform
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/linkspan/linkspan/platform/api"
@@ -66,7 +67,14 @@ func (p *Platform) send(l *link, owner key, topic, suffix string, payload []byte
 			return
 		}
 		if delay > 0 {
-			p.faults.later(delayed{p.now().Add(delay), l, owner, topic, suffix, bytes.Clone(payload)})
+			topic, payload := strings.Clone(topic), bytes.Clone(payload)
+			p.faults.later(delayed{p.now().Add(delay), func() { p.sendNow(l, owner, topic, suffix, payload) }, p.stats.drop})
+			return
+		}
+	}
+	if p.faults.armed.Load() > 0 {
+		topic, payload := strings.Clone(topic), bytes.Clone(payload)
+		if p.struckDown(l, owner, topic, suffix, func() { p.sendNow(l, owner, topic, suffix, payload) }) {
 			return
 		}
 	}

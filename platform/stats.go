@@ -35,6 +35,7 @@ type counters struct {
 	mu       sync.Mutex
 	refused  map[string]uint64 // guarded by mu; by cause, of which the platform has a fixed set but for codes
 	commands map[string]uint64 // guarded by mu
+	faults   map[string]uint64 // guarded by mu; by action
 }
 
 // maxCauses bounds the causes that are told apart; codes of event posts carry
@@ -42,7 +43,7 @@ type counters struct {
 const maxCauses = 256
 
 func (c *counters) init() {
-	c.refused, c.commands = map[string]uint64{}, map[string]uint64{}
+	c.refused, c.commands, c.faults = map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
 }
 
 // count counts a message of a device.
@@ -113,7 +114,7 @@ func (p *Platform) Stats() api.Stats {
 		a.Saves, a.SaveFailures, a.SavedBytes = p.data.saves.Load(), p.data.failures.Load(), p.data.written.Load()
 	}
 	s.mu.Lock()
-	a.Refused, a.Commands = maps.Clone(s.refused), maps.Clone(s.commands)
+	a.Refused, a.Commands, a.Faults = maps.Clone(s.refused), maps.Clone(s.commands), maps.Clone(s.faults)
 	s.mu.Unlock()
 	a.Watchers, a.Lagged = p.hub.stats()
 	p.mu.RLock()

@@ -173,6 +173,7 @@ type Stats struct {
 	CommandsPending  int               `json:"commandsPending" metric:"linkspan_platform_commands_pending" doc:"commands that wait for their reply"`
 	Watchers         int               `json:"watchers" metric:"linkspan_platform_watchers" doc:"open watches"`
 	Lagged           uint64            `json:"lagged" metric:"linkspan_platform_watch_lagged_total" doc:"messages that slow watchers missed"`
+	Faults           map[string]uint64 `json:"faults" metric:"linkspan_platform_faults_total" label:"action" doc:"times a fault that was asked for has struck, by action"`
 	Saves            uint64            `json:"saves" metric:"linkspan_platform_saves_total" doc:"times the data file or its journal was written"`
 	SaveFailures     uint64            `json:"saveFailures" metric:"linkspan_platform_save_failures_total" doc:"times that failed; it is tried again"`
 	SavedBytes       uint64            `json:"savedBytes" metric:"linkspan_platform_saved_bytes_total" doc:"bytes written to the data file and its journal"`
