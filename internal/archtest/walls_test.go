@@ -57,6 +57,7 @@ var walls = []wall{
 		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/wheel", "thing", "upstream"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi},
 	},
+	{room: "bridge/queue/segment", ours: []string{"auth", "internal/datadir"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
 	{room: "server", ours: []string{"auth", "codec", "protocol", "session", "internal/wheel", "server/keystore"}, never: []string{"log", "go.uber.org/zap/zaptest", prometheus, paho, mochi}},
 	{room: "config", ours: []string{"config/hocon"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "config/*", ours: []string{"config", "auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
