@@ -27,8 +27,8 @@ func (u *DeviceStates) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceState) append(dst []byte) ([]byte, error) {
-	return append(append(dst, byte(o.State)), o.Time[:]...), nil
+func (o *DeviceState) append(dst []byte) []byte {
+	return append(append(dst, byte(o.State)), o.Time[:]...)
 }
 
 func (o *DeviceState) parse(in []byte) int {
@@ -63,8 +63,8 @@ func (u *DeviceOperations) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceOperation) append(dst []byte) ([]byte, error) {
-	return append(append(dst, byte(o.Operation), o.Operator), o.Time[:]...), nil
+func (o *DeviceOperation) append(dst []byte) []byte {
+	return append(append(dst, byte(o.Operation), o.Operator), o.Time[:]...)
 }
 
 func (o *DeviceOperation) parse(in []byte) int {
@@ -97,8 +97,8 @@ func (u *DeviceSoftwares) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceSoftware) append(dst []byte) ([]byte, error) {
-	return append(dst, o.Major, o.Minor), nil
+func (o *DeviceSoftware) append(dst []byte) []byte {
+	return append(dst, o.Major, o.Minor)
 }
 
 func (o *DeviceSoftware) parse(in []byte) int {
@@ -121,6 +121,11 @@ func (*DeviceConfigs) Type() Type { return TypeDeviceConfig }
 
 // AppendUnit implements Unit.
 func (u *DeviceConfigs) AppendUnit(dst []byte) ([]byte, error) {
+	for i := range u.Objects {
+		if err := u.Objects[i].Text.fits(); err != nil {
+			return dst, err
+		}
+	}
 	return appendObjects(dst, TypeDeviceConfig, u.Objects)
 }
 
@@ -130,7 +135,7 @@ func (u *DeviceConfigs) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceConfig) append(dst []byte) ([]byte, error) { return appendText8(dst, o.Text) }
+func (o *DeviceConfig) append(dst []byte) []byte { return appendText8(dst, o.Text) }
 
 func (o *DeviceConfig) parse(in []byte) int { return parseText8(&o.Text, in) }
 
@@ -158,7 +163,7 @@ func (u *DeviceTimes) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceTime) append(dst []byte) ([]byte, error) { return append(dst, o.Time[:]...), nil }
+func (o *DeviceTime) append(dst []byte) []byte { return append(dst, o.Time[:]...) }
 
 func (o *DeviceTime) parse(in []byte) int {
 	o.Time = Time(in)

@@ -93,10 +93,10 @@ func (u *PartStates) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *PartState) append(dst []byte) ([]byte, error) {
+func (o *PartState) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint16(o.put(dst), uint16(o.State))
 	dst = append(dst, o.Description[:]...)
-	return append(dst, o.Time[:]...), nil
+	return append(dst, o.Time[:]...)
 }
 
 func (o *PartState) parse(in []byte) int {
@@ -136,10 +136,10 @@ func (u *PartAnalogs) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *PartAnalog) append(dst []byte) ([]byte, error) {
+func (o *PartAnalog) append(dst []byte) []byte {
 	dst = append(o.put(dst), byte(o.Analog))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(o.Value)) //nolint:gosec // two's complement
-	return append(dst, o.Time[:]...), nil
+	return append(dst, o.Time[:]...)
 }
 
 func (o *PartAnalog) parse(in []byte) int {
@@ -176,8 +176,8 @@ func (u *PartConfigs) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *PartConfig) append(dst []byte) ([]byte, error) {
-	return append(o.put(dst), o.Description[:]...), nil
+func (o *PartConfig) append(dst []byte) []byte {
+	return append(o.put(dst), o.Description[:]...)
 }
 
 func (o *PartConfig) parse(in []byte) int {

@@ -21,7 +21,7 @@ func (u *ReadSystem) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (s *System) append(dst []byte) ([]byte, error) { return s.put(dst), nil }
+func (s *System) append(dst []byte) []byte { return s.put(dst) }
 
 func (s *System) parse(in []byte) int {
 	s.take(in)
@@ -56,8 +56,8 @@ func (u *ReadPart) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (p *PartName) append(dst []byte) ([]byte, error) {
-	return append(p.put(dst), p.Address[:]...), nil
+func (p *PartName) append(dst []byte) []byte {
+	return append(p.put(dst), p.Address[:]...)
 }
 
 func (p *PartName) parse(in []byte) int {
@@ -95,8 +95,8 @@ func (u *ReadSystemOperations) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemOperationQuery) append(dst []byte) ([]byte, error) {
-	return append(append(o.put(dst), o.Number), o.Start[:]...), nil
+func (o *SystemOperationQuery) append(dst []byte) []byte {
+	return append(append(o.put(dst), o.Number), o.Start[:]...)
 }
 
 func (o *SystemOperationQuery) parse(in []byte) int {
@@ -136,7 +136,7 @@ func (u *ReadDevice) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *Reserved) append(dst []byte) ([]byte, error) { return append(dst, o.Value), nil }
+func (o *Reserved) append(dst []byte) []byte { return append(dst, o.Value) }
 
 func (o *Reserved) parse(in []byte) int {
 	o.Value = in[0]
@@ -168,8 +168,8 @@ func (u *ReadDeviceOperations) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *DeviceOperationQuery) append(dst []byte) ([]byte, error) {
-	return append(append(dst, o.Number), o.Start[:]...), nil
+func (o *DeviceOperationQuery) append(dst []byte) []byte {
+	return append(append(dst, o.Number), o.Start[:]...)
 }
 
 func (o *DeviceOperationQuery) parse(in []byte) int {
@@ -225,7 +225,7 @@ func (u *CheckPost) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *PostCheck) append(dst []byte) ([]byte, error) { return append(dst, o.Minutes), nil }
+func (o *PostCheck) append(dst []byte) []byte { return append(dst, o.Minutes) }
 
 func (o *PostCheck) parse(in []byte) int {
 	o.Minutes = in[0]

@@ -41,9 +41,9 @@ func (u *SystemStates) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemState) append(dst []byte) ([]byte, error) {
+func (o *SystemState) append(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint16(o.put(dst), uint16(o.State))
-	return append(dst, o.Time[:]...), nil
+	return append(dst, o.Time[:]...)
 }
 
 func (o *SystemState) parse(in []byte) int {
@@ -80,9 +80,9 @@ func (u *SystemOperations) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemOperation) append(dst []byte) ([]byte, error) {
+func (o *SystemOperation) append(dst []byte) []byte {
 	dst = append(o.put(dst), byte(o.Operation), o.Operator)
-	return append(dst, o.Time[:]...), nil
+	return append(dst, o.Time[:]...)
 }
 
 func (o *SystemOperation) parse(in []byte) int {
@@ -118,8 +118,8 @@ func (u *SystemSoftwares) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemSoftware) append(dst []byte) ([]byte, error) {
-	return append(o.put(dst), o.Major, o.Minor), nil
+func (o *SystemSoftware) append(dst []byte) []byte {
+	return append(o.put(dst), o.Major, o.Minor)
 }
 
 func (o *SystemSoftware) parse(in []byte) int {
@@ -144,6 +144,11 @@ func (*SystemConfigs) Type() Type { return TypeSystemConfig }
 
 // AppendUnit implements Unit.
 func (u *SystemConfigs) AppendUnit(dst []byte) ([]byte, error) {
+	for i := range u.Objects {
+		if err := u.Objects[i].Text.fits(); err != nil {
+			return dst, err
+		}
+	}
 	return appendObjects(dst, TypeSystemConfig, u.Objects)
 }
 
@@ -153,7 +158,7 @@ func (u *SystemConfigs) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemConfig) append(dst []byte) ([]byte, error) { return appendText8(o.put(dst), o.Text) }
+func (o *SystemConfig) append(dst []byte) []byte { return appendText8(o.put(dst), o.Text) }
 
 func (o *SystemConfig) parse(in []byte) int {
 	o.take(in)
@@ -163,12 +168,18 @@ func (o *SystemConfig) parse(in []byte) int {
 	return 0
 }
 
-// appendText8 appends a text with its length before it in one byte.
-func appendText8(dst []byte, t Text) ([]byte, error) {
+// appendText8 appends a text, of at most 255 bytes, with its length before it in
+// one byte.
+func appendText8(dst []byte, t Text) []byte {
+	return append(append(dst, byte(len(t))), t...)
+}
+
+// fits is the error of a text that does not fit its field.
+func (t Text) fits() error {
 	if len(t) > 0xFF {
-		return dst, tooLong("text", len(t), 0xFF)
+		return tooLong("text", len(t), 0xFF)
 	}
-	return append(append(dst, byte(len(t))), t...), nil
+	return nil
 }
 
 // parseText8 reads a text with its length before it and says how many bytes that
@@ -207,8 +218,8 @@ func (u *SystemTimes) ParseUnit(data []byte) (err error) {
 	return err
 }
 
-func (o *SystemTime) append(dst []byte) ([]byte, error) {
-	return append(o.put(dst), o.Time[:]...), nil
+func (o *SystemTime) append(dst []byte) []byte {
+	return append(o.put(dst), o.Time[:]...)
 }
 
 func (o *SystemTime) parse(in []byte) int {

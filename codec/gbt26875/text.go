@@ -39,10 +39,10 @@ type Text []byte
 // NewText is s, which is UTF-8, as the wire has it.
 func NewText(s string) (Text, error) {
 	b, err := appendText(nil, s)
-	if err == nil && len(b) > 0xFF {
-		err = tooLong("text", len(b), 0xFF)
+	if err != nil {
+		return nil, err
 	}
-	return b, err
+	return b, Text(b).fits()
 }
 
 // String is the text in UTF-8, without padding.

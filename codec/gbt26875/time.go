@@ -15,7 +15,7 @@ type Time [6]byte
 func NewTime(t time.Time) Time {
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	return Time{byte(second), byte(minute), byte(hour), byte(day), byte(month), byte(year % 100)} //nolint:gosec // all below 100
+	return Time{byte(second), byte(minute), byte(hour), byte(day), byte(month), byte(year % 100)}
 }
 
 // NewBCDTime is t for devices that send and want BCD, against the standard.

@@ -167,7 +167,7 @@ func short(t Type, data []byte) error {
 type object[T any] interface {
 	*T
 	// append appends the object.
-	append(dst []byte) ([]byte, error)
+	append(dst []byte) []byte
 	// parse reads the object that in begins with, which is at least as long as
 	// its type's size, and exactly so long where the size is fixed. It says how
 	// long the object is; 0 when it is not whole.
@@ -179,12 +179,9 @@ func appendObjects[T any, P object[T]](dst []byte, t Type, objects []T) ([]byte,
 	if most := t.MaxObjects(); len(objects) > most {
 		return dst, tooLong("objects of type "+t.String(), len(objects), most)
 	}
-	out := append(dst, byte(t), byte(len(objects))) //nolint:gocritic,gosec // dst is returned as it was with an error; at most 255
+	out := append(dst, byte(t), byte(len(objects)))
 	for i := range objects {
-		var err error
-		if out, err = P(&objects[i]).append(out); err != nil {
-			return dst, err
-		}
+		out = P(&objects[i]).append(out)
 	}
 	return out, nil
 }
@@ -230,6 +227,9 @@ func sizeOf(t Type, data []byte) int {
 		return size
 	}
 	count, length := int(data[1]), len(data)-unitHeader
+	if length%size == 0 { // then objects are missing
+		return size
+	}
 	if each := length / count; length%count == 0 && each < size && each >= size-len(Description{}) {
 		return each
 	}
