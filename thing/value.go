@@ -145,6 +145,15 @@ func (v Value) Float() (f float64, ok bool) {
 // signed is the number of an IntType or a DecimalType.
 func (v Value) signed() int64 { return int64(v.num) } //nolint:gosec // two's complement
 
+// Decimal is v as it was made by the function [Decimal]: unscaled / 10^scale. ok
+// says whether it was.
+func (v Value) Decimal() (unscaled int64, scale uint8, ok bool) {
+	if v.typ != DecimalType {
+		return 0, 0, false
+	}
+	return v.signed(), v.scale, true
+}
+
 // Text is v as a text. ok says whether it is one.
 func (v Value) Text() (s string, ok bool) {
 	if v.typ != StringType {
