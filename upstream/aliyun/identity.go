@@ -2,7 +2,6 @@ package aliyun
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/certify"
 	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
@@ -46,11 +46,7 @@ func (g *gateway) obtain(ctx context.Context) (auth.Secret, error) {
 		}
 		return g.connector.registry.Secret(ctx, pk, dn)
 	}
-	trust := g.cfg.tls
-	if trust == nil {
-		trust = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	client, err := pop.New(g.cfg.popProfile(), pop.WithHTTPClient(httpClient(trust)))
+	client, err := pop.New(g.cfg.popProfile(), pop.WithHTTPClient(certify.HTTPClient(g.cfg.tls)))
 	if err != nil {
 		return "", err
 	}

@@ -2,13 +2,10 @@ package aliyun
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -130,43 +127,16 @@ func (c *Connector) openRegistry() (*registry, error) {
 // gateway registers it.
 func (s *settings) service() (certify.Service, error) {
 	r := &s.Register
-	trust := s.tls // nil: the system's authorities
-	if trust == nil {
-		trust = &tls.Config{MinVersion: tls.VersionTLS12}
+	way := certify.Way{
+		Region: s.Region, Endpoint: r.Endpoint, MQTTEndpoint: r.MQTTEndpoint, TLS: s.tls, SignMethod: s.sign, Timeout: s.RequestTimeout,
 	}
 	switch r.By {
 	case RegisterHTTPS:
-		endpoint := r.Endpoint
-		if endpoint == "" {
-			endpoint = "https://iot-auth." + s.Region + ".aliyuncs.com"
-		}
-		client, err := certify.New(certify.Config{Endpoint: endpoint, SignMethod: s.sign, Timeout: s.RequestTimeout}, certify.WithHTTPClient(httpClient(trust)))
-		if err != nil {
-			return nil, err
-		}
-		return client.Register, nil
+		return way.HTTPS()
 	case RegisterMQTT:
-		return func(ctx context.Context, p certify.Product, deviceName string) (auth.Secret, error) {
-			where := r.MQTTEndpoint
-			if where == "" {
-				where = p.Key + ".iot-as-mqtt." + s.Region + ".aliyuncs.com:1883"
-			}
-			return certify.RegisterMQTT(ctx, certify.MQTT{Address: where, TLS: trust, SignMethod: s.sign, Timeout: s.RequestTimeout}, p, deviceName)
-		}, nil
+		return way.MQTT(), nil
 	default:
 		return nil, nil
-	}
-}
-
-// httpClient trusts who signs the platform's certificate, and goes where it is
-// sent only.
-func httpClient(trust *tls.Config) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true,
-			MaxIdleConnsPerHost: registerWorkers, IdleConnTimeout: time.Minute, DisableKeepAlives: false,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 

@@ -84,6 +84,31 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// Where devices authenticate may be anywhere, code and port may be texts.
+func TestAuthURL(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.String()
+		_, _ = w.Write([]byte(`{"code":"200","data":{"iotId":"id","iotToken":"token","resources":{"mqtt":{"host":"h","port":"1883"}}}}`))
+	}))
+	t.Cleanup(s.Close)
+	c, err := certify.New(certify.Config{Endpoint: "https://elsewhere", AuthURL: s.URL + "/proxy/auth?to=aliyun"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := c.Authenticate(t.Context(), auth.Identity{ProductKey: "pk", DeviceName: "device", DeviceSecret: "secret"}, "12345", "mqtt")
+	if err != nil || token.Resources["mqtt"].Address() != "h:1883" {
+		t.Errorf("got %+v, %v", token, err)
+	}
+	if got := <-asked; got != "/proxy/auth?to=aliyun" {
+		t.Errorf("asked at %s", got)
+	}
+	if _, err = certify.New(certify.Config{Endpoint: "https://h", AuthURL: "http://elsewhere/auth"}); !errors.Is(err, certify.ErrEndpoint) {
+		t.Errorf("in the clear: %v", err)
+	}
+}
+
 // The signature's content is that of the guide's sample; its HMACs were computed
 // by other means.
 func TestSignature(t *testing.T) {

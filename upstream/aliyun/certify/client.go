@@ -17,6 +17,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
 const (
@@ -39,6 +40,7 @@ var ErrAnswer = errors.New("certify: answer not understood")
 // Config is how the platform's HTTPS service is reached.
 type Config struct {
 	Endpoint   string          // https://iot-auth.REGION.aliyuncs.com; http:// is for this machine only
+	AuthURL    string          // where devices authenticate, with path and all; default: /auth/devicename at Endpoint
 	SignMethod auth.SignMethod // default: hmacsha256
 	Timeout    time.Duration   // of one request; default: 10 s
 }
@@ -57,6 +59,7 @@ func WithClock(f func() time.Time) Option { return func(t *Client) { t.now = f }
 type Client struct {
 	cfg  Config
 	base *url.URL
+	auth *url.URL // of authentication
 	http *http.Client
 	now  func() time.Time
 }
@@ -77,6 +80,10 @@ func New(cfg Config, opts ...Option) (*Client, error) {
 	var err error
 	if c.base, err = ParseEndpoint(cfg.Endpoint); err != nil {
 		errs = append(errs, err)
+	} else if c.auth = c.base.JoinPath(authPath); cfg.AuthURL != "" {
+		if c.auth, err = parseURL(cfg.AuthURL); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if _, err = auth.ParseSignMethod(string(cfg.SignMethod)); err != nil {
 		errs = append(errs, fmt.Errorf("certify: %w", err))
@@ -88,9 +95,7 @@ func New(cfg Config, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	if c.http == nil {
-		c.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // signatures are for this server alone
-		}}
+		c.http = &http.Client{CheckRedirect: stay}
 	}
 	return c, nil
 }
@@ -98,6 +103,15 @@ func New(cfg Config, opts ...Option) (*Client, error) {
 // ParseEndpoint reads the address of an HTTPS service; its path is dropped. The
 // error is an [ErrEndpoint].
 func ParseEndpoint(text string) (*url.URL, error) {
+	u, err := parseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+// parseURL is ParseEndpoint, but keeps the path.
+func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, u.Hostname() == "", u.User != nil, u.Scheme != "http" && u.Scheme != "https":
@@ -105,7 +119,7 @@ func ParseEndpoint(text string) (*url.URL, error) {
 	case u.Scheme == "http" && !thisMachine(u.Hostname()):
 		return nil, fmt.Errorf("%w: %q would send secrets in the clear", ErrEndpoint, text)
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+	return u, nil
 }
 
 func thisMachine(host string) bool {
@@ -124,8 +138,25 @@ type Token struct {
 
 // Resource is where a service of the platform is.
 type Resource struct {
-	Host string `json:"host"`
-	Port int    `json:"port"`
+	Host string // without port
+	Port int    // 1 to 65535
+}
+
+// UnmarshalJSON implements json.Unmarshaler. The port may be a number or a text.
+func (r *Resource) UnmarshalJSON(b []byte) error {
+	var raw struct {
+		Host string     `json:"host"`
+		Port alink.Text `json:"port"`
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	port, ok := raw.Port.Number()
+	if raw.Host == "" || strings.ContainsAny(raw.Host, "/@: ") || !ok || port < 1 || port > 65535 {
+		return fmt.Errorf("%q and %q are no host and port", raw.Host, raw.Port)
+	}
+	*r = Resource{raw.Host, port}
+	return nil
 }
 
 // Address is host:port.
@@ -158,7 +189,7 @@ func (c *Client) Authenticate(ctx context.Context, id auth.Identity, clientID st
 		IotToken  string              `json:"iotToken"`
 		Resources map[string]Resource `json:"resources"` // encoding/json takes "Resources" too, which the guide's sample has
 	}
-	if err := c.post(ctx, authPath, form, &data, func(code int, message string) error {
+	if err := c.post(ctx, c.auth, form, &data, func(code int, message string) error {
 		return refusal("authentication of "+id.String(), authCodes, code, message)
 	}); err != nil {
 		return Token{}, err
@@ -184,7 +215,7 @@ func (c *Client) Register(ctx context.Context, p Product, deviceName string) (au
 	var data struct {
 		DeviceSecret string `json:"deviceSecret"`
 	}
-	if err := c.post(ctx, registerPath, c.signed(p.Secret, "signMethod", params), &data, func(code int, message string) error {
+	if err := c.post(ctx, c.base.JoinPath(registerPath), c.signed(p.Secret, "signMethod", params), &data, func(code int, message string) error {
 		return Refused(p.Key, deviceName, code, message)
 	}); err != nil {
 		return "", err
@@ -220,11 +251,9 @@ func (c *Client) signed(key auth.Secret, methodKey string, params []auth.Param) 
 
 // post asks the service, and reads data of its answer. refused makes an error of
 // another code than 200.
-func (c *Client) post(ctx context.Context, path string, form url.Values, data any, refused func(code int, message string) error) error {
+func (c *Client) post(ctx context.Context, where *url.URL, form url.Values, data any, refused func(code int, message string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	where := *c.base
-	where.Path = path
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, where.String(), strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("certify: %w", err)
@@ -240,15 +269,17 @@ func (c *Client) post(ctx context.Context, path string, form url.Values, data an
 		return fmt.Errorf("certify: %w", err)
 	}
 	var answer struct {
-		Code    int             `json:"code"`
+		Code    alink.Text      `json:"code"`
 		Message string          `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
-	if len(text) > maxAnswer || json.Unmarshal(text, &answer) != nil || answer.Code == 0 {
-		return fmt.Errorf("%w: %s answered with status %d", ErrAnswer, where.String(), resp.StatusCode)
+	wrong := len(text) > maxAnswer || json.Unmarshal(text, &answer) != nil
+	code, ok := answer.Code.Number()
+	if wrong || !ok || code == 0 {
+		return fmt.Errorf("%w: %s answered with status %d", ErrAnswer, where.Redacted(), resp.StatusCode)
 	}
-	if answer.Code != codeSuccess {
-		return refused(answer.Code, answer.Message)
+	if code != codeSuccess {
+		return refused(code, answer.Message)
 	}
 	if err := json.Unmarshal(answer.Data, data); err != nil {
 		return fmt.Errorf("%w: data: %w", ErrAnswer, err)

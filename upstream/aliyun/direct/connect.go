@@ -46,7 +46,11 @@ func (d *device) live() {
 	d.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.ConnectTimeout)
-	l, t, err := c.connect(ctx, id, t)
+	connect := c.connect
+	if id.DeviceSecret == "" && c.registrar != nil {
+		connect = c.connectBare
+	}
+	l, t, err := connect(ctx, id, t)
 	cancel()
 	<-c.slots
 
@@ -99,7 +103,6 @@ func (d *device) notConnected(err error) {
 		d.c.counts.failures.Add(1)
 	}
 	h := d.current
-	var refused *upstream.RefusedError
 	switch {
 	case h == nil:
 		d.state = offline
@@ -108,7 +111,7 @@ func (d *device) notConnected(err error) {
 	case d.state == ending: // meanwhile, to be begun again
 		d.loggedOut()
 		d.want(0)
-	case errors.As(err, &refused) && !refused.Temporary:
+	case errors.Is(err, auth.ErrDenied):
 		d.c.counts.refused.Add(1)
 		d.state = offline
 		d.refuseLogin(h, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/aliyun/certify"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
 )
 
@@ -28,8 +29,9 @@ func init() { upstream.Register(Plugin) }
 type Connector struct {
 	cfg     *settings
 	limiter *rate.Limiter
-	slots   chan struct{} // one for each connection being made
-	http    *http.Client  // for tokens
+	slots   chan struct{}   // one for each connection being made
+	tokens  *certify.Client // nil: none are wanted
+	asks    *http.Client    // of tokens
 	log     *zap.Logger
 	quiet   quiet.Line // an outage is one event, not ten thousand
 	counts  counts
@@ -38,6 +40,8 @@ type Connector struct {
 	bytes   atomic.Int64  // payload of messages waiting or in flight
 	pending atomic.Int64  // messages waiting or in flight
 	drained chan struct{} // holds a token when pending may have become 0
+
+	registrar *certify.Registrar // set by Start; nil: nobody is registered
 
 	mu      sync.Mutex
 	devices map[string]*device // by productKey/deviceName
@@ -74,12 +78,12 @@ func New(cfg Config) (*Connector, error) {
 		cfg: s, limiter: rate.NewLimiter(rate.Limit(s.ConnectRate), max(1, int(s.ConnectRate/10))), slots: make(chan struct{}, s.Connecting),
 		log: zap.NewNop(), drained: make(chan struct{}, 1), devices: map[string]*device{}, recent: map[string]int64{}, wake: make(chan struct{}, 1),
 	}
-	transport := &http.Transport{
-		TLSClientConfig: s.tls.Clone(), MaxConnsPerHost: 16, MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second,
-		TLSHandshakeTimeout: s.ConnectTimeout, Proxy: http.ProxyFromEnvironment,
+	if s.Auth == AuthHTTPS {
+		c.asks = certify.HTTPClient(s.trust())
+		if c.tokens, err = s.tokenService(c.asks); err != nil {
+			return nil, fmt.Errorf("aliyun-direct: authEndpoint: %w", err)
+		}
 	}
-	transport.TLSClientConfig.ServerName = "" // that is the broker's
-	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	c.now.Store(time.Now().UnixMilli())
 	c.ids.Store(uint32(time.Now().UnixNano())) //nolint:gosec // only that two runs differ
 	return c, nil
@@ -92,6 +96,10 @@ func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
 	defer c.mu.Unlock()
 	if c.state != notStarted {
 		return ErrStarted
+	}
+	var err error
+	if c.registrar, err = c.cfg.openRegistrar(); err != nil {
+		return err
 	}
 	if host.Logger != nil {
 		c.log = host.Logger
@@ -288,7 +296,14 @@ func (c *Connector) Close(ctx context.Context) error {
 	for _, d := range c.all(nil) {
 		d.abandon()
 	}
-	c.http.CloseIdleConnections()
+	if c.asks != nil {
+		c.asks.CloseIdleConnections()
+	}
+	if c.registrar != nil {
+		if err := c.registrar.Close(); err != nil {
+			late = errors.Join(late, fmt.Errorf("aliyun-direct: register.secrets: %w", err))
+		}
+	}
 	c.mu.Lock()
 	c.state = closed
 	c.mu.Unlock()

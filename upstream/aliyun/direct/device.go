@@ -50,6 +50,7 @@ type device struct {
 	loginBy    int64         // when a first login fails for want of a connection: milliseconds
 	since      int64         // of link, or of its last SUBSCRIBE: milliseconds
 	paced      int64         // connects within a minute: when they are all forgotten, milliseconds
+	paid       int64         // messages until then are paid for by messageRate: microseconds
 	length     int32         // messages waiting or in flight
 	inFlight   int32         // sent at QoS 1, not yet acknowledged
 	rejected   int32         // messages refused that wait for their turn
@@ -64,6 +65,7 @@ type device struct {
 	delivering bool  // somebody is in settle
 	again      bool  // the connection that ends is followed by another
 	refusing   bool  // the connector is closing
+	slowed     bool  // the next message waits for messageRate
 }
 
 // control is an answer of the connector's own, at QoS 0.

@@ -469,6 +469,41 @@ func TestMessagesWhileAway(t *testing.T) {
 	}
 }
 
+// A device that is faster than the platform takes waits, and loses nothing.
+func TestFasterThanMessageRate(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t)
+	cfg := config(p)
+	cfg.MessageRate = 100
+	c := start(t, cfg)
+	d, err := login(t, c, upstream.Login{Device: platformtest.Truck(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 140
+	done := make(chan int, n)
+	began := time.Now()
+	for i := range n {
+		d.Publish(number(i, thing.AtLeastOnce), func(err error) {
+			if err != nil {
+				t.Errorf("message %d: %v", i, err)
+			}
+			done <- i
+		})
+	}
+	for i := range n {
+		if got := await(t, "done of Publish", done); got != i {
+			t.Fatalf("done of %d, want %d", got, i)
+		}
+	}
+	if took := time.Since(began); took < 300*time.Millisecond { // 100 at once, 40 at 100 a second
+		t.Errorf("all is said after %v", took)
+	}
+	if s := c.Stats(); s.Slowed == 0 || s.Acknowledged != n {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 // However many devices want to be connected, no more than connecting are at a
 // time: a platform that hangs is not stormed.
 func TestNoMoreThanConnecting(t *testing.T) {

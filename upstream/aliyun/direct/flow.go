@@ -46,10 +46,10 @@ func (f flow) Fill(dst []byte) []byte {
 			d.unsent = m.next
 			continue
 		}
+		if m.qos > 0 && int(d.inFlight) >= d.c.cfg.InFlight || !d.mayGo(m.qos, now) {
+			break
+		}
 		if m.qos > 0 {
-			if int(d.inFlight) >= d.c.cfg.InFlight {
-				break
-			}
 			d.inFlight++
 			m.packet = d.newID()
 		}

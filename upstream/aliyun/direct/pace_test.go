@@ -32,21 +32,3 @@ func TestPace(t *testing.T) {
 		t.Error("without a limit there is one")
 	}
 }
-
-func FuzzParseToken(f *testing.F) {
-	f.Add([]byte(`{"code":200,"data":{"iotId":"a","iotToken":"b","Resources":{"mqtt":{"host":"h","port":1883}}},"message":"success"}`))
-	f.Add([]byte(`{"code":"401","message":"request auth error"}`))
-	f.Add([]byte(`{"code":200,"data":{"iotId":"a","iotToken":"b","resources":{"mqtt":{"host":"a@b","port":"0"}}}}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := parseToken(body)
-		if (got == nil) == (err == nil) {
-			t.Fatalf("%v, %v", got, err)
-		}
-		if got == nil {
-			return
-		}
-		if got.iotID == "" || got.iotToken == "" || got.endpoint != nil && (got.endpoint.Scheme != "ssl" || got.endpoint.Hostname() == "" || got.endpoint.User != nil) {
-			t.Errorf("token %+v", got)
-		}
-	})
-}

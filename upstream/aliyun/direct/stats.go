@@ -13,6 +13,8 @@ type Stats struct {
 	Reconnects   uint64 `metric:"linkspan_aliyun_direct_reconnects_total" doc:"connections made after one was lost"`
 	Failures     uint64 `metric:"linkspan_aliyun_direct_connect_failures_total" doc:"attempts to connect that failed"`
 	Tokens       uint64 `metric:"linkspan_aliyun_direct_tokens_total" doc:"tokens got by HTTPS"`
+	Registered   uint64 `metric:"linkspan_aliyun_direct_registrations_total" doc:"devices that came without a secret and got one of the platform"`
+	Slowed       uint64 `metric:"linkspan_aliyun_direct_devices_slowed_total" doc:"how often a device had to wait because it was faster than messageRate"`
 	Published    uint64 `metric:"linkspan_aliyun_direct_messages_total" doc:"messages taken from devices"`
 	Bytes        uint64 `metric:"linkspan_aliyun_direct_message_bytes_total" doc:"payload bytes of messages taken from devices"`
 	Acknowledged uint64 `metric:"linkspan_aliyun_direct_messages_done_total" doc:"messages that the platform has"`
@@ -31,6 +33,7 @@ type counts struct {
 	published, bytes, acknowledged, failed, resent  atomic.Uint64
 	commands, logins, logouts, superseded           atomic.Uint64
 	refused, lost, links, limited, full             atomic.Uint64
+	registered, unregistered, unkept, slowed        atomic.Uint64
 	overloaded, invalid, denied, malformed, unknown atomic.Uint64
 }
 
@@ -40,6 +43,7 @@ func (c *Connector) Stats() Stats {
 	s := Stats{
 		Pending: c.pending.Load(), PendingBytes: c.bytes.Load(),
 		Connects: n.connects.Load(), Reconnects: n.reconnects.Load(), Failures: n.failures.Load(), Tokens: n.tokens.Load(),
+		Registered: n.registered.Load(), Slowed: n.slowed.Load(),
 		Published: n.published.Load(), Bytes: n.bytes.Load(), Acknowledged: n.acknowledged.Load(), Resent: n.resent.Load(),
 		Commands: n.commands.Load(), Logins: n.logins.Load(), Logouts: n.logouts.Load(), Superseded: n.superseded.Load(),
 		Errors: map[string]uint64{
@@ -49,6 +53,8 @@ func (c *Connector) Stats() Stats {
 			"too_many_devices":    n.full.Load(),
 			"too_many_connects":   n.limited.Load(),
 			"login_refused":       n.refused.Load(),
+			"register_refused":    n.unregistered.Load(),
+			"secret_not_kept":     n.unkept.Load(),
 			"device_lost":         n.lost.Load(),
 			"connection_lost":     n.links.Load(),
 			"subscription_denied": n.denied.Load(),
