@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type link struct {
 	commands *pending // guarded by mu; those under way, newest first
 	count    uint16   // guarded by mu; of commands
 	stripe   uint8    // of the bridge's counters; constant
+	leaves   bool     // over, and the device may be back soon; guarded by mu
 }
 
 // join is what a link needs only on its way online; guarded by the link's mu.
@@ -182,7 +184,7 @@ func (l *link) confirm(device auth.Identity) {
 // was taken over: in this order the platform sees one device that stays online.
 func (l *link) login(device auth.Identity, prior upstream.Device) {
 	defer l.left()
-	defer l.b.logout(prior, nil)
+	defer l.b.logout(prior, false, nil)
 	l.mu.Lock()
 	if l.at() == over {
 		l.mu.Unlock()
@@ -261,9 +263,10 @@ func (l *link) undo(device upstream.Device) {
 	l.mu.Lock()
 	l.device = device
 	commands := l.takeCommands()
+	leaves := l.leaves
 	l.mu.Unlock()
 	l.answerAll(device, commands)
-	l.b.logout(device, nil)
+	l.b.logout(device, leaves, nil)
 }
 
 // lost is called when the platform ends the login by itself.
@@ -306,6 +309,7 @@ func (l *link) end(e ending) (r ended) {
 		return r
 	}
 	l.phase.Store(uint32(over))
+	l.leaves = leaves(e.cause)
 	r.first = true
 	var done func(error)
 	var deadline *pending
@@ -333,7 +337,7 @@ func (l *link) end(e ending) (r ended) {
 		r.device = l.device
 	}
 	if e.logout && r.device != nil {
-		l.b.logout(r.device, e.then)
+		l.b.logout(r.device, leaves(e.cause), e.then)
 		r.device = nil
 	} else {
 		call(e.then, nil)
@@ -342,21 +346,32 @@ func (l *link) end(e ending) (r ended) {
 	return r
 }
 
+// leaves says whether a session with that cause ended without a goodbye.
+func leaves(cause error) bool {
+	return errors.Is(cause, session.ErrDisconnected) || errors.Is(cause, session.ErrHeartbeatTimeout)
+}
+
 // logout logs device out, if it is not nil. It does nothing at the platform
-// when a newer login has taken the device's place.
-func (b *Bridge) logout(device upstream.Device, then func(error)) {
+// when a newer login has taken the device's place. A device that only leaves may
+// be logged out later.
+func (b *Bridge) logout(device upstream.Device, leaves bool, then func(error)) {
 	if device == nil {
 		return
 	}
 	b.work.Add(1)
 	b.counts.logouts.Add(1)
-	device.Logout(func(err error) {
+	done := func(err error) {
 		if err != nil {
 			b.counts.logoutFailures.Add(1)
 		}
 		call(then, err)
 		b.finished()
-	})
+	}
+	if l, ok := device.(upstream.Leaver); ok && leaves {
+		l.Leave(done)
+		return
+	}
+	device.Logout(done)
 }
 
 func (b *Bridge) failed(s *session.Session, cause error) {

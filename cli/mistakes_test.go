@@ -24,6 +24,7 @@ func TestMistakesSayWhere(t *testing.T) {
 	}{
 		"the log":               {text: "log { level = loud, format = xml }", want: []string{"application.conf:6:15: log.level: is \"loud\"", "application.conf:6:30: log.format: is \"xml\""}},
 		"a log without folder":  {text: "log.path = nowhere/a.log", want: []string{"application.conf:6:12: log.path: there is no directory nowhere"}},
+		"devices that are away": {text: "away { hold = 1h, commands = 0 }", want: []string{"application.conf:6:30: away.commands: is 0, want 1 to"}},
 		"the side door":         {text: "admin.address = nowhere", want: []string{"application.conf:6:17: admin.address: \"nowhere\"", "host:port"}},
 		"the bridge":            {text: "bridge { maxCommands = -1, loginTimeout = 0s }", want: []string{"application.conf:6:24: bridge.maxCommands: is -1, want 1", "application.conf:6:43: bridge.loginTimeout: is 0s"}},
 		"a key that is not set": {text: "bridge {}", defines: []string{"server.loops=-1"}, want: []string{"-Dserver.loops: server.loops: is -1"}},

@@ -53,11 +53,12 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		}
 	}
 	connector, connectorStats, connectorErr := newUpstream(tree, all, warn)
+	connector, awayStats, awayErr := withAway(tree, all.Away, connector)
 	known, devicesErr := newDevices(all.Devices, tree, baseDir, log, warn)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,
@@ -74,7 +75,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
 	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
-	n.stats = append(n.stats, connectorStats...)
+	n.stats = append(append(n.stats, connectorStats...), awayStats...)
 	for _, room := range []any{srv, b, b.Sessions(), checker, known} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/bridge/away"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/internal/admin"
@@ -29,6 +30,7 @@ type settings struct {
 	Upstreams map[string]namedUpstream `conf:"upstreams" doc:"several platforms by name, in place of upstream; routes say which device goes where"`
 	Routes    []route.Rule             `conf:"routes" doc:"with upstreams: the first that fits a device says where it goes"`
 	Copies    route.CopyConfig         `conf:"copies" doc:"with upstreams: what goes to those that get copies"`
+	Away      away.Config              `conf:"away" doc:"devices whose connection has broken, and that may be back soon"`
 	Shutdown  shutdownSettings         `conf:"shutdown" doc:"the orderly end"`
 	Listeners []listenerSettings       `conf:"listeners" doc:"where devices connect, and what they speak"`
 
@@ -62,7 +64,7 @@ func (s shutdownSettings) validate(tree *config.Tree) error {
 func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
-		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies,
+		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies, Away: away.DefaultConfig(),
 		Shutdown: shutdownSettings{Timeout: 15 * time.Second},
 	}
 }

@@ -130,8 +130,21 @@ func (c Cause) orderly() bool {
 	return c == CauseProtocol || c == CauseShutdown || c == CauseTakenOver || c == CauseRevoked || c == CauseTLS
 }
 
+// disconnected says whether a connection that ended with that cause broke: neither
+// the device nor an operator has said that it shall be offline.
+func (c Cause) disconnected() bool {
+	switch c {
+	case CausePeerClosed, CausePeerReset, CauseHeartbeats, CauseIdle, CausePending, CauseMemory, CauseBytesRate, CauseMessagesRate,
+		CauseNotReading, CauseFaults, CauseUnsynchronised, CauseEvicted, CauseTLS, CauseDecoder, CausePanic:
+		return true
+	default:
+		return false
+	}
+}
+
 // CloseError is why a connection ended, with what is known about it. It is also
-// its Cause, its Err and net.ErrClosed, as errors.Is sees it.
+// its Cause, its Err and net.ErrClosed, as errors.Is sees it, and
+// session.ErrDisconnected when the connection broke.
 type CloseError struct {
 	Cause Cause
 	Err   error // the error behind the cause; may be nil
@@ -146,10 +159,14 @@ func (e *CloseError) Error() string {
 
 // Unwrap is what the error also is.
 func (e *CloseError) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Cause, net.ErrClosed}
+	all := []error{e.Cause, net.ErrClosed}
+	if e.Err != nil {
+		all = append(all, e.Err)
 	}
-	return []error{e.Cause, e.Err, net.ErrClosed}
+	if e.Cause.disconnected() {
+		all = append(all, session.ErrDisconnected)
+	}
+	return all
 }
 
 func because(cause Cause, err error) *CloseError { return &CloseError{Cause: cause, Err: err} }

@@ -91,6 +91,9 @@ var (
 	// ErrHeartbeatTimeout is the cause of a session whose device was not heard
 	// for more heartbeats in a row than it may lose.
 	ErrHeartbeatTimeout = errors.New("session: heartbeats stopped")
+	// ErrDisconnected is what the cause of a session is whose connection broke, as
+	// errors.Is sees it: nobody has said goodbye, and the device may be back soon.
+	ErrDisconnected = errors.New("session: disconnected")
 	// ErrRevoked is the cause of a session whose device was removed from the
 	// devices that the bridge knows, or was given another identity there. Its
 	// channel is closed; a device that is still known may come back at once.

@@ -110,6 +110,13 @@ var (
 	ErrUnsupported = errors.New("upstream: the platform takes no such message")
 )
 
+// Leaver is implemented by devices that may be away for a moment.
+type Leaver interface {
+	// Leave is Logout of a device whose connection has broken, and that may come
+	// back soon: the connector may put the logout off. done is called once.
+	Leave(done func(error))
+}
+
 // RefusedError is a platform's no. Trying the same again is of no use unless
 // Temporary.
 type RefusedError struct {

@@ -1,0 +1,13 @@
+// Package away keeps devices logged in at their platform for a moment after their
+// connection has broken, and what the platform tells them meanwhile.
+//
+// Mobile networks break connections that come back within seconds. A [Connector],
+// which stands between a bridge and the platform's own, does not tell the platform
+// of that: a device that is back in time finds its login as it was, and commands
+// that came meanwhile, in their order. So a flapping device costs the platform
+// nothing. What a device cannot be told in time is reported as such.
+//
+// A device that says goodbye, is taken offline, or was removed is logged out at
+// once: only sessions that end with session.ErrDisconnected or
+// session.ErrHeartbeatTimeout leave their device away.
+package away
