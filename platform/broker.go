@@ -51,6 +51,9 @@ func (p *Platform) accept(d *door) {
 				return
 			}
 		}
+		if d.http2 {
+			c = p.translate(c, d.secure)
+		}
 		l := newLink(p, c)
 		l.secure = d.secure
 		if !p.addLink(l) {

@@ -20,9 +20,16 @@ const (
 // Config is how the platform behaves. Its defaults are the vendor's limits
 // where the vendor has published one.
 type Config struct {
-	MQTTAddress string `conf:"mqttAddress" doc:"host:port of the MQTT broker; port 0 takes a free one"`
-	TLSAddress  string `conf:"tlsAddress" doc:"host:port of the MQTT broker over TLS; empty: none"`
-	WSAddress   string `conf:"wsAddress" doc:"host:port of the MQTT broker over WebSocket, on every path; empty: none"`
+	MQTTAddress     string        `conf:"mqttAddress" doc:"host:port of the MQTT broker; port 0 takes a free one"`
+	TLSAddress      string        `conf:"tlsAddress" doc:"host:port of the MQTT broker over TLS; empty: none"`
+	WSAddress       string        `conf:"wsAddress" doc:"host:port of the MQTT broker over WebSocket, on every path; empty: none"`
+	HTTP2Address    string        `conf:"http2Address" doc:"host:port of the HTTP/2 gateway without TLS (prior knowledge); empty: none"`
+	HTTP2TLSAddress string        `conf:"http2TlsAddress" doc:"host:port of the HTTP/2 gateway; empty: none"`
+	HTTP2Push       string        `conf:"http2Push" doc:"how the HTTP/2 gateway begins what it says: promise, or stream for streams without a promise"`
+	HTTP2Silence    time.Duration `conf:"http2Silence" doc:"an HTTP/2 connection that nothing comes over for so long is closed"`
+	HTTP2Redelivery time.Duration `conf:"http2Redelivery" doc:"a message over HTTP/2 that is not acknowledged for so long is sent again"`
+	HTTP2Requests   int           `conf:"http2Requests" doc:"requests of one HTTP/2 connection, after which it is told to go away; 0: any number"`
+
 	WSSAddress  string `conf:"wssAddress" doc:"host:port of the MQTT broker over WebSocket and TLS; empty: none"`
 	AuthAddress string `conf:"authAddress" doc:"host:port of the vendor's HTTP services: /auth/devicename, /auth/register/device, and the account's API at /; empty: none"`
 	AuthTLS     bool   `conf:"authTls" doc:"whether those are HTTPS"`
@@ -100,6 +107,9 @@ func DefaultConfig() Config {
 		Pending:          10_000,
 		Watchers:         64,
 		WatchQueue:       1_024,
+		HTTP2Push:        PushPromise,
+		HTTP2Silence:     time.Minute,
+		HTTP2Redelivery:  10 * time.Second,
 		CommandTimeout:   5 * time.Second,
 		SaveInterval:     5 * time.Second,
 	}
@@ -114,7 +124,13 @@ func (c *Config) validate() error {
 		wrong("mqttAddress", "%q is no host:port: %v", c.MQTTAddress, err)
 	}
 	for _, a := range []struct{ key, value string }{
-		{"apiAddress", c.APIAddress}, {"tlsAddress", c.TLSAddress}, {"wsAddress", c.WSAddress}, {"wssAddress", c.WSSAddress}, {"authAddress", c.AuthAddress},
+		{"apiAddress", c.APIAddress},
+		{"tlsAddress", c.TLSAddress},
+		{"wsAddress", c.WSAddress},
+		{"wssAddress", c.WSSAddress},
+		{"http2Address", c.HTTP2Address},
+		{"http2TlsAddress", c.HTTP2TLSAddress},
+		{"authAddress", c.AuthAddress},
 	} {
 		if _, _, err := net.SplitHostPort(a.value); a.value != "" && err != nil {
 			wrong(a.key, "%q is no host:port: %v", a.value, err)
@@ -130,6 +146,14 @@ func (c *Config) validate() error {
 	}
 	if c.MinKeepAlive < 0 || c.MaxKeepAlive < 0 || (c.MaxKeepAlive > 0 && c.MinKeepAlive > c.MaxKeepAlive) {
 		wrong("minKeepAlive", "%s and maxKeepAlive %s are no range", c.MinKeepAlive, c.MaxKeepAlive)
+	}
+	switch c.HTTP2Push {
+	case PushPromise, PushStream:
+	default:
+		wrong("http2Push", "%q is none of promise, stream", c.HTTP2Push)
+	}
+	if c.HTTP2Silence <= 0 || c.HTTP2Redelivery <= 0 {
+		wrong("http2Silence", "%s and http2Redelivery %s: want more than 0", c.HTTP2Silence, c.HTTP2Redelivery)
 	}
 	for _, n := range []struct {
 		key   string
@@ -151,6 +175,7 @@ func (c *Config) validate() error {
 		{"pending", c.Pending, 1},
 		{"watchers", c.Watchers, 1},
 		{"watchQueue", c.WatchQueue, 1},
+		{"http2Requests", c.HTTP2Requests, 0},
 	} {
 		if n.value < n.least {
 			wrong(n.key, "%d: want %d or more", n.value, n.least)

@@ -15,6 +15,7 @@ type door struct {
 	ln     net.Listener
 	secure bool         // clients say securemode=2
 	web    *http.Server // nil: MQTT without WebSocket
+	http2  bool         // the messages of MQTT over HTTP/2
 }
 
 // openDoors listens wherever the configuration says. mu is held.
@@ -23,11 +24,14 @@ func (p *Platform) openDoors(ctx context.Context) error {
 	for _, d := range []struct {
 		name, address string
 		secure, web   bool
+		http2         bool
 	}{
-		{"MQTT", p.cfg.MQTTAddress, false, false},
-		{"MQTT over TLS", p.cfg.TLSAddress, true, false},
-		{"MQTT over WebSocket", p.cfg.WSAddress, false, true},
-		{"MQTT over WebSocket and TLS", p.cfg.WSSAddress, true, true},
+		{"MQTT", p.cfg.MQTTAddress, false, false, false},
+		{"MQTT over TLS", p.cfg.TLSAddress, true, false, false},
+		{"MQTT over WebSocket", p.cfg.WSAddress, false, true, false},
+		{"MQTT over WebSocket and TLS", p.cfg.WSSAddress, true, true, false},
+		{"HTTP/2", p.cfg.HTTP2Address, false, false, true},
+		{"HTTP/2 over TLS", p.cfg.HTTP2TLSAddress, true, false, true},
 	} {
 		if d.address == "" {
 			p.doors = append(p.doors, nil)
@@ -39,9 +43,14 @@ func (p *Platform) openDoors(ctx context.Context) error {
 			return fmt.Errorf("platform: listen for %s: %w", d.name, err)
 		}
 		if d.secure {
-			ln = tls.NewListener(ln, p.tls)
+			cfg := p.tls
+			if d.http2 {
+				cfg = cfg.Clone()
+				cfg.NextProtos = []string{"h2"}
+			}
+			ln = tls.NewListener(ln, cfg)
 		}
-		opened := &door{name: d.name, ln: ln, secure: d.secure}
+		opened := &door{name: d.name, ln: ln, secure: d.secure, http2: d.http2}
 		if d.web {
 			opened.web = p.webServer(d.secure)
 		}
@@ -86,6 +95,8 @@ const (
 	tlsDoor
 	wsDoor
 	wssDoor
+	http2Door
+	http2TLSDoor
 )
 
 // MQTTAddr is where the broker listens for MQTT over TCP, host:port; empty before
@@ -103,6 +114,14 @@ func (p *Platform) WSAddr() string { return p.doorAddr(wsDoor) }
 // WSSAddr is where the broker listens for MQTT over WebSocket and TLS, host:port;
 // empty before Start and without a wssAddress.
 func (p *Platform) WSSAddr() string { return p.doorAddr(wssDoor) }
+
+// HTTP2Addr is where the HTTP/2 gateway listens, host:port; empty before Start and
+// without an http2Address.
+func (p *Platform) HTTP2Addr() string { return p.doorAddr(http2Door) }
+
+// HTTP2TLSAddr is where the HTTP/2 gateway listens for TLS, host:port; empty before
+// Start and without an http2TlsAddress.
+func (p *Platform) HTTP2TLSAddr() string { return p.doorAddr(http2TLSDoor) }
 
 func (p *Platform) doorAddr(i int) string {
 	p.mu.RLock()

@@ -31,6 +31,7 @@ type counters struct {
 	replies      atomic.Uint64
 	unsubscribed atomic.Uint64
 	dropped      atomic.Uint64
+	redelivered  atomic.Uint64
 
 	mu       sync.Mutex
 	refused  map[string]uint64 // guarded by mu; by cause, of which the platform has a fixed set but for codes

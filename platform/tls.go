@@ -17,7 +17,7 @@ import (
 
 // encrypts says whether anything of the platform's is to be encrypted.
 func (c *Config) encrypts() bool {
-	return c.TLSAddress != "" || c.WSSAddress != "" || c.AuthAddress != "" && c.AuthTLS
+	return c.TLSAddress != "" || c.WSSAddress != "" || c.HTTP2TLSAddress != "" || c.AuthAddress != "" && c.AuthTLS
 }
 
 // prepareTLS reads the certificate, or makes one.

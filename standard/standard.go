@@ -9,5 +9,6 @@ import (
 	_ "github.com/linkspan/linkspan/auth/static"            // credentials static
 	_ "github.com/linkspan/linkspan/upstream/aliyun"        // platform aliyun
 	_ "github.com/linkspan/linkspan/upstream/aliyun/direct" // platform aliyun-direct
+	_ "github.com/linkspan/linkspan/upstream/aliyun/http2"  // platform aliyun-http2
 	_ "github.com/linkspan/linkspan/upstream/mqtt"          // platform mqtt
 )

@@ -63,7 +63,7 @@ func (g *gateway) expireMessages(d *device, now int64) (leaked int) {
 		if m.state == finished || m.rejected || now <= m.deadline {
 			continue
 		}
-		if m.state == taken && m.qos > 0 && !m.acked {
+		if m.state == taken && m.qos > 0 && !m.acked && g.cfg.dialer == nil {
 			leaked++
 		}
 		switch {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/carrier"
 	"github.com/linkspan/linkspan/upstream/aliyun/pop"
 )
 
@@ -67,6 +68,10 @@ type Gateway struct {
 	ProductKey   string      `conf:"productKey" doc:"product of the gateway device"`
 	DeviceName   string      `conf:"deviceName" doc:"name of the gateway device"`
 	DeviceSecret auth.Secret `conf:"deviceSecret" doc:"secret of the gateway device"`
+}
+
+func (g Gateway) identity() auth.Identity {
+	return auth.Identity{ProductKey: g.ProductKey, DeviceName: g.DeviceName, DeviceSecret: g.DeviceSecret}
 }
 
 // The values of confirm, subscribe and manageTopology.
@@ -169,13 +174,15 @@ type settings struct {
 	Config
 	sign      auth.SignMethod
 	tls       *tls.Config
-	endpoints []*url.URL    // one for each gateway
-	interval  time.Duration // between messages of a device at QoS 1; 0: no limit
+	endpoints []*url.URL     // one for each gateway
+	interval  time.Duration  // between messages of a device at QoS 1; 0: no limit
+	dialer    carrier.Dialer // nil: MQTT
 }
 
-// check finds all that is wrong with c, which has its defaults.
-func (c Config) check() (*settings, error) {
-	s := &settings{Config: c}
+// check finds all that is wrong with c, which has its defaults. dialer makes its
+// connections; nil: MQTT.
+func (c Config) check(dialer carrier.Dialer) (*settings, error) {
+	s := &settings{Config: c, dialer: dialer}
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("aliyun: "+format, args...)) }
 
@@ -295,8 +302,12 @@ func (s *settings) checkGateways() (errs []error) {
 }
 
 func (s *settings) checkEndpoint() (errs []error) {
-	secure := false
+	secure := s.dialer != nil
 	for _, g := range s.Gateways {
+		if s.dialer != nil {
+			s.endpoints = append(s.endpoints, &url.URL{Host: s.dialer.Endpoint(g.identity())})
+			continue
+		}
 		text := s.Endpoint
 		if text == "" {
 			text = "tcp://" + g.ProductKey + ".iot-as-mqtt." + s.Region + ".aliyuncs.com:1883"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/carrier"
 )
 
 // Plugin is the connector as configurations name it: aliyun.
@@ -45,8 +46,12 @@ const (
 
 // New makes a connector, or reports all that is wrong with the configuration.
 // Nothing is connected before [Connector.Start].
-func New(cfg Config) (*Connector, error) {
-	s, err := cfg.withDefaults().check()
+func New(cfg Config) (*Connector, error) { return NewOver(cfg, nil) }
+
+// NewOver is [New] for connections that a dialer makes, nil standing for MQTT: for
+// packages below this one.
+func NewOver(cfg Config, dialer carrier.Dialer) (*Connector, error) {
+	s, err := cfg.withDefaults().check(dialer)
 	if err != nil {
 		return nil, err
 	}

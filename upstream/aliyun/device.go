@@ -36,6 +36,7 @@ type device struct {
 	secret     auth.Secret
 	current    *handle   // the login that counts; nil when the device is logged out
 	head, tail *outgoing // published, done not yet called, in order
+	turn       *outgoing // when messages may overtake one another: the one on its way
 	left       func(error)
 	retryAt    int64         // pausing: milliseconds
 	paid       time.Duration // since 1970: until when the device's messages use up its rate
@@ -51,6 +52,7 @@ type device struct {
 	bare       bool  // came without a secret
 	topology   bool  // the topology was changed for this login already
 	again      bool  // another login is needed when the one on its way has ended
+	departs    bool  // its logout waits for its messages, one after the other
 }
 
 func newDevice(g *gateway, id auth.Identity) *device {
@@ -120,6 +122,7 @@ type outState uint8
 
 const (
 	waiting  outState = iota // for its device to be online
+	inLine                   // for the message of the same device before it
 	queued                   // for the sender
 	taken                    // by the sender: handed to the connection, or about to be
 	finished                 // done is to be called with err
@@ -138,7 +141,7 @@ type outgoing struct {
 	deadline int64     // milliseconds
 	until    int64     // the last deadline there is, set when its device was first taken off; 0: not yet
 	id       uint32    // of the Alink request
-	packet   uint16    // MQTT packet identifier; guarded by the link's mu
+	packet   uint32    // identifier of its packet; guarded by the link's mu
 	qos      byte
 	state    outState
 	sent     bool // was handed to a connection: the platform may have it

@@ -76,7 +76,7 @@ const (
 
 func newGateway(c *Connector, i int) *gateway {
 	cert := c.cfg.Gateways[i]
-	id := auth.Identity{ProductKey: cert.ProductKey, DeviceName: cert.DeviceName, DeviceSecret: cert.DeviceSecret}
+	id := cert.identity()
 	g := &gateway{
 		connector: c, cfg: c.cfg, identity: id, endpoint: c.cfg.endpoints[i], topics: topicsOf(id),
 		log:       zap.NewNop(),
@@ -216,6 +216,7 @@ func (g *gateway) detach(l *link) {
 // holdTimeout from the first time on: one that costs the connection whenever it is
 // sent has an end. Those of QoS 0 fail. mu is held.
 func (g *gateway) holdMessages(d *device) {
+	d.turn, d.departs = nil, false
 	deadline := g.now.Load() + g.cfg.HoldTimeout.Milliseconds()
 	for m := d.head; m != nil; m = m.next {
 		switch {

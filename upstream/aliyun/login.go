@@ -282,7 +282,7 @@ func (l *link) subscribeDevices() {
 		g.unsubscribed = nil
 		g.mu.Unlock()
 		for _, d := range devices {
-			tokens := l.subscribe(deviceFilters(g.cfg, d.name()))
+			tokens := l.wire.subscribe(deviceFilters(g.cfg, d.name()))
 			select {
 			case l.subs <- subscription{d, tokens}:
 			case <-l.down:

@@ -38,6 +38,10 @@ func (g *gateway) queueLogout(d *device) {
 		return
 	}
 	g.sayAll(d)
+	if d.turn != nil { // behind it
+		d.departs = true
+		return
+	}
 	g.pushLogout(d, false)
 }
 
@@ -58,7 +62,7 @@ func (l *link) sendLogouts(batch []*outgoing) bool {
 	}
 	if g.cfg.Subscribe == SubscribeDevice {
 		for _, d := range devices {
-			if !l.handOver(l.client.Unsubscribe(deviceFilters(g.cfg, d.name())...)) {
+			if !l.handOver(l.wire.unsubscribe(deviceFilters(g.cfg, d.name()))) {
 				return false
 			}
 		}
@@ -86,7 +90,7 @@ func (l *link) sendLogouts(batch []*outgoing) bool {
 	if len(devices) > 1 {
 		payload = append(payload, ']')
 	}
-	return l.handOver(l.client.Publish(topic, 0, false, append(payload, '}')))
+	return l.handOver(l.wire.control(topic, append(payload, '}')))
 }
 
 // leftNow ends a logout. mu is held.
@@ -101,7 +105,7 @@ func (g *gateway) leftNow(d *device, err error) {
 	if d.state != leaving {
 		return
 	}
-	d.state, g.fullUntil = offline, 0
+	d.state, d.departs, g.fullUntil = offline, false, 0
 	if d.current != nil {
 		g.wantLogin(d)
 		return

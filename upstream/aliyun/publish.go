@@ -67,6 +67,7 @@ func (g *gateway) finish(m *outgoing, err error) {
 		g.untake(m)
 	}
 	m.state, m.err = finished, err
+	g.nextTurn(m)
 	g.pending--
 	g.bytes -= int64(len(m.payload))
 	if err == nil {
@@ -85,7 +86,7 @@ func (g *gateway) untake(m *outgoing) {
 	if m.answered {
 		delete(g.answers, m.id)
 	}
-	if g.link != nil && m.qos > 0 {
+	if g.link != nil && g.tracked(m) {
 		g.link.release(m)
 	}
 }

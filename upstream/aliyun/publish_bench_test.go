@@ -26,7 +26,7 @@ func onlineDevice(tb testing.TB, cfg Config) (*gateway, *handle) {
 	h := &handle{dev: d}
 	d.current, d.state = h, online
 	g.devices[d.name()] = d
-	g.link = &link{g: g, down: make(chan struct{}), wake: make(chan struct{}, 1), packets: map[uint16]*outgoing{}}
+	g.link = &link{g: g, down: make(chan struct{}), wake: make(chan struct{}, 1), packets: map[uint32]*outgoing{}}
 	return g, h
 }
 

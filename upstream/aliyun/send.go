@@ -3,15 +3,13 @@ package aliyun
 import (
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"github.com/linkspan/linkspan/upstream"
 )
 
 // sendBatch is how many messages the sender takes at once.
 const sendBatch = 64
 
-// send hands messages to paho, whose Publish may block, until the link is lost.
+// send hands messages to the wire, which may block, until the link is lost.
 func (l *link) send() {
 	buf := make([]*outgoing, 0, sendBatch)
 	for {
@@ -25,7 +23,7 @@ func (l *link) send() {
 			}
 		}
 		for _, c := range controls {
-			if !l.handOver(l.client.Publish(c.topic, 0, false, c.payload)) {
+			if !l.handOver(l.wire.control(c.topic, c.payload)) {
 				return
 			}
 		}
@@ -53,18 +51,16 @@ func (l *link) sendAll(batch []*outgoing) bool {
 		if !l.open() {
 			return false // what was taken waits for the next connection
 		}
-		l.sending = m
-		qos := m.qos // m may be finished and reused as soon as it is published
-		token := l.client.Publish(m.topic, qos, false, m.payload)
-		l.sending = nil
-		if !l.handOver(token) {
+		tracked := l.g.tracked(m) // m may be finished and reused as soon as it is published
+		sent := l.wire.publish(m)
+		if !l.handOver(sent) {
 			return false
 		}
-		if qos > 0 {
+		if tracked {
 			continue
 		}
 		select {
-		case l.written <- written{m, token}:
+		case l.written <- written{m, sent}:
 		case <-l.down:
 			return false
 		}
@@ -74,7 +70,7 @@ func (l *link) sendAll(batch []*outgoing) bool {
 
 // handOver looks at the token of what was just published: an error that is
 // there at once says that the connection is of no use.
-func (l *link) handOver(token mqtt.Token) bool {
+func (l *link) handOver(token token) bool {
 	select {
 	case <-token.Done():
 		if err := token.Error(); err != nil {
@@ -104,13 +100,13 @@ func (g *gateway) take(l *link, buf []*outgoing) (controls []control, batch []*o
 		case m.logout:
 			buf = append(buf, g.queue.pop())
 			continue
-		case m.qos > 0 && l.inFlight >= g.cfg.InFlight:
+		case g.tracked(m) && l.inFlight >= g.cfg.InFlight:
 			l.idle = len(buf) == 0 && controls == nil
 			return controls, buf, l.idle
 		}
 		g.queue.pop()
 		m.state, m.sent, m.deadline = taken, true, deadline
-		if m.qos > 0 {
+		if g.tracked(m) {
 			l.inFlight++
 		}
 		if m.answered {
@@ -160,7 +156,7 @@ func (l *link) complete() {
 				l.fail(err)
 				return
 			}
-			l.warnDenied(current.tokens[0])
+			l.wire.granted(current.tokens[0])
 			if current.tokens = current.tokens[1:]; len(current.tokens) == 0 {
 				l.g.subscribed(current.device)
 			}
@@ -175,7 +171,7 @@ func (l *link) complete() {
 	}
 }
 
-// await waits until paho has written a message of QoS 0.
+// await waits until the wire has written a message of QoS 0.
 func (l *link) await(w written) bool {
 	select {
 	case <-w.token.Done():
@@ -233,14 +229,16 @@ func (g *gateway) acknowledged(l *link) {
 		return
 	}
 	g.mu.Lock()
-	for _, m := range acked {
+	for _, a := range acked {
+		m := a.m
 		if m.state != taken || m.acked {
 			continue // its time was over, or it waits for its device's next login
 		}
 		m.acked = true
-		if !m.answered {
-			g.finish(m, nil)
+		if !m.answered || a.err != nil {
+			g.finish(m, a.err)
 		}
+		g.nextTurn(m)
 	}
 	g.settle()
 	clear(acked)

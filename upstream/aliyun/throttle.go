@@ -25,8 +25,7 @@ func (g *gateway) queueOrWait(d *device, m *outgoing) {
 		g.stats.slowed++
 		return // m.state is waiting
 	}
-	m.state = queued
-	g.queue.push(m)
+	g.enqueue(m)
 }
 
 // mayGo counts a message of the device, if it may go now. mu is held.
@@ -74,8 +73,7 @@ func (g *gateway) sayAll(d *device) {
 	}
 	for m := d.head; m != nil; m = m.next {
 		if m.state == waiting {
-			m.state = queued
-			g.queue.push(m)
+			g.enqueue(m)
 		}
 	}
 }
@@ -90,8 +88,7 @@ func (g *gateway) goOn(d *device) bool {
 		if !g.mayGo(d, m.qos) {
 			return false
 		}
-		m.state = queued
-		g.queue.push(m)
+		g.enqueue(m)
 	}
 	return true
 }
