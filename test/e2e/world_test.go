@@ -139,8 +139,8 @@ func (w *world) startPlatform(address string) {
 	for _, phone := range w.known {
 		w.must(p.AddDevice(identity(phone), gatewayProduct+"/"+gatewayName))
 	}
+	w.seen.attach(w.t, p) // before anything can arrive
 	w.must(p.Start(w.t.Context()))
-	w.seen.attach(w.t, p)
 	w.platform = p
 }
 
