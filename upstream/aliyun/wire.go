@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -128,12 +129,16 @@ func (w *carried) control(topic string, payload []byte) token {
 }
 
 // sent is the outcome of handing a message over: one that the connection does not
-// take waits for the next.
+// take waits for the next. A connection that drains is left to end by itself.
 func (w *carried) sent(err error) token {
-	if err != nil {
-		w.closing.Store(true)
+	if err == nil {
+		return outcome{}
 	}
-	return outcome{}
+	w.closing.Store(true)
+	if errors.Is(err, carrier.ErrDraining) {
+		return outcome{}
+	}
+	return outcome{err}
 }
 
 func (w *carried) subscribe(filters []string) (tokens []token) {

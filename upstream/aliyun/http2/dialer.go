@@ -57,18 +57,19 @@ func (d *dialer) Dial(ctx context.Context, gateway auth.Identity, events carrier
 		Credentials: channel.Device(d.sign, gateway, clientID, true),
 		Limits: h2.Config{
 			Window: d.cfg.Window, MaxHeader: maxHeader, MaxBody: maxBody, Streams: d.cfg.Streams, Pushes: pushes,
-			Pending:      d.cfg.InFlight + controls,
-			PingInterval: d.cfg.Heartbeat, PingTimeout: d.cfg.HeartbeatTimeout, WriteTimeout: d.cfg.WriteTimeout,
+			Pending:        d.cfg.InFlight + controls,
+			RequestTimeout: d.cfg.RequestTimeout,
+			PingInterval:   d.cfg.Heartbeat, PingTimeout: d.cfg.HeartbeatTimeout, WriteTimeout: d.cfg.WriteTimeout,
 		},
 	}, c)
-	c.channel = ch
-	close(c.opened)
 	if err != nil {
 		return nil, err
 	}
+	c.channel = ch
 	d.mu.Lock()
 	d.conns[c] = struct{}{}
 	d.mu.Unlock()
+	close(c.opened)
 	return c, nil
 }
 
@@ -98,7 +99,7 @@ type conn struct {
 	dialer  *dialer
 	events  carrier.Events
 	channel *channel.Channel
-	opened  chan struct{} // closed when channel is set
+	opened  chan struct{} // closed when channel is set and the dialer knows c
 
 	mu   sync.Mutex
 	sent map[uint32]*h2.Request // guarded by mu: not yet answered
@@ -132,6 +133,14 @@ func (c *conn) Publish(id uint32, topic string, qos byte, payload []byte) error 
 	if err == nil {
 		c.sent[id] = r
 	}
+	return draining(err)
+}
+
+// draining says it in the carrier's words when the channel takes no more.
+func draining(err error) error {
+	if errors.Is(err, channel.ErrDraining) {
+		return fmt.Errorf("%w: %w", carrier.ErrDraining, err)
+	}
 	return err
 }
 
@@ -141,18 +150,9 @@ func (c *conn) answered(id uint32, err error) {
 	c.mu.Lock()
 	delete(c.sent, id)
 	c.mu.Unlock()
-	var no *channel.Error
-	var reset *h2.StreamError
-	switch {
-	case err == nil:
-	case errors.As(err, &no):
-		err = &upstream.RefusedError{Code: no.Status, Reason: fmt.Sprintf("status %d %s", no.Status, no.Text), Temporary: no.Temporary()}
-	case errors.As(err, &reset), errors.Is(err, h2.ErrTooLarge):
-		err = fmt.Errorf("%w: %w", upstream.ErrTimeout, err)
-	default:
-		return
+	if final, outcome, _ := channel.Outcome(err); final {
+		c.events.Acknowledged(id, outcome)
 	}
-	c.events.Acknowledged(id, err)
 }
 
 // Cancel implements carrier.Conn.
@@ -169,21 +169,28 @@ func (c *conn) Cancel(id uint32) {
 // Control implements carrier.Conn.
 func (c *conn) Control(topic string, payload []byte) error {
 	_, err := c.channel.Publish(topic, 0, payload, func(string, error) {})
-	return err
+	return draining(err)
 }
 
 // Subscribe implements carrier.Conn.
 func (c *conn) Subscribe(filter string) carrier.Subscription {
 	s := &subscription{done: make(chan struct{})}
 	end := func(err error) {
-		var no *channel.Error
-		if errors.As(err, &no) && !no.Temporary() {
-			s.denied, err = filter, nil
+		final, outcome, unsent := channel.Outcome(err)
+		var no *upstream.RefusedError
+		switch {
+		case final && errors.As(outcome, &no) && !no.Temporary:
+			s.denied = filter
+		case unsent: // the connection is about to end, and what is on its way may go on until then
+			return
+		default:
+			s.err = outcome
 		}
-		s.err = err
 		close(s.done)
 	}
-	if err := c.channel.Subscribe(filter, end); err != nil {
+	switch err := c.channel.Subscribe(filter, end); {
+	case err == nil, errors.Is(err, channel.ErrDraining):
+	default:
 		end(err)
 	}
 	return s

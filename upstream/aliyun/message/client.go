@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/channel"
+	"github.com/linkspan/linkspan/upstream/aliyun/internal/h2"
 )
 
 // Client is one connection to the message channel, made again when it is lost.
@@ -105,7 +108,7 @@ func (c *Client) Connect(ctx context.Context, standard Listener) error {
 		c.owned.Go(c.callBack)
 	}
 	c.owned.Go(c.clock)
-	first := make(chan error, 1)
+	first := make(attempts, 1)
 	c.owned.Go(func() { c.run(first) })
 	var last error
 	for {
@@ -126,26 +129,35 @@ func (c *Client) Connect(ctx context.Context, standard Listener) error {
 	}
 }
 
+// attempts has the outcome of the last attempt to connect that Connect has not
+// looked at.
+type attempts chan error
+
+// tell is called by run alone.
+func (a attempts) tell(err error) {
+	select {
+	case <-a: // the one before it counts no more
+	default:
+	}
+	a <- err
+}
+
 // run connects, serves the connection until it is lost, and begins again.
-func (c *Client) run(first chan<- error) {
+func (c *Client) run(first attempts) {
 	pause := c.profile.ReconnectMin
 	for c.ctx.Err() == nil {
-		s := &session{c: c, ended: make(chan error, 1)}
+		s := &session{c: c, ended: make(chan error, 1), subscribed: map[string]bool{}}
 		ch, err := channel.Open(c.ctx, c.profile.channel(c.endpoint), s)
 		if err == nil {
-			err = c.subscribeAgain(ch, s)
-			if err != nil {
+			if err = c.attach(ch, s); err != nil {
 				ch.Close()
 			}
 		}
-		select {
-		case first <- err:
-		default: // Connect has returned
-		}
+		first.tell(err)
 		if err == nil {
 			up := time.Now()
-			c.serve(ch, s)
-			if time.Since(up) > c.profile.ReconnectMax {
+			cause := c.serve(ch, s)
+			if time.Since(up) > c.profile.ReconnectMax || errors.Is(cause, h2.ErrGoingAway) {
 				pause = c.profile.ReconnectMin
 			}
 		} else if c.ctx.Err() == nil {
@@ -162,35 +174,51 @@ func (c *Client) run(first chan<- error) {
 	}
 }
 
-// serve lets messages go until the connection is lost or the client is closed.
-func (c *Client) serve(ch *channel.Channel, s *session) {
-	c.mu.Lock()
-	c.channel = ch
-	c.stats.Connects++
-	var lanes []*lane
-	for _, l := range c.lanes {
-		lanes = append(lanes, l)
+// attach makes a connection the client's, once all that is to be subscribed is.
+func (c *Client) attach(ch *channel.Channel, s *session) error {
+	for {
+		c.mu.Lock()
+		missing := c.missing(s)
+		if len(missing) == 0 {
+			c.channel = ch
+			c.stats.Connects++
+			c.mu.Unlock()
+			return nil
+		}
+		c.mu.Unlock()
+		if err := c.subscribeAgain(ch, s, missing); err != nil {
+			return err
+		}
 	}
-	c.mu.Unlock()
+}
+
+// serve lets messages go until the connection is lost or the client is closed. It
+// returns why it was lost.
+func (c *Client) serve(ch *channel.Channel, s *session) (cause error) {
 	c.log.Info("message: connected", zap.String("remote", c.endpoint.Host))
+	c.mu.Lock()
+	lanes := slices.Collect(maps.Values(c.lanes))
+	c.mu.Unlock()
 	for _, l := range lanes {
 		c.advance(l)
 	}
 	select {
-	case err := <-s.ended:
-		c.log.Warn("message: connection lost", zap.String("remote", c.endpoint.Host), zap.NamedError("cause", err))
+	case cause = <-s.ended:
+		c.log.Warn("message: connection lost", zap.String("remote", c.endpoint.Host), zap.NamedError("cause", cause))
 	case <-c.ctx.Done():
 	}
 	c.mu.Lock()
 	c.channel = nil
 	c.mu.Unlock()
 	ch.Close()
+	return cause
 }
 
 // session is one connection as the channel's handler.
 type session struct {
-	c     *Client
-	ended chan error
+	c          *Client
+	ended      chan error
+	subscribed map[string]bool // filters that the platform was asked for; run's goroutine only
 }
 
 // Received implements channel.Handler.

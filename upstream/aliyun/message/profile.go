@@ -168,7 +168,8 @@ func (p *Profile) channel(endpoint *url.URL) channel.Config {
 		Credentials: p.credentials(p),
 		Limits: h2.Config{
 			Window: p.Window, MaxHeader: maxHeader, MaxBody: maxBody, Streams: p.Streams, Pushes: pushes, Pending: p.Queue + controls,
-			PingInterval: p.HeartbeatInterval, PingTimeout: p.HeartbeatTimeout, WriteTimeout: p.WriteTimeout,
+			RequestTimeout: p.RequestTimeout,
+			PingInterval:   p.HeartbeatInterval, PingTimeout: p.HeartbeatTimeout, WriteTimeout: p.WriteTimeout,
 		},
 	}
 }

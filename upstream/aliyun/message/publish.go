@@ -3,7 +3,6 @@ package message
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/linkspan/linkspan/upstream"
@@ -18,7 +17,9 @@ type Token struct {
 	payload  []byte
 	qos      byte
 	deadline time.Time   // guarded by the client's mu, as is what follows
+	until    time.Time   // the last deadline there is, set when its connection was first lost
 	sent     bool        // the platform may have it
+	before   bool        // from a request before this one
 	request  *h2.Request // its own while it is open
 	done     chan struct{}
 	id       string // set before done is closed, as is err
@@ -104,14 +105,18 @@ func (c *Client) advance(l *lane) {
 		t := l.list[0]
 		ch := c.channel
 		r, err := ch.Publish(t.topic, t.qos, t.payload, func(id string, err error) { c.answered(l, t, id, err) })
-		if err != nil { // the connection is about to end
-			if t.qos > 0 {
-				return
-			}
+		switch {
+		case err == nil:
+		case errors.Is(err, h2.ErrBusy):
+			c.finish(l, t, upstream.ErrOverloaded)
+			continue
+		case t.qos > 0: // the connection is about to end
+			return
+		default:
 			c.finish(l, t, upstream.ErrNotConnected)
 			continue
 		}
-		l.busy, t.request, t.sent = true, r, true
+		l.busy, t.request, t.before, t.sent = true, r, t.sent, true
 		t.deadline = time.Now().Add(c.profile.RequestTimeout)
 	}
 	if len(l.list) == 0 && c.lanes[l.topic] == l {
@@ -128,23 +133,21 @@ func (c *Client) answered(l *lane, t *Token, id string, err error) {
 		return // its time was over
 	}
 	l.busy, t.request = false, nil
-	var no *channel.Error
-	var reset *h2.StreamError
+	final, outcome, unsent := channel.Outcome(err)
 	switch {
-	case err == nil:
+	case final:
 		t.id = id
-		c.finish(l, t, nil)
-	case errors.As(err, &no):
-		c.finish(l, t, &upstream.RefusedError{Code: no.Status, Reason: fmt.Sprintf("status %d %s", no.Status, no.Text), Temporary: no.Temporary()})
-	case errors.As(err, &reset), errors.Is(err, h2.ErrTooLarge):
-		c.finish(l, t, fmt.Errorf("%w: %w", upstream.ErrTimeout, err))
-	case t.qos == 0 && !errors.Is(err, h2.ErrUnprocessed):
+		c.finish(l, t, outcome)
+	case t.qos == 0 && !unsent:
 		c.finish(l, t, upstream.ErrTimeout)
 	case t.qos == 0:
 		c.finish(l, t, upstream.ErrNotConnected)
 	default: // it waits for the next connection
-		t.sent = t.sent && !errors.Is(err, h2.ErrUnprocessed)
-		t.deadline = time.Now().Add(c.profile.HoldTimeout)
+		t.sent = t.before || !unsent
+		if t.until.IsZero() {
+			t.until = time.Now().Add(c.profile.HoldTimeout)
+		}
+		t.deadline = t.until
 		c.stats.Resent++
 		c.mu.Unlock()
 		return

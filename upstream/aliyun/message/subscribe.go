@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/channel"
 )
@@ -44,15 +46,18 @@ var ErrSubscription = errors.New("message: subscription refused")
 // Connect does. It returns when the platform has answered.
 func (c *Client) Subscribe(ctx context.Context, filter string, listener Listener) error {
 	c.SetListener(filter, listener)
-	ch, err := c.current()
-	if err != nil {
-		return err
+	for {
+		ch, err := c.current()
+		if err != nil {
+			return err
+		}
+		if err := c.await(ctx, func(done func(error)) error { return ch.Subscribe(filter, done) }); err != nil {
+			return err
+		}
+		if c.mark(filter, ch) {
+			return nil
+		}
 	}
-	if err := c.await(ctx, func(done func(error)) error { return ch.Subscribe(filter, done) }); err != nil {
-		return err
-	}
-	c.mark(filter, true)
-	return nil
 }
 
 // Unsubscribe ends the subscription of a filter, and what its listener takes.
@@ -82,16 +87,18 @@ func (c *Client) SetListener(filter string, listener Listener) {
 	c.listeners = append(c.listeners, subscription{filter: filter, listener: listener})
 }
 
-// mark notes that a filter is to be subscribed on each connection.
-func (c *Client) mark(filter string, subscribed bool) {
+// mark notes that a filter is to be subscribed on each connection after ch, and
+// says whether that is all: another one may be there already.
+func (c *Client) mark(filter string, ch *channel.Channel) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.listeners = slices.Clone(c.listeners)
 	for i := range c.listeners {
 		if c.listeners[i].filter == filter {
-			c.listeners[i].subscribed = subscribed
+			c.listeners[i].subscribed = true
 		}
 	}
+	return c.channel == nil || c.channel == ch
 }
 
 func (c *Client) current() (*channel.Channel, error) {
@@ -117,8 +124,7 @@ func (c *Client) await(ctx context.Context, ask func(done func(error)) error) er
 	}
 	select {
 	case err := <-result:
-		var no *channel.Error
-		if errors.As(err, &no) && !no.Temporary() {
+		if refused(err) {
 			return errors.Join(ErrSubscription, err)
 		}
 		return err
@@ -127,27 +133,37 @@ func (c *Client) await(ctx context.Context, ask func(done func(error)) error) er
 	}
 }
 
-// subscribeAgain subscribes on a new connection what was subscribed on the last.
-func (c *Client) subscribeAgain(ch *channel.Channel, s *session) error {
-	c.mu.Lock()
-	list := c.listeners
-	c.mu.Unlock()
-	results := make(chan error, len(list))
-	n := 0
-	for _, sub := range list {
-		if !sub.subscribed {
-			continue
+// missing is the filters that a new connection lacks. mu is held.
+func (c *Client) missing(s *session) (filters []string) {
+	for _, sub := range c.listeners {
+		if sub.subscribed && !s.subscribed[sub.filter] {
+			filters = append(filters, sub.filter)
 		}
-		if err := ch.Subscribe(sub.filter, func(err error) { results <- err }); err != nil {
+	}
+	return filters
+}
+
+// subscribeAgain subscribes on a new connection what was subscribed on the last.
+// What the platform does not grant any more costs no connection.
+func (c *Client) subscribeAgain(ch *channel.Channel, s *session, filters []string) error {
+	type result struct {
+		filter string
+		err    error
+	}
+	results := make(chan result, len(filters))
+	for _, f := range filters {
+		s.subscribed[f] = true
+		if err := ch.Subscribe(f, func(err error) { results <- result{f, err} }); err != nil {
 			return err
 		}
-		n++
 	}
-	for range n {
+	for range filters {
 		select {
-		case err := <-results:
-			if err != nil {
-				return err
+		case r := <-results:
+			if refused(r.err) {
+				c.log.Warn("message: subscription denied", zap.String("path", r.filter), zap.NamedError("err", r.err))
+			} else if r.err != nil {
+				return r.err
 			}
 		case err := <-s.ended:
 			return err
@@ -156,6 +172,12 @@ func (c *Client) subscribeAgain(ch *channel.Channel, s *session) error {
 		}
 	}
 	return nil
+}
+
+// refused says whether the platform's answer is no, for good.
+func refused(err error) bool {
+	var no *channel.Error
+	return errors.As(err, &no) && !no.Temporary()
 }
 
 // callBack calls listeners until the client is closed.

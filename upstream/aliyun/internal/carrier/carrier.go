@@ -4,6 +4,7 @@ package carrier
 
 import (
 	"context"
+	"errors"
 
 	"github.com/linkspan/linkspan/auth"
 )
@@ -30,6 +31,10 @@ type Dialer interface {
 	Endpoint(gateway auth.Identity) string
 }
 
+// ErrDraining says that a connection takes no more, and ends by itself when what
+// is on its way has an end.
+var ErrDraining = errors.New("carrier: the connection takes no more")
+
 // Token tells of the end of what was asked.
 type Token interface {
 	Done() <-chan struct{}
@@ -47,13 +52,15 @@ type Subscription interface {
 type Conn interface { //nolint:interfacebloat // a connection is one thing, and has one user
 	// Publish takes a message of a device, whose payload it keeps until it is
 	// acknowledged or cancelled. Messages may overtake one another. An error says
-	// that the connection takes no more.
+	// that the connection did not take it, nor takes any more: ErrDraining, or why
+	// it is of no use.
 	Publish(id uint32, topic string, qos byte, payload []byte) error
 	// Cancel gives up a message.
 	Cancel(id uint32)
-	// Control publishes what nobody waits for.
+	// Control publishes what nobody waits for. Its errors are those of Publish.
 	Control(topic string, payload []byte) error
-	// Subscribe and Unsubscribe begin and end the subscription of a filter.
+	// Subscribe and Unsubscribe begin and end the subscription of a filter. That of
+	// a connection which is about to end in good order may never be done.
 	Subscribe(filter string) Subscription
 	Unsubscribe(filter string)
 	// Abort ends the connection; Close waits until nothing of it is left.

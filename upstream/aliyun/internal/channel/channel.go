@@ -45,19 +45,6 @@ type Handler interface {
 	Ended(cause error)
 }
 
-// Error is a response that is no success.
-type Error struct {
-	Status int    // of HTTP, or the gateway's own beside it
-	Text   string // its body, shortened
-}
-
-func (e *Error) Error() string {
-	return fmt.Sprintf("channel: the platform answers with status %d %s", e.Status, e.Text)
-}
-
-// Temporary says whether the same may succeed later.
-func (e *Error) Temporary() bool { return e.Status == 408 || e.Status == 429 || e.Status >= 500 }
-
 // Stats is what a channel has counted.
 type Stats struct {
 	h2.Stats
@@ -90,6 +77,7 @@ func Open(ctx context.Context, cfg Config, handler Handler) (*Channel, error) {
 	limits.Scheme, limits.Authority = cfg.Endpoint.Scheme, cfg.Endpoint.Host
 	c := &Channel{cfg: cfg, handler: handler, opened: make(chan struct{}), ended: make(chan struct{})}
 	c.conn = h2.New(nc, limits, (*pushes)(c))
+	c.conn.Start() // from now on c is looked at
 	if err := c.authenticate(ctx); err != nil {
 		close(c.opened)
 		c.conn.Close()
@@ -149,7 +137,8 @@ func (c *Channel) status(m *h2.Message) error {
 
 // Publish publishes payload, which belongs to the channel until done is called:
 // once, when the platform has answered or the connection has ended. An error says
-// that the message was not taken, and that done is not called.
+// that the message was not taken, and that done is not called: ErrDraining,
+// h2.ErrBusy, or why the connection has ended.
 func (c *Channel) Publish(topic string, qos byte, payload []byte, done func(id string, err error)) (*h2.Request, error) {
 	n := &c.cfg.Names
 	r := &h2.Request{
@@ -165,7 +154,7 @@ func (c *Channel) Publish(topic string, qos byte, payload []byte, done func(id s
 			done(m.Get(n.MessageID), err)
 		},
 	}
-	return r, c.conn.Do(r)
+	return r, taken(c.conn.Do(r))
 }
 
 // Cancel gives up what Publish was asked for.
@@ -189,7 +178,7 @@ func (c *Channel) filter(path, filter string, done func(error)) error {
 		return nil
 	}
 	n := &c.cfg.Names
-	return c.conn.Do(&h2.Request{
+	return taken(c.conn.Do(&h2.Request{
 		Method: n.SubscribeMethod, Path: pathOf(path, filter),
 		Header: []hpack.HeaderField{{Name: n.QoS, Value: "1"}, {Name: "content-length", Value: "0"}},
 		Done: func(m h2.Message, err error) {
@@ -198,7 +187,7 @@ func (c *Channel) filter(path, filter string, done func(error)) error {
 			}
 			done(err)
 		},
-	})
+	}))
 }
 
 // Ack acknowledges a message. That the platform did not hear it shows by the
@@ -214,9 +203,6 @@ func (c *Channel) Ack(id string) error {
 		},
 	})
 }
-
-// Down is closed when the connection has an end.
-func (c *Channel) Down() <-chan struct{} { return c.conn.Down() }
 
 // Close ends the channel and waits until nothing of it is left. It may not be
 // called by what a Handler does.

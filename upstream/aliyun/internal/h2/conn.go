@@ -16,17 +16,20 @@ import (
 // Config is what a connection may hold and how long it waits. All fields are
 // needed.
 type Config struct {
-	Scheme       string // https or http
-	Authority    string // host or host:port
-	Window       int    // bytes that the server may send before they are taken
-	MaxHeader    int    // bytes of one header list
-	MaxBody      int    // bytes of one response or pushed message
-	Streams      int    // requests open at a time, whatever the server allows
-	Pushes       int    // streams of the server's open at a time
-	Pending      int    // requests that wait for a stream
-	PingInterval time.Duration
-	PingTimeout  time.Duration // silence that ends the connection, after a PING
-	WriteTimeout time.Duration
+	Scheme    string // https or http
+	Authority string // host or host:port
+	Window    int    // bytes that the server may send before they are taken
+	MaxHeader int    // bytes of one header list
+	MaxBody   int    // bytes of one response or pushed message
+	Streams   int    // requests open at a time, whatever the server allows
+	Pushes    int    // streams of the server's open at a time
+	Pending   int    // requests that wait for a stream
+	// RequestTimeout is how long the server may take to answer, from when the
+	// request has a stream.
+	RequestTimeout time.Duration
+	PingInterval   time.Duration
+	PingTimeout    time.Duration // silence that ends the connection, after a PING
+	WriteTimeout   time.Duration // a connection that takes no bytes for so long ends
 }
 
 // Handler is told what the server does by itself. Its methods are called one at a
@@ -63,15 +66,18 @@ type Request struct {
 	Method, Path string
 	Header       []hpack.HeaderField
 	Body         []byte
-	// Done is called once, on the goroutine that reads, or on that which ends the
-	// connection. It does not block.
+	// Done is called once, on a goroutine of the connection's, or on that which
+	// ends the connection. It does not block.
 	Done func(Message, error)
 	// Stay has Done called as soon as the header of the response is there; what
 	// follows on the stream is not looked at, and the stream may stay open.
 	Stay bool
 
-	stream    *stream // once it has one; guarded by the connection's mu, as is cancelled
-	cancelled bool
+	// Guarded by the connection's mu.
+	stream     *stream // once it has one
+	next, prev *Request
+	waits      bool // in the queue of pending requests
+	refusals   int
 }
 
 // Stats is what a connection has counted.
@@ -91,6 +97,7 @@ type Conn struct {
 	start   time.Time
 	down    chan struct{} // closed when the connection has an end
 	leaving chan struct{} // closed when the server is going away
+	told    chan struct{} // closed when the end has told all requests
 	ended   sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
@@ -100,20 +107,21 @@ type Conn struct {
 	block    buffer // header block being encoded
 	streams  map[uint32]*stream
 	open     int // requests among them
-	pushes   int // the others
+	pushes   int // the others, but for those that are only promised
+	promised int
+	held     int // bytes of messages that are not yet complete
 	pending  queue
 	blocked  []*stream // with bodies that wait for a window, in order
 	nextID   uint32
 	lastPush uint32
 	peer     peer
 	window   int64 // that the server has left for all our bodies
-	credit   int   // of the connection, taken and not yet given back to the server
-	left     int64 // of the connection's window, for the server
-	goAway   *GoAwayError
+	credit   int   // of the server's window for the connection, taken and not yet given back
+	goAway   error // why no more requests are taken; nil: they are
 	err      error
 	stats    Stats
 
-	decoder *hpack.Decoder // of the reader alone, as is headers
+	decoder *hpack.Decoder // of the reader alone, as are headers
 	headers headerBlock
 }
 
@@ -127,19 +135,26 @@ type peer struct {
 const (
 	defaultWindow = 65535
 	defaultFrame  = 16384
-	assumed       = 100     // streams, before the server has said
-	maxWaiting    = 1 << 20 // bytes of frames that answer the server's, waiting to be written
+	assumed       = 100 // streams, before the server has said
+	maxStream     = 1<<31 - 1
+	maxWaiting    = 1 << 20  // bytes of frames that answer the server's, waiting to be written
+	maxHeld       = 32 << 20 // bytes of messages that are not yet complete
+	maxRefusals   = 5        // of one request's streams
 	flushAt       = 256 << 10
-	lastWords     = time.Second // for what is written when the connection has an end
+	writeAtOnce   = 64 << 10         // bytes that WriteTimeout is for
+	lastWords     = time.Second      // for what is written when the connection has an end
+	maxLeaving    = 10 * time.Second // that what is open has to end, once the server is going away
 )
 
-// New begins to speak over nc, which the connection then owns.
+// New makes a connection that is going to speak over nc, which it then owns. It
+// does so from Start on.
 func New(nc net.Conn, cfg Config, handler Handler) *Conn {
 	c := &Conn{
-		cfg: cfg, net: nc, handler: handler, start: time.Now(), down: make(chan struct{}), leaving: make(chan struct{}),
+		cfg: cfg, net: nc, handler: handler, start: time.Now(),
+		down: make(chan struct{}), leaving: make(chan struct{}), told: make(chan struct{}),
 		streams: map[uint32]*stream{}, nextID: 1,
 		peer:   peer{streams: assumed, window: defaultWindow, frame: defaultFrame},
-		window: defaultWindow, left: int64(max(cfg.Window, defaultWindow)),
+		window: defaultWindow,
 	}
 	c.written = sync.NewCond(&c.mu)
 	c.encoder = hpack.NewEncoder(&c.block)
@@ -160,14 +175,19 @@ func New(nc net.Conn, cfg Config, handler Handler) *Conn {
 	if cfg.Window > defaultWindow {
 		_ = c.framer.WriteWindowUpdate(0, number(cfg.Window-defaultWindow))
 	}
+	return c
+}
+
+// Start begins to speak. It is called once.
+func (c *Conn) Start() {
 	c.ended.Go(c.writeLoop)
 	c.ended.Go(c.pingLoop)
 	go func() { // ends with the connection; tells so by Ended
 		c.readLoop()
 		c.ended.Wait()
-		handler.Ended(c.cause())
+		<-c.told
+		c.handler.Ended(c.cause())
 	}()
-	return c
 }
 
 // number is a figure of the configuration, which is positive and small.
@@ -182,9 +202,12 @@ func (c *Conn) Do(r *Request) error {
 	switch {
 	case c.err != nil:
 		return c.err
-	case c.goAway != nil || c.nextID > 1<<31-1:
+	case c.goAway != nil:
 		return ErrGoingAway
-	case c.pending.len() >= c.cfg.Pending:
+	case int64(c.nextID)+2*int64(c.pending.n) > maxStream:
+		c.leave(errExhausted)
+		return ErrGoingAway
+	case c.pending.n >= c.cfg.Pending:
 		return ErrBusy
 	}
 	c.pending.push(r)
@@ -196,26 +219,28 @@ func (c *Conn) Do(r *Request) error {
 // it is being called now.
 func (c *Conn) Cancel(r *Request) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	r.cancelled = true
-	if s := r.stream; s != nil && c.err == nil && c.streams[s.id] == s {
+	if r.waits {
+		c.pending.remove(r)
+	} else if s := r.stream; s != nil && c.err == nil && c.streams[s.id] == s {
 		c.drop(s, http2.ErrCodeCancel)
 		c.written.Signal()
+	}
+	end := c.drained()
+	c.mu.Unlock()
+	if end != nil {
+		c.fail(end)
 	}
 }
 
 // Close ends the connection. Requests that are open fail with ErrClosed.
 func (c *Conn) Close() { c.fail(ErrClosed) }
 
-// Down is closed when the connection has an end.
-func (c *Conn) Down() <-chan struct{} { return c.down }
-
 // Stats is a snapshot.
 func (c *Conn) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Open, s.Pending = c.open, c.pending.len()
+	s.Open, s.Pending = c.open, c.pending.n
 	return s
 }
 
@@ -224,6 +249,9 @@ func (c *Conn) cause() error {
 	defer c.mu.Unlock()
 	return c.err
 }
+
+// over says whether the connection has an end. mu is held.
+func (c *Conn) over() bool { return c.err != nil }
 
 // fail ends the connection; err of the first call is its cause.
 func (c *Conn) fail(err error) {
@@ -241,14 +269,13 @@ func (c *Conn) fail(err error) {
 	}
 	var dones []func()
 	for _, s := range c.streams {
-		if s.done != nil {
-			done := s.done
-			dones = append(dones, func() { done(Message{}, err) })
+		if r := s.request; r != nil {
+			dones = append(dones, func() { r.Done(Message{}, err) })
 		}
 	}
 	dones = append(dones, c.refusePending(fmt.Errorf("%w: %w", ErrUnprocessed, err))...)
 	clear(c.streams)
-	c.blocked, c.open, c.pushes = nil, 0, 0
+	c.blocked, c.open, c.pushes, c.promised, c.held = nil, 0, 0, 0, 0
 	_ = c.net.SetWriteDeadline(time.Now().Add(min(lastWords, c.cfg.WriteTimeout))) // a write that hangs ends
 	c.written.Broadcast()
 	close(c.down)
@@ -256,80 +283,16 @@ func (c *Conn) fail(err error) {
 	for _, done := range dones {
 		done()
 	}
+	close(c.told)
 }
 
 // refusePending is what ends the requests that have no stream. mu is held.
 func (c *Conn) refusePending(err error) (dones []func()) {
-	for c.pending.len() > 0 {
-		if r := c.pending.pop(); !r.cancelled {
-			dones = append(dones, func() { r.Done(Message{}, err) })
-		}
+	for c.pending.n > 0 {
+		r := c.pending.pop()
+		dones = append(dones, func() { r.Done(Message{}, err) })
 	}
 	return dones
-}
-
-// pingLoop keeps the connection alive, and ends it when the server is silent.
-func (c *Conn) pingLoop() {
-	ticker := time.NewTicker(c.cfg.PingInterval)
-	defer ticker.Stop()
-	late := time.NewTimer(c.cfg.PingTimeout)
-	late.Stop()
-	defer late.Stop()
-	var count uint64
-	asked := time.Duration(-1)
-	leaving := c.leaving
-	for {
-		select {
-		case <-ticker.C:
-			if asked >= 0 && c.lastRead() > asked {
-				asked = -1 // something came since: the older question is answered
-			}
-			if asked < 0 {
-				asked = time.Since(c.start)
-				late.Reset(c.cfg.PingTimeout)
-			}
-			count++
-			c.ping(count)
-		case <-leaving: // what is open has some time to end
-			leaving, asked = nil, -1
-			ticker.Stop()
-			late.Reset(c.cfg.PingTimeout)
-		case <-late.C:
-			if leaving == nil {
-				c.fail(c.gone())
-				return
-			}
-			if c.lastRead() <= asked {
-				c.fail(ErrSilent)
-				return
-			}
-			asked = -1
-		case <-c.down:
-			return
-		}
-	}
-}
-
-// gone is why the server is going away.
-func (c *Conn) gone() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.goAway
-}
-
-func (c *Conn) lastRead() time.Duration { return time.Duration(c.read.Load()) }
-
-func (c *Conn) ping(count uint64) {
-	var data [8]byte
-	for i := range data {
-		data[i] = byte(count >> (8 * i))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err == nil {
-		_ = c.framer.WritePing(false, data)
-		c.written.Signal()
-	}
 }
 
 // buffer is written to in memory.

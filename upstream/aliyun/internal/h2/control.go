@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"errors"
+
 	"golang.org/x/net/http2"
 )
 
@@ -15,10 +17,14 @@ func (c *Conn) settings(f *http2.SettingsFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := f.ForeachSetting(func(s http2.Setting) error {
-		if s.Valid() != nil {
-			return breaks(http2.ErrCodeProtocol, "setting %v is %d", s.ID, s.Val)
+		if err := s.Valid(); err != nil {
+			code := http2.ErrCodeProtocol
+			if known := http2.ConnectionError(0); errors.As(err, &known) {
+				code = http2.ErrCode(known)
+			}
+			return breaks(code, "setting %v is %d", s.ID, s.Val)
 		}
-		switch s.ID { //nolint:exhaustive // the others are not for a client
+		switch s.ID { //nolint:exhaustive // the others are not for a client, or do no harm
 		case http2.SettingMaxConcurrentStreams:
 			c.peer.streams = int(min(s.Val, 1<<30))
 		case http2.SettingMaxFrameSize:
@@ -83,21 +89,24 @@ func (c *Conn) reset(f *http2.RSTStreamFrame) error {
 		}
 		return nil
 	}
+	r := s.request
+	var cause error = &StreamError{Code: f.ErrCode}
+	if r != nil && f.ErrCode == http2.ErrCodeRefusedStream && !s.header { // it was not looked at
+		cause = ErrRefused
+		switch r.refusals++; {
+		case c.goAway != nil:
+			cause = ErrUnprocessed
+		case r.refusals < maxRefusals && int64(c.nextID)+2*int64(c.pending.n) <= maxStream:
+			s.request, r.stream = nil, nil
+			c.pending.push(r)
+			r = nil
+		}
+	}
 	c.remove(s)
 	err := c.drained()
-	done := s.done
-	held := 0
-	if s.pushed {
-		held = len(s.got.Body)
-	}
 	c.mu.Unlock()
-	_ = c.giveBack(held) // its error is that of the next answer
-	if done != nil {
-		var cause error = &StreamError{f.ErrCode}
-		if f.ErrCode == http2.ErrCodeRefusedStream {
-			cause = ErrUnprocessed
-		}
-		done(Message{}, cause)
+	if r != nil {
+		r.Done(Message{}, cause)
 	}
 	return err
 }
@@ -106,19 +115,16 @@ func (c *Conn) reset(f *http2.RSTStreamFrame) error {
 // and waits for the others (RFC 9113, section 6.8).
 func (c *Conn) goingAway(f *http2.GoAwayFrame) error {
 	c.mu.Lock()
-	if c.goAway == nil {
-		close(c.leaving)
-	}
-	c.goAway = &GoAwayError{f.ErrCode, string(f.DebugData()[:min(len(f.DebugData()), 256)])}
+	c.leave(&GoAwayError{f.ErrCode, string(f.DebugData()[:min(len(f.DebugData()), 256)])})
 	dones := c.refusePending(ErrUnprocessed)
 	for id, s := range c.streams {
 		if s.pushed || id <= f.LastStreamID {
 			continue
 		}
-		c.remove(s)
-		if done := s.done; done != nil {
-			dones = append(dones, func() { done(Message{}, ErrUnprocessed) })
+		if r := s.request; r != nil {
+			dones = append(dones, func() { r.Done(Message{}, ErrUnprocessed) })
 		}
+		c.remove(s)
 	}
 	err := c.drained()
 	c.mu.Unlock()
@@ -126,18 +132,4 @@ func (c *Conn) goingAway(f *http2.GoAwayFrame) error {
 		done()
 	}
 	return err
-}
-
-// drained is the end of a connection that the server has gone away from once
-// nothing of it is open. mu is held.
-func (c *Conn) drained() error {
-	if c.goAway == nil {
-		return nil
-	}
-	for _, s := range c.streams {
-		if s.pushed || s.done != nil {
-			return nil
-		}
-	}
-	return c.goAway
 }

@@ -62,6 +62,7 @@ func FuzzFrames(f *testing.F) {
 		cfg := limits()
 		e := &bounded{t: t, limit: cfg.MaxBody, ended: make(chan struct{})}
 		c := New(&fed{in: bytes.NewReader(data)}, cfg, e)
+		c.Start()
 		const requests = 5
 		done := make(chan struct{}, 2*requests)
 		taken := 0
@@ -79,8 +80,8 @@ func FuzzFrames(f *testing.F) {
 		if len(done) != taken {
 			t.Errorf("%d requests have an end, of %d", len(done), taken)
 		}
-		if c.open != 0 || c.pushes != 0 || len(c.streams) != 0 || c.pending.len() != 0 {
-			t.Errorf("left open: %d, %d, %d, %d", c.open, c.pushes, len(c.streams), c.pending.len())
+		if c.open != 0 || c.pushes != 0 || c.promised != 0 || c.held != 0 || len(c.streams) != 0 || len(c.blocked) != 0 || c.pending.n != 0 {
+			t.Errorf("left open: %d, %d, %d, %d, %d, %d, %d", c.open, c.pushes, c.promised, c.held, len(c.streams), len(c.blocked), c.pending.n)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package h2
 
 import (
 	"errors"
-	"strconv"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -72,6 +71,9 @@ func (c *Conn) frame(f http2.Frame) error {
 		if f.StreamID == 0 || f.PromiseID == 0 || f.PromiseID%2 != 0 {
 			return breaks(http2.ErrCodeProtocol, "a promise of stream %d on stream %d", f.PromiseID, f.StreamID)
 		}
+		if c.isIdle(f.StreamID) || f.StreamID%2 == 0 {
+			return breaks(http2.ErrCodeProtocol, "a promise on stream %d, which is no request", f.StreamID)
+		}
 		c.headers = headerBlock{stream: f.StreamID, promised: f.PromiseID, block: c.headers.block[:0]}
 		return c.piece(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.ContinuationFrame:
@@ -129,56 +131,22 @@ func (c *Conn) promise(id uint32, fields []hpack.HeaderField, tooLarge bool) err
 	if id <= c.lastPush {
 		return breaks(http2.ErrCodeProtocol, "a promise of stream %d, which was there before", id)
 	}
-	s := c.reserve(id)
 	switch {
-	case s == nil:
-		return c.answerFrame()
-	case tooLarge:
-		c.drop(s, http2.ErrCodeRefusedStream)
+	case c.err != nil:
+		return nil
+	case tooLarge, c.promised >= c.cfg.Pushes:
+		c.lastPush = id
+		c.refuse(id)
 		return c.answerFrame()
 	}
+	s := c.reserve(id)
+	c.promised++
 	for _, f := range fields {
 		if !f.IsPseudo() {
 			s.got.Header = append(s.got.Header, f)
 		}
 	}
 	return nil
-}
-
-// reserve makes a stream of the server's, nil when there are too many. mu is
-// held.
-func (c *Conn) reserve(id uint32) *stream {
-	c.lastPush = id
-	if c.pushes >= c.cfg.Pushes || c.err != nil {
-		c.stats.Refused++
-		_ = c.framer.WriteRSTStream(id, http2.ErrCodeRefusedStream)
-		return nil
-	}
-	s := &stream{id: id, pushed: true, sent: true, left: int64(c.cfg.Window)}
-	c.streams[id] = s
-	c.pushes++
-	return s
-}
-
-// drop resets a stream of which no more is wanted. mu is held.
-func (c *Conn) drop(s *stream, code http2.ErrCode) {
-	c.stats.Resets++
-	_ = c.framer.WriteRSTStream(s.id, code)
-	c.remove(s)
-}
-
-// remove forgets a stream. mu is held.
-func (c *Conn) remove(s *stream) {
-	if c.streams[s.id] != s {
-		return
-	}
-	delete(c.streams, s.id)
-	if s.pushed {
-		c.pushes--
-	} else {
-		c.open--
-	}
-	c.progress()
 }
 
 // idle says whether a stream was never open. mu is held.
@@ -189,20 +157,34 @@ func (c *Conn) idle(id uint32) bool {
 	return id >= c.nextID
 }
 
+// isIdle is idle for those who do not hold mu.
+func (c *Conn) isIdle(id uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.idle(id)
+}
+
 // header goes on with a stream whose header, or trailer, is there.
 func (c *Conn) header(h *headerBlock, fields []hpack.HeaderField, tooLarge bool) error {
 	c.mu.Lock()
 	s := c.streams[h.stream]
-	if s == nil && c.idle(h.stream) {
+	if s == nil && c.err == nil && c.idle(h.stream) {
 		if h.stream%2 != 0 {
 			c.mu.Unlock()
 			return breaks(http2.ErrCodeProtocol, "a response on stream %d, which was never opened", h.stream)
 		}
 		s = c.reserve(h.stream) // a message without a promise
+		c.promised++
 	}
 	switch {
 	case s == nil: // it was reset on this side
 		err := c.answerFrame()
+		c.mu.Unlock()
+		return err
+	case s.pushed && !s.header && c.pushes >= c.cfg.Pushes:
+		c.refuse(s.id)
+		c.remove(s)
+		err := errors.Join(c.answerFrame(), c.drained())
 		c.mu.Unlock()
 		return err
 	case tooLarge:
@@ -210,47 +192,25 @@ func (c *Conn) header(h *headerBlock, fields []hpack.HeaderField, tooLarge bool)
 	case s.header && !h.end:
 		return c.settle(s, breaks(http2.ErrCodeProtocol, "a trailer in the middle"), http2.ErrCodeProtocol)
 	case !s.header:
-		if err := s.take(fields); err != nil {
+		final, err := s.take(fields)
+		if err != nil {
 			return c.settle(s, err, http2.ErrCodeProtocol)
+		}
+		if s.header = final; final && s.pushed {
+			c.promised--
+			c.pushes++
 		}
 	}
 	return c.goOn(s, h.end)
 }
 
-// take reads the header of a stream.
-func (s *stream) take(fields []hpack.HeaderField) error {
-	var own []hpack.HeaderField
-	status := 0
-	for _, f := range fields {
-		switch {
-		case f.Name == ":status":
-			n, err := strconv.Atoi(f.Value)
-			if err != nil || n < 100 || n > 999 {
-				return breaks(http2.ErrCodeProtocol, "status %q", f.Value)
-			}
-			status = n
-		case !f.IsPseudo():
-			own = append(own, f)
-		}
-	}
-	if !s.pushed && status == 0 {
-		return breaks(http2.ErrCodeProtocol, "a response without a status")
-	}
-	if status >= 100 && status < 200 {
-		return nil // not the final one
-	}
-	s.header, s.got.Status = true, status
-	s.got.Header = append(own, s.got.Header...) // what was promised counts last
-	return nil
-}
-
 // goOn tells of a stream that is complete, or complete enough. mu is held, and
 // released.
 func (c *Conn) goOn(s *stream, end bool) error {
-	done, got := s.done, s.got
+	r, got := s.request, s.got
 	switch {
 	case s.stay && s.header:
-		s.done, s.got.Body = nil, nil
+		s.request = nil
 	case !end:
 		c.mu.Unlock()
 		return nil
@@ -275,26 +235,25 @@ func (c *Conn) goOn(s *stream, end bool) error {
 	switch {
 	case pushed:
 		c.handler.Pushed(got)
-		err = errors.Join(err, c.giveBack(len(got.Body)))
-	case done != nil:
-		done(got, nil)
+	case r != nil:
+		r.Done(got, nil)
 	}
 	return err
 }
 
-// settle ends one stream with an error. mu is held, and released.
+// settle ends one stream with an error; the connection goes on. mu is held, and
+// released.
 func (c *Conn) settle(s *stream, cause error, code http2.ErrCode) error {
 	c.drop(s, code)
 	err := errors.Join(c.answerFrame(), c.drained())
-	done := s.done
-	held := 0
-	if s.pushed {
-		held = len(s.got.Body)
-	}
+	r := s.request
 	c.mu.Unlock()
-	_ = c.giveBack(held) // its error is that of the next answer
-	if done != nil {
-		done(Message{}, cause)
+	if r != nil {
+		var b *broken
+		if errors.As(cause, &b) {
+			cause = &StreamError{b.code, b.text}
+		}
+		r.Done(Message{}, cause)
 	}
 	return err
 }
@@ -304,53 +263,49 @@ func (c *Conn) data(f *http2.DataFrame) error {
 	if f.StreamID == 0 {
 		return breaks(http2.ErrCodeProtocol, "DATA of stream 0")
 	}
-	size := int64(f.Length) // padding counts
+	size := int(f.Length) // padding counts
 	body := f.Data()
 	c.mu.Lock()
 	s := c.streams[f.StreamID]
-	c.left -= size
-	switch {
-	case c.left < 0:
+	if err := c.giveBack(size); err != nil {
 		c.mu.Unlock()
-		return breaks(http2.ErrCodeFlowControl, "it sends more than the connection's window")
-	case s == nil && c.idle(f.StreamID):
+		return err
+	}
+	switch {
+	case s == nil && c.err == nil && c.idle(f.StreamID):
 		c.mu.Unlock()
 		return breaks(http2.ErrCodeProtocol, "DATA of stream %d, which was never opened", f.StreamID)
-	case s == nil:
+	case s == nil: // it was reset on this side
 		c.mu.Unlock()
-		return c.giveBack(int(size))
-	case s.left < size:
-		return c.settle(s, breaks(http2.ErrCodeFlowControl, "it sends more than the stream's window"), http2.ErrCodeFlowControl)
+		return nil
 	case !s.header:
 		return c.settle(s, breaks(http2.ErrCodeProtocol, "DATA before the header"), http2.ErrCodeProtocol)
-	case len(s.got.Body)+len(body) > c.cfg.MaxBody:
-		return c.settle(s, ErrTooLarge, http2.ErrCodeRefusedStream)
-	}
-	s.left -= size
-	if !s.stay {
+	case s.stay:
+	case len(s.got.Body)+len(body) > c.cfg.MaxBody, c.held+len(body) > maxHeld:
+		return c.settle(s, ErrTooLarge, http2.ErrCodeEnhanceYourCalm)
+	default:
 		s.got.Body = append(s.got.Body, body...)
+		c.held += len(body)
 	}
-	now := int(size) // what is given back at once: a pushed message's body is when it was handled
-	if s.pushed {
-		now -= len(body)
-	}
-	if !f.StreamEnded() && s.left < int64(c.cfg.Window)/2 {
-		_ = c.framer.WriteWindowUpdate(s.id, uint32(int64(c.cfg.Window)-s.left)) //nolint:gosec // positive, at most Window
-		s.left = int64(c.cfg.Window)
+	if s.credit += size; !f.StreamEnded() && s.credit > c.cfg.Window/2 {
+		_ = c.framer.WriteWindowUpdate(s.id, number(s.credit))
+		s.credit = 0
 		c.written.Signal()
 	}
-	return errors.Join(c.goOn(s, f.StreamEnded()), c.giveBack(now))
+	return c.goOn(s, f.StreamEnded())
 }
 
-// giveBack gives the server room for n bytes more, in large pieces.
+// giveBack gives the server room for n bytes more, in large pieces. What a message
+// holds of the window is given back as it comes, and not when the message is
+// complete: many large ones that come at a time would wait for one another. So the
+// server never comes to the end of a window before this side has read what it
+// sent; what bounds memory is MaxBody and maxHeld. A handler that is slow holds
+// the server back all the same, for the reader waits for it. mu is held.
 func (c *Conn) giveBack(n int) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.credit += n; c.credit < c.cfg.Window/4 || c.err != nil {
+	if c.credit += n; c.credit < c.cfg.Window/4 || c.over() {
 		return nil
 	}
 	_ = c.framer.WriteWindowUpdate(0, number(c.credit))
-	c.left += int64(c.credit)
 	c.credit = 0
 	return c.answerFrame()
 }

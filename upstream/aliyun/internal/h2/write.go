@@ -14,10 +14,8 @@ func (c *Conn) progress() {
 		return
 	}
 	c.sendBodies()
-	for c.pending.len() > 0 && c.open < min(c.peer.streams, c.cfg.Streams) && len(c.out) < flushAt && c.nextID <= 1<<31-1 {
-		if r := c.pending.pop(); !r.cancelled {
-			c.begin(r)
-		}
+	for c.pending.n > 0 && c.open < min(c.peer.streams, c.cfg.Streams) && len(c.out) < flushAt {
+		c.begin(c.pending.pop())
 	}
 	if len(c.out) > 0 {
 		c.written.Signal()
@@ -26,7 +24,10 @@ func (c *Conn) progress() {
 
 // begin opens a stream for a request. mu is held.
 func (c *Conn) begin(r *Request) {
-	s := &stream{id: c.nextID, done: r.Done, stay: r.Stay, body: r.Body, window: c.peer.window, left: int64(c.cfg.Window)}
+	s := &stream{
+		id: c.nextID, request: r, stay: r.Stay, body: r.Body, begun: time.Since(c.start),
+		window: c.peer.window,
+	}
 	c.nextID += 2
 	r.stream = s
 	c.streams[s.id] = s
@@ -88,9 +89,7 @@ func (c *Conn) sendBodies() {
 	c.blocked = nil
 	for _, s := range waiting {
 		s.queued = false
-		if c.streams[s.id] == s {
-			c.sendBody(s)
-		}
+		c.sendBody(s)
 	}
 }
 
@@ -106,12 +105,7 @@ func (c *Conn) writeLoop() {
 		out, last := c.out, c.err != nil
 		c.out = spare[:0]
 		c.mu.Unlock()
-		limit := c.cfg.WriteTimeout
-		if last {
-			limit = min(limit, lastWords)
-		}
-		_ = c.net.SetWriteDeadline(time.Now().Add(limit)) // a failure shows at the write
-		_, err := c.net.Write(out)
+		err := c.writeOut(out, last)
 		if last {
 			_ = c.net.Close()
 			return
@@ -127,6 +121,32 @@ func (c *Conn) writeLoop() {
 		c.mu.Lock()
 		c.progress() // what had to wait for room
 		c.mu.Unlock()
+	}
+}
+
+// writeOut writes to the network connection.
+func (c *Conn) writeOut(out []byte, last bool) error {
+	limit := c.cfg.WriteTimeout
+	for len(out) > 0 {
+		n := min(len(out), writeAtOnce)
+		if last || c.isDown() {
+			limit = min(limit, lastWords)
+		}
+		_ = c.net.SetWriteDeadline(time.Now().Add(limit)) // a failure shows at the write
+		if _, err := c.net.Write(out[:n]); err != nil {
+			return err
+		}
+		out = out[n:]
+	}
+	return nil
+}
+
+func (c *Conn) isDown() bool {
+	select {
+	case <-c.down:
+		return true
+	default:
+		return false
 	}
 }
 
