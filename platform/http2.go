@@ -24,6 +24,8 @@ const (
 	gateWaiting   = 4 << 20   // bytes that wait for a client that does not read
 	gateBuffer    = 16 << 10
 	maxUnacked    = 1024 // messages that wait for their acknowledgement
+	maxAsked      = 4096 // packets that the broker has not answered
+	maxGateWindow = 1<<31 - 1
 	gateHeaders   = 16 << 10
 	gateKeepAlive = time.Minute
 )
@@ -56,7 +58,6 @@ type gate struct {
 	streams  map[uint32]*gateStream // requests that are open
 	asked    map[uint16]*gateStream // by the MQTT packet that will be answered
 	first    *gateStream            // the one that authenticates; its response is the CONNACK's
-	refused  bool                   // the CONNACK was a no
 	lastID   uint32                 // of a request
 	nextPush uint32
 	pushed   map[uint32]*gatePush // open streams of ours
@@ -83,6 +84,7 @@ type gateStream struct {
 	body   []byte
 	id16   uint16
 	opens  bool
+	whole  bool // the client has said all: END_STREAM was there; read only
 	push   bool // promises may be made on it
 }
 
@@ -214,15 +216,21 @@ func (g *gate) frame(f http2.Frame) error {
 	case *http2.WindowUpdateFrame:
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		if g.idle(f.StreamID) {
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
 		if f.StreamID == 0 {
 			g.window += int64(f.Increment)
 		} else if s := g.pushed[f.StreamID]; s != nil {
 			s.window += int64(f.Increment)
 		}
-		return g.progress()
+		return g.windows()
 	case *http2.RSTStreamFrame:
 		g.mu.Lock()
 		defer g.mu.Unlock()
+		if g.idle(f.StreamID) {
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
 		delete(g.streams, f.StreamID)
 		if g.first != nil && g.first.id == f.StreamID {
 			g.first.push = false
@@ -234,6 +242,28 @@ func (g *gate) frame(f http2.Frame) error {
 	default: // GOAWAY: the client closes when it is done; what nobody knows is passed over
 		return nil
 	}
+}
+
+// idle says whether a stream was never open. mu is held.
+func (g *gate) idle(id uint32) bool {
+	if id%2 == 0 {
+		return id >= g.nextPush
+	}
+	return id > g.lastID && !g.leaving // what comes behind GOAWAY is not noted
+}
+
+// windows goes on when the client has given more room, if that is possible at all
+// (RFC 9113, section 6.9.1). mu is held.
+func (g *gate) windows() error {
+	if g.window > maxGateWindow {
+		return http2.ConnectionError(http2.ErrCodeFlowControl)
+	}
+	for _, m := range g.pushed {
+		if m.window > maxGateWindow {
+			return http2.ConnectionError(http2.ErrCodeFlowControl)
+		}
+	}
+	return g.progress()
 }
 
 func (g *gate) settings(f *http2.SettingsFrame) error {
@@ -268,7 +298,7 @@ func (g *gate) settings(f *http2.SettingsFrame) error {
 		return err
 	}
 	_ = g.framer.WriteSettingsAck()
-	return g.progress()
+	return g.windows()
 }
 
 // headers begins a request.
@@ -276,10 +306,16 @@ func (g *gate) headers(f *http2.MetaHeadersFrame) error {
 	g.mu.Lock()
 	if f.StreamID%2 == 0 || f.StreamID <= g.lastID {
 		defer g.mu.Unlock()
-		if s := g.streams[f.StreamID]; s != nil && f.StreamEnded() { // a trailer
+		switch s := g.streams[f.StreamID]; {
+		case s != nil && s.whole:
+			return http2.ConnectionError(http2.ErrCodeStreamClosed)
+		case s != nil && f.StreamEnded(): // a trailer
 			return errors.Join(g.wake(), g.later(func() error { return g.request(s) }))
+		case s == nil && f.StreamID%2 != 0: // of a request that was answered or reset before
+			return g.wake()
+		default:
+			return http2.ConnectionError(http2.ErrCodeProtocol)
 		}
-		return http2.ConnectionError(http2.ErrCodeProtocol)
 	}
 	if g.leaving { // above what the client was told: it sends it elsewhere
 		g.mu.Unlock()
@@ -291,7 +327,7 @@ func (g *gate) headers(f *http2.MetaHeadersFrame) error {
 		s.header[h.Name] = h.Value
 	}
 	g.streams[s.id] = s
-	tooMany, truncated := len(g.streams) > gateStreams+1, f.Truncated
+	tooMany, truncated := len(g.streams) > gateStreams+1 || len(g.asked) >= maxAsked, f.Truncated
 	if tooMany {
 		delete(g.streams, s.id)
 		_ = g.framer.WriteRSTStream(s.id, http2.ErrCodeRefusedStream)
@@ -305,7 +341,7 @@ func (g *gate) headers(f *http2.MetaHeadersFrame) error {
 	}
 	g.mu.Unlock()
 	if truncated {
-		return g.respond(s, 431, "")
+		return g.answer(s, 431, "", !f.StreamEnded())
 	}
 	if f.StreamEnded() {
 		return g.request(s)
@@ -323,15 +359,19 @@ func (g *gate) later(call func() error) error {
 // data adds to the body of a request.
 func (g *gate) data(f *http2.DataFrame) error {
 	g.mu.Lock()
+	s := g.streams[f.StreamID]
 	if f.Length > 0 {
 		_ = g.framer.WriteWindowUpdate(0, f.Length)
-		if !f.StreamEnded() {
+		if s != nil && !f.StreamEnded() {
 			_ = g.framer.WriteWindowUpdate(f.StreamID, f.Length)
 		}
 	}
-	s, err := g.streams[f.StreamID], g.wake()
-	if s == nil && f.StreamID > g.lastID && !g.leaving {
+	err := g.wake()
+	switch {
+	case f.StreamID%2 == 0, g.idle(f.StreamID):
 		err = http2.ConnectionError(http2.ErrCodeProtocol)
+	case s != nil && s.whole:
+		err = http2.ConnectionError(http2.ErrCodeStreamClosed)
 	}
 	g.mu.Unlock()
 	if s == nil || err != nil {
@@ -339,7 +379,7 @@ func (g *gate) data(f *http2.DataFrame) error {
 	}
 	if len(s.body)+len(f.Data()) > g.p.cfg.MaxPayload {
 		g.p.refused("payload_too_large")
-		return g.respond(s, 413, "")
+		return g.answer(s, 413, "", !f.StreamEnded())
 	}
 	s.body = append(s.body, f.Data()...)
 	if f.StreamEnded() {

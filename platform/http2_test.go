@@ -254,7 +254,18 @@ func TestHTTP2BrokenRules(t *testing.T) {
 		"a promise": func(h *h2peer) {
 			h.must(h.framer.WriteRawFrame(http2.FramePushPromise, 4, 1, []byte{0, 0, 0, 2, 0x88}))
 		},
-		"data of an idle one": func(h *h2peer) { h.must(h.framer.WriteData(9, true, []byte("x"))) },
+		"data of an idle one":   func(h *h2peer) { h.must(h.framer.WriteData(9, true, []byte("x"))) },
+		"reset of an idle one":  func(h *h2peer) { h.must(h.framer.WriteRSTStream(9, http2.ErrCodeCancel)) },
+		"window of an idle one": func(h *h2peer) { h.must(h.framer.WriteWindowUpdate(2, 1)) },
+		"window too large":      func(h *h2peer) { h.must(h.framer.WriteWindowUpdate(0, 1<<31-1)) },
+		"data behind the end": func(h *h2peer) {
+			h.request(1, "GET", "/message/ack", "", credentials...)
+			h.must(h.framer.WriteData(1, true, []byte("x")))
+		},
+		"a request behind its end": func(h *h2peer) {
+			h.request(1, "GET", "/message/ack", "", credentials...)
+			h.request(1, "GET", "/message/ack", "", credentials...)
+		},
 		"a header that is none": func(h *h2peer) {
 			h.must(h.framer.WriteRawFrame(http2.FrameHeaders, 4, 1, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}))
 		},

@@ -143,7 +143,6 @@ func (g *gate) connack(code byte) error {
 	}
 	if status != 200 {
 		g.mu.Lock()
-		g.refused = true
 		var open []*gateStream
 		for _, other := range g.streams {
 			open = append(open, other)

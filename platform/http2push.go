@@ -32,9 +32,11 @@ func (g *gate) push(m *gatePush) error {
 		g.p.refused("http2_push_disabled") // it stays unacknowledged
 		return nil
 	}
-	if g.held += len(m.payload) + len(m.topic); g.held > gateWaiting+g.p.cfg.MaxPayload {
+	size := len(m.payload) + len(m.topic)
+	if g.held+size > gateWaiting+g.p.cfg.MaxPayload {
 		return errSlow
 	}
+	g.held += size
 	m.waiting = true
 	g.waiting = append(g.waiting, m)
 	return g.progress()
@@ -45,7 +47,11 @@ func (g *gate) progress() error {
 	for _, m := range g.pushed {
 		g.pushBody(m)
 	}
-	for len(g.waiting) > 0 && int64(len(g.pushed)) < g.peer.streams && g.window > 0 && len(g.out) < gateWaiting {
+	for len(g.waiting) > 0 && int64(len(g.pushed)) < g.peer.streams && g.window > 0 && len(g.out) < gateWaiting && !g.ended {
+		if g.nextPush > maxGateWindow { // no stream is left
+			g.ended = true
+			break
+		}
 		m := g.waiting[0]
 		g.waiting = g.waiting[1:]
 		m.waiting = false
@@ -133,6 +139,11 @@ func (g *gate) redeliver() {
 
 // respond answers a request.
 func (g *gate) respond(s *gateStream, status int, messageID string) error {
+	return g.answer(s, status, messageID, false)
+}
+
+// answer answers a request; early says that the request is not whole.
+func (g *gate) answer(s *gateStream, status int, messageID string, early bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.streams[s.id] != s {
@@ -149,6 +160,9 @@ func (g *gate) respond(s *gateStream, status int, messageID string) error {
 		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: "0"})
 	}
 	_ = g.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: s.id, BlockFragment: g.encode(fields...), EndHeaders: true, EndStream: !stays})
+	if !stays && early {
+		_ = g.framer.WriteRSTStream(s.id, http2.ErrCodeNo) // the rest of the request is not wanted
+	}
 	if g.leaving && g.first != nil && len(g.streams) == 1 && g.streams[g.first.id] != nil { // nothing else is open
 		delete(g.streams, g.first.id)
 		g.first.push = false

@@ -10,7 +10,7 @@ import (
 // request does what a whole request asks for. The paths are the vendor's where
 // they are known, and a convention where not: see docs.
 func (g *gate) request(s *gateStream) error {
-	s.push = true
+	s.whole, s.push = true, true
 	if s.header["x-auth-name"] != "" {
 		if g.connected {
 			return g.respond(s, 400, "") // once is enough

@@ -104,6 +104,7 @@ func (p *Platform) Stats() api.Stats {
 		Replies:          s.replies.Load(),
 		Unsubscribed:     s.unsubscribed.Load(),
 		Dropped:          s.dropped.Load(),
+		Redelivered:      s.redelivered.Load(),
 		CommandsPending:  p.orders.pending(),
 	}
 	for k := range s.messages {

@@ -169,6 +169,7 @@ type Stats struct {
 	Replies          uint64            `json:"replies" metric:"linkspan_platform_replies_total" doc:"replies sent to devices"`
 	Unsubscribed     uint64            `json:"unsubscribed" metric:"linkspan_platform_unsubscribed_total" doc:"replies and notices not sent because nobody subscribed to their topic"`
 	Dropped          uint64            `json:"dropped" metric:"linkspan_platform_dropped_total" doc:"messages to devices dropped because a queue was full"`
+	Redelivered      uint64            `json:"redelivered" metric:"linkspan_platform_redelivered_total" doc:"messages sent again over HTTP/2 because they were not acknowledged"`
 	Commands         map[string]uint64 `json:"commands" metric:"linkspan_platform_commands_total" label:"state" doc:"commands by how they ended"`
 	CommandsPending  int               `json:"commandsPending" metric:"linkspan_platform_commands_pending" doc:"commands that wait for their reply"`
 	Watchers         int               `json:"watchers" metric:"linkspan_platform_watchers" doc:"open watches"`
