@@ -17,10 +17,11 @@ import (
 type settings struct {
 	Config
 	endpoints []*url.URL
-	tls       *tls.Config // nil: plain connections only
-	single    bool        // a connection for each device
-	wildcard  bool        // one subscription for all devices
-	lanes     int         // connections, if not single
+	tls       *tls.Config  // nil: plain connections only
+	own       *certificate // nil: connections have none
+	single    bool         // a connection for each device
+	wildcard  bool         // one subscription for all devices
+	lanes     int          // connections, if not single
 	host      string
 	client    template // identifiers
 	user      template
@@ -80,8 +81,8 @@ func (c Config) check() (*settings, error) {
 			s.MaxDevices = 5000
 		}
 	}
-	s.checkEndpoints(&k)
 	s.checkIdentity(&k)
+	s.checkEndpoints(&k)
 	s.topics = c.checkTopics(&k, s.single)
 	s.payloads = c.checkPayloads(&k)
 	return s, errors.Join(k.errs...)
@@ -131,9 +132,21 @@ func (s *settings) checkEndpoints(k *checker) {
 	}
 	switch {
 	case secure:
-		s.tls = s.TLS.config(k)
+		s.tls, s.own = s.TLS.config(k, s.naming())
 	case s.TLS != TLS{} && s.endpoints != nil:
 		k.wrong("tls is given, but no endpoint is ssl:// or wss://")
+	}
+}
+
+// naming are the placeholders of what tells connections apart.
+func (s *settings) naming() []field {
+	switch s.Connections {
+	case ConnectionsPool:
+		return []field{hostName, number}
+	case ConnectionsDevice:
+		return []field{hostName, productKey, deviceName}
+	default:
+		return []field{hostName}
 	}
 }
 
@@ -143,12 +156,12 @@ func (s *settings) checkIdentity(k *checker) {
 	if !topicText(s.host) || strings.ContainsAny(s.host, "/+#") {
 		s.host = ""
 	}
-	allowed, needed, text := []field{hostName}, []field{}, "linkspan-${host}"
+	allowed, needed, text := s.naming(), []field{}, "linkspan-${host}"
 	switch s.Connections {
 	case ConnectionsPool:
-		allowed, needed, text = append(allowed, number), []field{number}, "linkspan-${host}-${n}"
+		needed, text = []field{number}, "linkspan-${host}-${n}"
 	case ConnectionsDevice:
-		allowed, needed, text = append(allowed, productKey, deviceName), []field{deviceName}, "${productKey}.${deviceName}"
+		needed, text = []field{deviceName}, "${productKey}.${deviceName}"
 	}
 	if s.ClientID == "" {
 		s.ClientID = text

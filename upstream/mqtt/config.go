@@ -44,8 +44,8 @@ type Config struct {
 // TLS is who is trusted, and who linkspan is.
 type TLS struct {
 	CA          string `conf:"ca" doc:"PEM file of the authorities that may sign the broker's certificate; default: the system's"`
-	Certificate string `conf:"certificate" doc:"PEM file of linkspan's own certificate and those that lead to its authority; read again for each connection"`
-	Key         string `conf:"key" doc:"PEM file of the key of the certificate, not encrypted"`
+	Certificate string `conf:"certificate" doc:"PEM file of linkspan's own certificate and those that lead to its authority; read again for each connection; placeholders as in clientId, so that each device has its own"`
+	Key         string `conf:"key" doc:"PEM file of the key of the certificate, not encrypted; placeholders likewise"`
 	ServerName  string `conf:"serverName" doc:"name in the broker's certificate; default: the host of the endpoint"`
 }
 

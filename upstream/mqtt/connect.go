@@ -22,8 +22,11 @@ func (ln *lane) connect(ctx context.Context) (link *mqttlink.Link, err error) {
 	var refusal error
 	for range ln.cfg.endpoints {
 		ln.mu.Lock()
-		o, err2 := ln.options()
+		o, own, err2 := ln.options()
 		ln.mu.Unlock()
+		if err2 == nil && own != (keyPair{}) && mqttlink.Secure(o.Endpoint) {
+			o.TLS, err2 = own.load(o.TLS, ln.only != nil)
+		}
 		if err2 != nil {
 			return nil, err2
 		}
@@ -58,7 +61,7 @@ func (ln *lane) haveTurn() {
 }
 
 // options are who connects, and where to. mu is held.
-func (ln *lane) options() (o mqttlink.Options, err error) {
+func (ln *lane) options() (o mqttlink.Options, own keyPair, err error) {
 	cfg := ln.cfg
 	v := ln.c.values(ln)
 	ln.clientID = cfg.client.with(&v)
@@ -69,7 +72,12 @@ func (ln *lane) options() (o mqttlink.Options, err error) {
 	}
 	o.Password = passwordOf(cfg.password, &v)
 	if !clientText(o.ClientID) || !clientText(o.Username) || len(o.Password) > maxTopic {
-		return o, refused(CodeIdentity, "clientId or username has control characters, or one of them or the password is longer than MQTT allows")
+		return o, own, refused(CodeIdentity, "clientId or username has control characters, or one of them or the password is longer than MQTT allows")
+	}
+	if cfg.own != nil {
+		if own, err = cfg.own.of(&v); err != nil {
+			return o, own, err
+		}
 	}
 	v[clientID] = ln.clientID
 	switch {
@@ -81,7 +89,7 @@ func (ln *lane) options() (o mqttlink.Options, err error) {
 	case cfg.topics.bridge != nil:
 		o.Will = &mqttlink.Will{Topic: cfg.topics.bridge.with(&v), Payload: presence(nil, ln.clientID, false, true), QoS: 1, Retain: true}
 	}
-	return o, nil
+	return o, own, nil
 }
 
 // refusedConnect is an error of Dial as callers know it.

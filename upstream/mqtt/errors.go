@@ -31,6 +31,9 @@ const (
 	// CodeUnstable: the broker ended the connection of the device's own right
 	// after it had accepted it, again and again.
 	CodeUnstable = 1002
+	// CodeCertificate: there is no file with a certificate for the device's own
+	// connection.
+	CodeCertificate = 1003
 )
 
 const codeDenied = 0x80 // of a SUBACK

@@ -9,15 +9,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/mochi-mqtt/server/v2/listeners"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/mqtt"
@@ -154,6 +157,80 @@ func TestTLS(t *testing.T) {
 				t.Error("a connection was made")
 			}
 		})
+	}
+}
+
+// With a connection for each device each has its own certificate, which is read
+// again for each connection; one that has none is refused, and so is one whose
+// name would lead elsewhere.
+func TestCertificateOfEachDevice(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	b := startBroker(t)
+	conf := a.server()
+	seen := make(chan string, 10)
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		seen <- s.PeerCertificates[0].Subject.CommonName
+		return nil
+	}
+	secure, err := tls.Listen("tcp", "127.0.0.1:0", conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.serve(secure)
+	cfg := config(b, func(c *mqtt.Config) {
+		c.Endpoint, c.Connections, c.Topics.Bridge = []string{"ssl://" + secure.Addr().String()}, mqtt.ConnectionsDevice, ""
+		c.TLS = mqtt.TLS{
+			CA: a.path("authority.pem"), Certificate: a.path("${deviceName}.pem"), Key: a.path("${deviceName}.key"), ServerName: "broker.example",
+		}
+	})
+	up := start(t, cfg)
+	for _, name := range []string{"1", "2"} {
+		a.sign("truck-" + name)
+		c := loggedIn(t, up, truck(name))
+		if got := await(t, "a handshake", seen); got != "truck-"+name {
+			t.Errorf("truck-%s shows the certificate of %s", name, got)
+		}
+		wantErr(t, "Publish", c.publish(1, thing.AtLeastOnce), nil)
+	}
+	a.sign("renewed")
+	for _, suffix := range []string{".pem", ".key"} {
+		if err := os.Rename(a.path("renewed"+suffix), a.path("truck-1"+suffix)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.kick("demo.truck-1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, "a handshake after the certificate was renewed", seen); got != "renewed" {
+		t.Errorf("reconnected with the certificate of %s", got)
+	}
+	var refused *upstream.RefusedError
+	_, done := login(t, up, truck("3"))
+	if err := await(t, "done of Login", done); !errors.As(err, &refused) || refused.Code != mqtt.CodeCertificate {
+		t.Errorf("without a certificate: %v", err)
+	}
+	for _, name := range []string{".", ".."} {
+		_, done = login(t, up, auth.Identity{ProductKey: "demo", DeviceName: name})
+		if err := await(t, "done of Login", done); !errors.As(err, &refused) || refused.Code != mqtt.CodeIdentity {
+			t.Errorf("device %q: %v", name, err)
+		}
+	}
+}
+
+func TestCertificateMistakes(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*mqtt.Config){
+		"tls.certificate: ${deviceName} is no placeholder here": func(c *mqtt.Config) { c.TLS.Certificate, c.TLS.Key = "${deviceName}.pem", "gone.key" },
+		"tls has one of certificate and key":                    func(c *mqtt.Config) { c.TLS.Certificate = "gone.pem" },
+		"tls.certificate and tls.key: open gone.pem":            func(c *mqtt.Config) { c.TLS.Certificate, c.TLS.Key = "gone.pem", "gone.key" },
+	} {
+		cfg := mqtt.DefaultConfig()
+		cfg.Endpoint = []string{"ssl://127.0.0.1:8883"}
+		change(&cfg)
+		if _, err := mqtt.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
 	}
 }
 
