@@ -49,6 +49,7 @@ type device struct {
 	events   []api.Event // a ring once it is full
 	next     int         // oldest event of a full ring
 	tags     map[string]string
+	shadow   *shadow // nil: none was made
 	counts   api.Counters
 	lastSeen time.Time
 }

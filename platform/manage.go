@@ -41,7 +41,7 @@ func (p *Platform) Delete(productKey, deviceName string) error {
 			p.detach(sub)
 		}
 		dev.mu.Lock()
-		dev.props, dev.events, dev.next, dev.tags = nil, nil, 0, nil
+		dev.props, dev.events, dev.next, dev.tags, dev.shadow = nil, nil, 0, nil, nil
 		dev.mu.Unlock()
 		return p.take(dev, CodeDeleted.String(), CodeDeleted, p.now())
 	})

@@ -30,6 +30,7 @@ type record struct {
 	Properties   map[string]api.Property `json:"properties,omitempty"`
 	Events       []api.Event             `json:"events,omitempty"`
 	Tags         map[string]string       `json:"tags,omitempty"`
+	Shadow       *shadow                 `json:"shadow,omitempty"`
 }
 
 // records are devices as they are now. In list a device that another one has
@@ -69,6 +70,7 @@ func (r *record) said(dev *device) {
 	}
 	r.Events = append(append([]api.Event{}, dev.events[dev.next:]...), dev.events[:dev.next]...)
 	r.Tags = maps.Clone(dev.tags)
+	r.Shadow = dev.shadow.clone()
 }
 
 // restore makes the devices of the data file. It is called before anybody else
@@ -93,6 +95,7 @@ func (p *Platform) restore(list map[key]*record) error {
 		for _, e := range r.Events {
 			dev.remember(e, p.cfg.Events)
 		}
+		dev.shadow = r.Shadow
 		if r.Token != "" && p.now().Before(r.TokenExpires) {
 			p.tokens[dev.iotID()] = token{k, auth.Secret(r.Token), r.TokenExpires}
 		}

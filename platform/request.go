@@ -59,8 +59,8 @@ func (o object) key() (key, bool) {
 }
 
 // credentials reads the parameters of a login ("signMethod") or of a topology
-// request ("signmethod"): the vendor spells them differently, and so does it
-// insist on them. ok is false when one is missing or unknown.
+// request ("signmethod", also "signMethod"), with the method's name as it is
+// there. ok is false when one is missing or unknown.
 func (o object) credentials(methodName string, lenient bool) (c credentials, ok bool) {
 	k, ok := o.key()
 	c = credentials{

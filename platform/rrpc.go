@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -116,4 +117,17 @@ func (p *Platform) postTopology(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return p.NotifyTopology(r.Context(), r.PathValue("pk"), r.PathValue("dn"), devices...)
+}
+
+// postRRPC sends what the body is, and answers with what the device does.
+func (p *Platform) postRRPC(r *http.Request) (any, error) {
+	wait, err := waitOf(r)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, badRequest("read body: %v", err)
+	}
+	return p.rrpc(r.Context(), keyOf(r), func(string) []byte { return payload }, wait)
 }

@@ -18,6 +18,7 @@ import (
 type rule struct {
 	api.Fault
 	ended  bool
+	once   bool      // it struck the connections there were, and strikes no more
 	tokens float64   // throttle: what may pass now
 	filled time.Time // when they were counted
 	half   []*link   // half-open connections, which end with it
@@ -82,7 +83,7 @@ func (p *Platform) strike(pt *point) (v verdict) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, r := range slices.Clone(f.rules) { // they may end here
-		if !slices.Contains(faultStages[r.Action], pt.stage) || !r.fits(pt) || !r.strikes(now) {
+		if r.once || !slices.Contains(faultStages[r.Action], pt.stage) || !r.fits(pt) || !r.strikes(now) {
 			continue
 		}
 		r.Struck++
@@ -206,13 +207,13 @@ func (p *Platform) AddFault(a api.Fault) (api.Fault, error) {
 	}
 	f.last++
 	r.ID = strconv.Itoa(f.last)
-	atOnce := (r.Action == api.Disconnect || r.Action == api.HalfOpen) && r.Method == "" && r.Topic == ""
-	if !atOnce || r.Action == api.HalfOpen {
+	r.once = (r.Action == api.Disconnect || r.Action == api.HalfOpen) && r.Method == "" && r.Topic == ""
+	if !r.once || r.Action == api.HalfOpen {
 		f.rules = append(f.rules, r)
 		f.armed.Store(int32(len(f.rules))) //nolint:gosec // at most maxRules
 	}
 	f.mu.Unlock()
-	if atOnce {
+	if r.once {
 		p.strikeLinks(r)
 	}
 	if a.For > 0 {

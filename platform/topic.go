@@ -53,6 +53,13 @@ func parseTopic(s string) topic {
 			return owned(sessionFamily, after)
 		case "error":
 			return owned(errorFamily, after)
+		case "rrpc": // /ext/rrpc/{message id}/{topic}
+			_, after, _ = strings.Cut(after, "/")
+			t := owned(extFamily, after)
+			if t.family != unknownFamily {
+				t.rest = verb
+			}
+			return t
 		default:
 			return ownedVerb(extFamily, tail)
 		}

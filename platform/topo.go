@@ -92,7 +92,11 @@ func (p *Platform) topoAdd(l *link, gw *device, r request) reply {
 	}
 	devices := make([]*device, 0, len(list))
 	for _, o := range list {
-		cred, ok := o.credentials("signmethod", p.cfg.Lenient)
+		method := "signmethod"
+		if o.text(method) == "" { // the pages have it so, but the vendor's SDK for Node.js writes
+			method = "signMethod"
+		}
+		cred, ok := o.credentials(method, p.cfg.Lenient)
 		if !ok {
 			return reply{code: CodeParameter, detail: "want productKey, deviceName, clientId, signmethod of hmacmd5, hmacsha1, hmacsha256, sign, and a timestamp of digits if any"}
 		}

@@ -39,6 +39,13 @@ func (p *Platform) uplink(l *link, pk *packets.Packet) (forward bool) {
 		}
 	case otaFamily, shadowFamily, extFamily, customFamily:
 		if dev := p.carried(l, t.owner); dev != nil {
+			switch {
+			case t.family == shadowFamily && t.rest == "update":
+				p.shadowMessage(l, dev, pk.Payload)
+				return false
+			case t.family == extFamily && t.rest == "ntp":
+				p.ntpMessage(l, dev, pk.Payload)
+			}
 			return p.customMessage(l, dev, pk)
 		}
 		p.notCarried(l, pk)
