@@ -59,6 +59,7 @@ type door struct {
 	section string            // of its settings
 	tls     *server.TLS       // nil: not encrypted
 	at      []server.Listener // names and addresses alone
+	baseDir string            // where relative paths begin
 }
 
 // errNoListeners is put behind the place where listeners should be.
@@ -100,6 +101,9 @@ func newDoors(tree *config.Tree, s settings, baseDir string, warn func(error)) (
 		d, err := s.SocketServer.door(tree, baseDir, warn)
 		errs = append(errs, err)
 		doors = append(doors, d)
+	}
+	for i := range doors {
+		doors[i].baseDir = baseDir
 	}
 	return doors, errors.Join(errs...)
 }
@@ -227,6 +231,9 @@ func (d *door) open(tree *config.Tree, plugin protocol.Plugin) (protocol.Open, e
 	pluginConfig, err := tree.DecodeNew(section, plugin.Config)
 	if err != nil {
 		return nil, err
+	}
+	if p, ok := pluginConfig.(protocol.Placed); ok {
+		pluginConfig = p.Beside(d.baseDir)
 	}
 	open, err := plugin.New(pluginConfig)
 	if err != nil {

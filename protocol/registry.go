@@ -20,6 +20,14 @@ type Plugin struct {
 	Stats func() any
 }
 
+// Placed is implemented by configurations that name files: paths in them are
+// relative to the configuration's folder.
+type Placed interface {
+	// Beside is the configuration with its relative paths beginning at dir. It is of
+	// the same type.
+	Beside(dir string) any
+}
+
 // Registry holds plugins by name. It is filled before anything runs and only read afterwards.
 type Registry map[string]Plugin
 

@@ -4,6 +4,7 @@ package standard
 
 import (
 	_ "github.com/linkspan/linkspan/adapters/jt808"         // protocol jt808
+	_ "github.com/linkspan/linkspan/adapters/modbus"        // protocol modbus
 	_ "github.com/linkspan/linkspan/auth/hmactoken"         // credentials token
 	_ "github.com/linkspan/linkspan/auth/httpauth"          // credentials http
 	_ "github.com/linkspan/linkspan/auth/static"            // credentials static

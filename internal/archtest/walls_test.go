@@ -47,6 +47,10 @@ var walls = []wall{
 		room: "adapters/jt808", ours: []string{"auth", "codec", "protocol", "session", "thing"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
+	{ // profiles may come from tables in files
+		room: "adapters/modbus", ours: []string{"adapters/modbus", "codec", "protocol", "session", "thing"},
+		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
+	},
 	{room: "upstream", ours: []string{"auth", "thing"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
 	{room: "upstream/*", ours: []string{"upstream", "auth", "thing", "internal/quiet"}, never: []string{"log", gnet, prometheus, mochi}},
 	{
