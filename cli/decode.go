@@ -25,6 +25,9 @@ type decoded struct {
 	ID       string     `json:"id,omitempty"`
 	Name     string     `json:"name,omitempty"`
 	Phone    string     `json:"phone,omitempty"`
+	Source   string     `json:"source,omitempty"` // GB/T 26875.3: addresses as on the wire
+	Target   string     `json:"target,omitempty"`
+	Time     string     `json:"time,omitempty"` // of the frame
 	Serial   *int       `json:"serial,omitempty"`
 	Package  *packageOf `json:"package,omitempty"`
 	Body     any        `json:"body,omitempty"`
@@ -52,7 +55,8 @@ var decoders = map[string]struct {
 	short string
 	open  func() streamDecoder
 }{
-	"jt808": {"JT/T 808-2011, -2013 and -2019, with JT/T 1078 messages", newJT808Decoder},
+	"gbt26875": {"GB/T 26875.3-2011", newGBT26875Decoder},
+	"jt808":    {"JT/T 808-2011, -2013 and -2019, with JT/T 1078 messages", newJT808Decoder},
 }
 
 func newDecode() *cobra.Command {
@@ -159,7 +163,13 @@ func showText(w io.Writer, d decoded) error {
 		fmt.Fprintf(w, "BAD FRAME: %s\n  %s\n", d.Error, d.Hex)
 		return nil
 	}
-	fmt.Fprintf(w, "%s %s %s  phone %s  serial %d", strings.ToUpper(d.Protocol), d.Version, d.ID, d.Phone, *d.Serial)
+	fmt.Fprintf(w, "%s %s %s", strings.ToUpper(d.Protocol), d.Version, d.ID)
+	for _, part := range []struct{ name, text string }{{"phone", d.Phone}, {"from", d.Source}, {"to", d.Target}, {"at", d.Time}} {
+		if part.text != "" {
+			fmt.Fprintf(w, "  %s %s", part.name, part.text)
+		}
+	}
+	fmt.Fprintf(w, "  serial %d", *d.Serial)
 	if d.Package != nil {
 		fmt.Fprintf(w, "  package %d of %d", d.Package.Index, d.Package.Total)
 	}
@@ -167,6 +177,9 @@ func showText(w io.Writer, d decoded) error {
 		fmt.Fprintf(w, "  %s", d.Name)
 	}
 	fmt.Fprintln(w)
+	if d.Error != "" { // what there is of a body is shown all the same
+		fmt.Fprintf(w, "  %s\n", d.Error)
+	}
 	text, err := json.Marshal(d.Body)
 	if err != nil {
 		return fmt.Errorf("cli: show body: %w", err)

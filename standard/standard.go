@@ -3,6 +3,7 @@
 package standard
 
 import (
+	_ "github.com/linkspan/linkspan/adapters/gbt26875"      // protocol gbt26875
 	_ "github.com/linkspan/linkspan/adapters/jt808"         // protocol jt808
 	_ "github.com/linkspan/linkspan/adapters/modbus"        // protocol modbus
 	_ "github.com/linkspan/linkspan/auth/hmactoken"         // credentials token

@@ -51,6 +51,10 @@ var walls = []wall{
 		room: "adapters/modbus", ours: []string{"adapters/modbus", "codec", "protocol", "session", "thing"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
+	{ // refusals for good are told from those for now
+		room: "adapters/gbt26875", ours: []string{"auth", "codec", "protocol", "session", "thing"},
+		never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
+	},
 	{room: "upstream", ours: []string{"auth", "thing"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
 	{room: "upstream/*", ours: []string{"upstream", "auth", "thing", "internal/quiet"}, never: []string{"log", gnet, prometheus, mochi}},
 	{
