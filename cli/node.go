@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
@@ -56,9 +57,13 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	connector, awayStats, awayErr := withAway(tree, all.Away, connector)
 	known, devicesErr := newDevices(all.Devices, tree, baseDir, log, warn)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
+	guard, guardErr := attempts.New(all.Attempts, nil)
+	if guardErr != nil {
+		guardErr = placed(tree, "attempts", guardErr, []string{"attempts", "configuration"}, nil)
+	}
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,
@@ -67,7 +72,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		return nil, placed(tree, "bridge", err, []string{"bridge", "configuration"}, nil)
 	}
 	for i := range listeners {
-		listeners[i].Host.Uplink = b.Uplink()
+		listeners[i].Host.Uplink, listeners[i].Host.Guard = b.Uplink(), guard
 	}
 	srv, err := server.New(all.Server, listeners, server.WithLogger(log.Named("server")))
 	if err != nil {
@@ -76,7 +81,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
 	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
 	n.stats = append(append(n.stats, connectorStats...), awayStats...)
-	for _, room := range []any{srv, b, b.Sessions(), checker, known} {
+	for _, room := range []any{srv, b, b.Sessions(), checker, guard, known} {
 		if stats := admin.StatsOf(room); stats != nil {
 			n.stats = append(n.stats, stats)
 		}

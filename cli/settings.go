@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/bridge/away"
 	"github.com/linkspan/linkspan/config"
@@ -26,6 +27,7 @@ type settings struct {
 	Bridge    bridge.Config            `conf:"bridge" doc:"sessions, messages and commands"`
 	Devices   devices.Config           `conf:"devices" doc:"which devices there are"`
 	Auth      authSettings             `conf:"auth" doc:"local check of devices' own credentials"`
+	Attempts  attempts.Config          `conf:"attempts" doc:"what becomes of devices and addresses that fail to log in; not of UDP, where anybody can send in anybody's name"`
 	Upstream  upstreamSettings         `conf:"upstream" doc:"the platform"`
 	Upstreams map[string]namedUpstream `conf:"upstreams" doc:"several platforms by name, in place of upstream; routes say which device goes where"`
 	Routes    []route.Rule             `conf:"routes" doc:"with upstreams: the first that fits a device says where it goes"`
@@ -64,7 +66,7 @@ func (s shutdownSettings) validate(tree *config.Tree) error {
 func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
-		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies, Away: away.DefaultConfig(),
+		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Attempts: attempts.DefaultConfig(), Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies, Away: away.DefaultConfig(),
 		Shutdown: shutdownSettings{Timeout: 15 * time.Second},
 	}
 }

@@ -40,7 +40,7 @@ func (c *Conn[M]) Online(identity string, credentials []string, done func(error)
 		return
 	}
 	c.Offline(ErrRelogin)
-	if err := c.vouch(identity); err != nil {
+	if err := c.admit(identity); err != nil {
 		c.waiting = true
 		c.complete(func(err error) {
 			if !c.closed {
@@ -77,6 +77,16 @@ func (c *Conn[M]) Attach(identity string, credentials []string, done func(*sessi
 		done(nil, ErrTooManyAttached)
 		return
 	}
+	if err := c.guarded(identity); err != nil {
+		c.attaching++
+		c.complete(func(err error) {
+			if !c.closed {
+				c.attaching--
+				done(nil, err)
+			}
+		}, err)
+		return
+	}
 	c.login(&endpoint[M]{conn: c, attached: true}, identity, credentials, opts, func(s *session.Session, err error) {
 		c.attaching--
 		if err == nil {
@@ -87,6 +97,39 @@ func (c *Conn[M]) Attach(identity string, credentials []string, done func(*sessi
 	c.attaching++
 }
 
+// admit is why a device may not try to log in now.
+func (c *Conn[M]) admit(identity string) error {
+	if err := c.vouch(identity); err != nil {
+		return err
+	}
+	return c.guarded(identity)
+}
+
+// gatekeeper is who decides whether devices may try, nil if nobody does: datagrams may
+// have any address, so that somebody else could fail in a device's name.
+func (c *Conn[M]) gatekeeper() Guard {
+	if c.datagrams {
+		return nil
+	}
+	return c.host.Guard
+}
+
+// guarded is what the guard says.
+func (c *Conn[M]) guarded(identity string) error {
+	if g := c.gatekeeper(); g != nil {
+		return g.Admit(c.transport.Remote().Addr(), identity)
+	}
+	return nil
+}
+
+// Denied notes that the adapter itself has refused a login, for the listener's
+// guard: err is auth.ErrDenied, or says that it was nobody's fault.
+func (c *Conn[M]) Denied(identity string, err error) {
+	if g := c.gatekeeper(); g != nil {
+		g.Outcome(c.transport.Remote().Addr(), identity, err)
+	}
+}
+
 // login runs done on the loop unless the connection has closed meanwhile; then
 // a login that succeeded is undone.
 func (c *Conn[M]) login(end *endpoint[M], identity string, credentials []string, opts []session.Option, done func(*session.Session, error)) {
@@ -94,7 +137,11 @@ func (c *Conn[M]) login(end *endpoint[M], identity string, credentials []string,
 	s := session.New(identity, end, append(defaults[:len(defaults):len(defaults)], opts...)...)
 	s.Touch(c.transport.Now().UnixMilli())
 	end.session = s
+	from, g := c.transport.Remote().Addr(), c.gatekeeper()
 	c.host.Uplink.Online(s, credentials, func(err error) {
+		if g != nil {
+			g.Outcome(from, identity, err)
+		}
 		c.Do(func() {
 			if c.closed {
 				c.host.Uplink.Offline(s, ErrClosed)

@@ -124,9 +124,22 @@ type Uplink interface {
 	Offline(s *session.Session, cause error)
 }
 
+// Guard decides who may try to log in. Its methods may be called from any
+// goroutine and do not block. Package auth/attempts has one.
+type Guard interface {
+	// Admit is nil when that device may try now, from that address. Its error is
+	// the login's.
+	Admit(from netip.Addr, identity string) error
+	// Outcome notes how an attempt ended.
+	Outcome(from netip.Addr, identity string, err error)
+	// Banned says whether connections of that address are refused now.
+	Banned(from netip.Addr) bool
+}
+
 // Host is what all connections of one listener share.
 type Host struct {
 	Uplink    Uplink
+	Guard     Guard            // nil: everybody may try as often as they like
 	Listener  string           // its name in the configuration, for logs
 	Heartbeat []session.Option // how sessions are made unless the adapter says otherwise
 	// MaxAttached bounds the further devices behind one connection

@@ -35,6 +35,7 @@ import (
 //	not reading        the device does not read what it is sent: Limits.MaxOutbound
 //	connections        refused: as many connections as Limits.MaxConnections or Config.MaxConnections
 //	address            refused, or ended when its PROXY header names the address: as many connections of one address as Limits.MaxPerAddress
+//	banned             refused, or ended when its PROXY header names the address: too many failed logins from there (protocol.Host.Guard)
 //	proxy              refused or ended: no PROXY header that could be believed; see err
 //	tls                the TLS handshake failed, or what came behind it was damaged; see err: no TLS, no certificate that is valid, no version or cipher suite in common
 //	handshake          no PROXY header, or no finished TLS handshake, within Limits.Handshake; or its handshake gave way to others (Config.MaxHandshakes)
@@ -74,6 +75,7 @@ const (
 	CauseEvicted                         // a UDP peer that made room for a new one
 	CauseTLS                             // TLS failed
 	CauseHandshake                       // no handshake in time
+	CauseBanned                          // refused: an address with too many failed logins
 	CauseDial                            // a device that listens itself could not be reached
 	causes                               // how many there are
 )
@@ -105,6 +107,7 @@ var causeTexts = [causes]string{
 	CauseEvicted:        "evicted",
 	CauseTLS:            "tls",
 	CauseHandshake:      "handshake",
+	CauseBanned:         "banned",
 	CauseDial:           "dial",
 }
 

@@ -175,19 +175,28 @@ func (s *Server) reserve(c *conn) (Cause, error) {
 		s.release()
 		return CauseConnections, nil
 	}
-	if !l.proxy.trusts(from) && !s.reserveAddress(c) { // a balancer's address is no device's
+	if l.proxy.trusts(from) { // a balancer's address is no device's
+		return 0, nil
+	}
+	if cause := s.reserveAddress(c); cause != 0 {
 		l.open.Add(-1)
 		s.release()
-		return CauseAddress, nil
+		return cause, nil
 	}
 	return 0, nil
 }
 
-// reserveAddress counts c's address, and says whether it is within the limit.
-func (s *Server) reserveAddress(c *conn) bool {
+// reserveAddress counts c's address, unless it is beyond the limit or banned.
+func (s *Server) reserveAddress(c *conn) Cause {
+	if g := c.listener.Host.Guard; g != nil && c.target == nil && !c.listener.datagrams && g.Banned(c.remote.Addr()) {
+		return CauseBanned
+	}
 	limit := c.listener.limits.MaxPerAddress
 	c.addressed = limit > 0 && s.addresses.take(c.listener.index, c.remote.Addr(), limit)
-	return limit == 0 || c.addressed
+	if limit > 0 && !c.addressed {
+		return CauseAddress
+	}
+	return 0
 }
 
 // free gives a connection's place back.

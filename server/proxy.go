@@ -145,7 +145,7 @@ func (c *conn) proxied(source netip.AddrPort) {
 
 // countAddress counts the connection by its address, which may be one too many.
 func (c *conn) countAddress() {
-	if !c.loop.server.reserveAddress(c) {
-		c.end(because(CauseAddress, nil))
+	if cause := c.loop.server.reserveAddress(c); cause != 0 {
+		c.end(because(cause, nil))
 	}
 }

@@ -103,10 +103,9 @@ func (s *Server) reservePeer(c *conn) Cause {
 	s.peers.Add(1)
 	cause := CauseConnections
 	if l.open.Add(1) <= int64(l.limits.MaxConnections) {
-		if s.reserveAddress(c) {
+		if cause = s.reserveAddress(c); cause == 0 {
 			return 0
 		}
-		cause = CauseAddress
 	}
 	l.open.Add(-1)
 	s.peers.Add(-1)

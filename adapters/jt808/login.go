@@ -76,6 +76,7 @@ func (a *adapter) authenticate(c *conn, f *jt808.Frame) {
 	o, serial := a.origin, f.Serial
 	if a.config.Authentication.Policy == policyRequire && !a.codes.valid(o.identity, m.Code, c.Now()) {
 		a.answer(c, s, f.ID, serial, jt808.ResultFailed)
+		c.Denied(o.identity, auth.ErrBadCredentials)
 		a.refused(c, fmt.Errorf("jt808: terminal %s: code is wrong or too old", o.identity))
 		return
 	}

@@ -1,0 +1,167 @@
+package attempts_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/auth/attempts"
+	"github.com/linkspan/linkspan/internal/testclock"
+)
+
+var (
+	here  = netip.MustParseAddr("192.0.2.1")
+	there = netip.MustParseAddr("192.0.2.2")
+)
+
+func guard(t *testing.T, change func(*attempts.Config)) (*attempts.Guard, *testclock.Clock) {
+	t.Helper()
+	cfg := attempts.DefaultConfig()
+	if change != nil {
+		change(&cfg)
+	}
+	clock := testclock.New()
+	g, err := attempts.New(cfg, clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, clock
+}
+
+func wait(t *testing.T, g *attempts.Guard, from netip.Addr, identity string) time.Duration {
+	t.Helper()
+	err := g.Admit(from, identity)
+	if err == nil {
+		return 0
+	}
+	var paused *attempts.PausedError
+	if !errors.As(err, &paused) || !errors.Is(err, attempts.ErrPaused) || errors.Is(err, auth.ErrDenied) {
+		t.Fatalf("got %v", err)
+	}
+	return paused.Wait
+}
+
+// Pauses begin after some failures, double, and end with a success.
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	g, clock := guard(t, func(c *attempts.Config) { c.Free, c.Pause, c.MaxPause = 3, time.Second, 5*time.Second })
+	fail := func() { g.Outcome(here, "a", auth.ErrUnknownDevice) }
+	fail()
+	fail()
+	if w := wait(t, g, here, "a"); w != 0 {
+		t.Errorf("a pause of %s after two failures of three", w)
+	}
+	for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second} {
+		fail()
+		if w := wait(t, g, here, "a"); w != want {
+			t.Errorf("a pause of %s, want %s", w, want)
+		}
+		clock.Advance(want)
+		if w := wait(t, g, here, "a"); w != 0 {
+			t.Errorf("still a pause of %s after %s", w, want)
+		}
+	}
+	fail()
+	if w := wait(t, g, there, "a"); w != 0 {
+		t.Error("the same device has to pause elsewhere: it can be locked out by anybody")
+	}
+	if w := wait(t, g, here, "b"); w != 0 {
+		t.Error("another device of the same address has to pause")
+	}
+	g.Outcome(here, "a", nil)
+	if w := wait(t, g, here, "a"); w != 0 {
+		t.Errorf("a pause of %s after a success", w)
+	}
+	if s := g.Stats(); s.Failed != 8 || s.Paused != 5 || s.Names != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// What is nobody's fault, or long ago, does not count.
+func TestWhatDoesNotCount(t *testing.T) {
+	t.Parallel()
+	g, clock := guard(t, func(c *attempts.Config) { c.Free = 2 })
+	for range 10 {
+		g.Outcome(here, "a", errors.New("the platform is away"))
+		g.Outcome(here, "b", auth.ErrUnknownDevice)
+		clock.Advance(time.Hour)
+	}
+	if wait(t, g, here, "a") != 0 || wait(t, g, here, "b") != 0 {
+		t.Error("somebody has to pause")
+	}
+	off, _ := guard(t, func(c *attempts.Config) { c.Free = 0 })
+	for range 10 {
+		off.Outcome(here, "a", auth.ErrUnknownDevice)
+	}
+	if wait(t, off, here, "a") != 0 {
+		t.Error("pauses are off, and there is one")
+	}
+}
+
+func TestBans(t *testing.T) {
+	t.Parallel()
+	g, clock := guard(t, func(c *attempts.Config) {
+		c.PerAddress, c.Window, c.Ban, c.Trusted = 3, time.Minute, 10*time.Minute, []string{"10.0.0.0/8", "192.0.2.7"}
+	})
+	fail := func(from netip.Addr) {
+		for i := range 3 {
+			g.Outcome(from, fmt.Sprint(i), auth.ErrUnknownDevice)
+		}
+	}
+	for _, a := range []string{"10.1.2.3", "192.0.2.7"} {
+		from := netip.MustParseAddr(a)
+		fail(from)
+		if g.Banned(from) {
+			t.Errorf("%s is banned, which is trusted", a)
+		}
+	}
+	g.Outcome(there, "x", auth.ErrUnknownDevice)
+	clock.Advance(2 * time.Minute) // and is forgotten
+	g.Outcome(there, "x", auth.ErrUnknownDevice)
+	g.Outcome(there, "x", auth.ErrUnknownDevice)
+	fail(here)
+	if !g.Banned(here) || g.Banned(there) {
+		t.Errorf("banned: %v and %v, want true and false", g.Banned(here), g.Banned(there))
+	}
+	clock.Advance(10 * time.Minute)
+	if g.Banned(here) {
+		t.Error("banned for longer than ban")
+	}
+	six := netip.MustParseAddr("2001:db8::1")
+	fail(six)
+	if !g.Banned(netip.MustParseAddr("2001:db8::2")) {
+		t.Error("another address of the same /64 is not banned")
+	}
+	if s := g.Stats(); s.Banned != 2 || s.Refused != 2 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// However many names are tried, what is remembered stays small.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	g, _ := guard(t, func(c *attempts.Config) { c.MaxEntries = 100 })
+	for i := range 10_000 {
+		g.Outcome(here, fmt.Sprint(i), auth.ErrUnknownDevice)
+	}
+	if n := g.Stats().Names; n > 100 {
+		t.Errorf("%d names are remembered, want 100 at most", n)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	_, err := attempts.New(attempts.Config{Free: -1, Trusted: []string{"office"}}, nil)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"free is -1", "pause is 0s", "window is 0s", "maxEntries is 0", `trusted has "office"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+}
