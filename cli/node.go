@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,7 @@ var (
 // among the tree's warnings. Relative paths of the configuration start at baseDir.
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
 	all, settingsErr := decodeSettings(tree)
+	fitMemory(tree, &all, memoryLimit(os.DirFS("/")))
 	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown}
 	warn := func(w error) {
 		if e := (*config.Error)(nil); errors.As(w, &e) {

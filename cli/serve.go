@@ -108,6 +108,7 @@ func serve(ctx context.Context, tree *config.Tree, baseDir string) error {
 		return logErr(tree, err)
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
+	limitMemory(memoryLimit(os.DirFS("/")))
 	n, err := newNode(tree, baseDir, log)
 	_ = decodePlatform(tree) // of another command, which reports its mistakes
 	for _, w := range warnings(tree, err) {
