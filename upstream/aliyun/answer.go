@@ -79,9 +79,15 @@ func (g *gateway) sessionReply(payload []byte, about string) {
 			return
 		}
 	}
-	if strings.Contains(about, "logout") && code != codeSuccess {
+	if strings.Contains(about, "logout") && endsSession(code) {
 		g.sessionNotice(&r, code)
 	}
+}
+
+// endsSession says whether the platform has no session of a device any more: tables
+// 10-2 to 10-4 of the developer guide. The other codes there are about one request.
+func endsSession(code int) bool {
+	return code == codeElsewhere || code == codeNoSession || code == codeDeleted || code == codeDisabled
 }
 
 // requestAnswered goes on with the devices of a request. mu is held.
@@ -236,9 +242,9 @@ func (g *gateway) errorNotice(payload []byte) {
 	}
 	g.mu.Lock()
 	defer g.settle()
-	switch code {
-	case codeSuccess:
-	case codeElsewhere, codeNoSession, codeDeleted, codeDisabled:
+	switch {
+	case code == codeSuccess:
+	case endsSession(code):
 		g.sessionNotice(&r, code)
 	default: // about the message alone
 		if id, isID := r.ID.ID(); isID && g.answers[id] != nil {

@@ -14,7 +14,7 @@ const (
 	giveUp      reaction = iota // the login fails, or the device is lost, with that cause
 	retryLater                  // a first login fails for now; one after a reconnect is tried again with back-off
 	addTopology                 // add the device to the gateway's topology, then log in again
-	nextGateway                 // a first login goes to the next gateway; one after a reconnect is tried again
+	nextGateway                 // the login goes to the next gateway; when all are full, a first one fails for now, and one after a reconnect is tried again
 	backOff                     // no login of the device for a while: the connector refuses its own meanwhile
 	loginAgain                  // the session has gone: log in again and send again what was not acknowledged
 )

@@ -2,6 +2,7 @@ package aliyun
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
@@ -89,10 +90,10 @@ func (d *device) pop() *outgoing {
 }
 
 // handle is one login of a device: what its caller holds. All fields but the
-// first three are guarded by the gateway's mu; dev changes only before done of the
-// login, while nobody holds the handle.
+// first three are guarded by the mu of the device's gateway; at changes when the
+// device moves to another gateway, while both are locked.
 type handle struct {
-	dev     *device
+	at      atomic.Pointer[device]
 	command func(*thing.Command)
 	lost    func(cause error)
 
@@ -108,14 +109,27 @@ const maxEarly = 64
 // Publish implements [upstream.Device].
 func (h *handle) Publish(msg *thing.Message, done func(error)) {
 	m, _ := outgoings.Get().(*outgoing)
-	m.dev, m.done = h.dev, done
-	m.id = h.dev.gw.nextID()
-	m.err = m.encode(h.dev, msg)
-	h.dev.gw.submit(h, m)
+	d := h.dev()
+	m.done = done
+	m.id = d.gw.nextID()
+	m.err = m.encode(d, msg)
+	h.submit(m)
 }
 
-// Logout implements [upstream.Device].
-func (h *handle) Logout(done func(error)) { h.dev.gw.logout(h, done) }
+// dev is the device at the gateway that it is at now.
+func (h *handle) dev() *device { return h.at.Load() }
+
+// lock is dev, and locks the gateway.
+func (h *handle) lock() *device {
+	for {
+		d := h.dev()
+		d.gw.mu.Lock()
+		if h.dev() == d {
+			return d
+		}
+		d.gw.mu.Unlock() // it has moved
+	}
+}
 
 // outState is where a message stands.
 type outState uint8

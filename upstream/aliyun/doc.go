@@ -43,11 +43,12 @@
 // confirm is "reply". The table of codes and what is done about each is in
 // codes.go.
 //
-// A first login that is refused for now (429, 500) fails with a temporary
-// [upstream.RefusedError]; one that its gateway is too full for (428) goes on at
-// the next gateway, as long as there is one. A login after a reconnect is tried
-// again with growing pauses. No device is asked for more often than loginsPerMinute,
-// nor, after 429, before a pause of its own is over. A login that waits for the connection fails with ErrNotConnected after
+// A login that its gateway is too full for (428) goes on at the next gateway, as
+// long as there is one, with what the device has still to say. A first login that
+// is refused for now (429, 500) fails with a temporary [upstream.RefusedError]; one
+// after a reconnect is tried again with growing pauses. No device is asked for more
+// often than loginsPerMinute, nor, after 429, before a pause of its own is over. A
+// login that waits for the connection fails with ErrNotConnected after
 // requestTimeout. A logout is sent behind the messages of its device and does not
 // wait for their acknowledgements, which still come.
 //

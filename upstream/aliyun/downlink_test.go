@@ -210,16 +210,16 @@ func TestSessionNotices(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			k := newTold(t)
-			k.sent.add(4711, k.h.dev)
+			k.sent.add(4711, k.h.dev())
 			done := make(chan error, 1)
 			k.h.Publish(location(time.Time{}), func(err error) { done <- err })
 			k.take(k.link, make([]*outgoing, 0, 4)) // it is in flight
 			k.say(c.topic, c.payload)
 			if c.code == 0 {
-				if len(k.lost) > 0 || k.h.err != nil || k.h.dev.state != wanted || len(done) > 0 {
-					t.Errorf("lost %v, state %d, %d done; want another login, and the message kept", k.lost, k.h.dev.state, len(done))
+				if len(k.lost) > 0 || k.h.err != nil || k.h.dev().state != wanted || len(done) > 0 {
+					t.Errorf("lost %v, state %d, %d done; want another login, and the message kept", k.lost, k.h.dev().state, len(done))
 				}
-				if m := k.h.dev.head; m == nil || m.state != waiting {
+				if m := k.h.dev().head; m == nil || m.state != waiting {
 					t.Errorf("the message does not wait: %+v", m)
 				}
 				return
@@ -242,11 +242,23 @@ func TestSessionNotices(t *testing.T) {
 	}
 }
 
+// That a logout has failed, which came too late for its time, ends no session.
+func TestLateAnswerOfALogout(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"460", "500", "200"} {
+		k := newTold(t)
+		k.say(sessionReply+"logout_reply", `{"id":"9","code":`+code+`,"data":{"productKey":"a1truck0001","deviceName":"truck-1"}}`)
+		if len(k.lost) > 0 || k.h.dev().state != online {
+			t.Errorf("code %s: lost %v, state %d", code, k.lost, k.h.dev().state)
+		}
+	}
+}
+
 // A notice that names a device which is not here ends nobody else's session.
 func TestNoticeOfAnotherDevice(t *testing.T) {
 	t.Parallel()
 	k := newTold(t)
-	k.sent.add(9, k.h.dev)
+	k.sent.add(9, k.h.dev())
 	k.say(sessionReply+"logout_reply", `{"id":"9","code":427,"data":{"productKey":"a1truck0001","deviceName":"truck-2"}}`)
 	if len(k.lost) > 0 {
 		t.Errorf("lost %v", k.lost)
@@ -315,7 +327,7 @@ func TestMemoryOfIdleDevices(t *testing.T) {
 	g.devices = make(map[string]*device, devices)
 	for _, id := range ids {
 		d := newDevice(g, id)
-		d.current, d.state = &handle{dev: d}, online
+		d.current, d.state = handleOf(d), online
 		g.devices[d.name()] = d
 	}
 	runtime.ReadMemStats(&after)

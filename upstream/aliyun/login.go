@@ -27,7 +27,8 @@ func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device,
 	if d.bare && l.Device.DeviceSecret == "" && d.state != offline {
 		l.Device.DeviceSecret = d.secret // it is being got, or could not be kept
 	}
-	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done}
+	h := &handle{command: l.Command, lost: l.Lost, done: done}
+	h.at.Store(d)
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded
 		h.early, old.early = old.early, nil
@@ -322,7 +323,7 @@ func (g *gateway) notLoggedIn(d *device, err error, what reaction) {
 		g.wantLogin(d)
 	case what == addTopology && (g.cfg.ManageTopology != TopologyNever || g.allowed[d.name()]) && !d.topology:
 		g.sendTopology([]*device{d})
-	case first && what == nextGateway && g.moves(d):
+	case what == nextGateway && g.moves(d):
 	case !first && what.temporary():
 		g.pauseLogin(d)
 	default:
@@ -370,7 +371,7 @@ func (g *gateway) loginAfterLoss(d *device) {
 // tellLost tells a login that the platform has ended it. mu is held.
 func (g *gateway) tellLost(h *handle, cause error) {
 	g.stats.lost++
-	g.log.Info("aliyun: device lost", zap.String("device", h.dev.name()), zap.NamedError("cause", cause))
+	g.log.Info("aliyun: device lost", zap.String("device", h.dev().name()), zap.NamedError("cause", cause))
 	if lost := h.lost; lost != nil {
 		g.later(func() { lost(cause) })
 	}

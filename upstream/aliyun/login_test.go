@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -196,6 +197,49 @@ func TestReloginIsRetried(t *testing.T) {
 	}
 	if s := up.Stats(); s.Relogins == 0 || s.Reconnects == 0 {
 		t.Errorf("stats %+v, want a reconnect and a relogin", s)
+	}
+}
+
+// Every code of a login (table 10-1), of the first one and of one after a
+// reconnect: who may come back later does, by itself; who may not is lost once, with
+// that cause, and is not asked for any more.
+func TestCodesOfLogins(t *testing.T) {
+	t.Parallel()
+	for code, temporary := range map[int]bool{460: false, 429: true, 428: true, 6100: false, 521: false, 522: false, 6287: false, 500: true, 9999: false} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			p := startPlatform(t, func(c *platform.Config) { c.LoginsPerMinute = 0 })
+			up := start(t, config(p))
+			lost := make(chan error, 2)
+			if _, err := login(t, up, upstream.Login{Device: truck(0), Lost: func(cause error) { lost <- cause }}); err != nil {
+				t.Fatal(err)
+			}
+			faults(t, p, api.Faults{RefuseLogins: &api.Refusal{Count: 1, Code: code}})
+			_, err := login(t, up, upstream.Login{Device: truck(1)})
+			wantCode(t, err, code, temporary)
+			if code == 429 {
+				return // its pause is long: TestReloginIsRetried
+			}
+			faults(t, p, api.Faults{RefuseLogins: &api.Refusal{Count: 1, Code: code}, Disconnect: "all"})
+			if temporary {
+				until(t, "it is back", func() bool { return up.Stats().Relogins == 1 })
+				if len(lost) > 0 {
+					t.Errorf("lost: %v", <-lost)
+				}
+				return
+			}
+			wantCode(t, <-lost, code, false)
+			until(t, "it is gone", func() bool { s := up.Stats(); return s.Devices == 0 && s.Connected > 0 })
+			refusals := 0
+			for name, n := range p.Stats().Refused {
+				if strings.HasPrefix(name, "combine/") {
+					refusals += int(n)
+				}
+			}
+			if refusals != 2 || len(lost) > 0 {
+				t.Errorf("the platform refused %d logins, want 2; lost %d times more", refusals, len(lost))
+			}
+		})
 	}
 }
 

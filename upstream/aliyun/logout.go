@@ -6,11 +6,11 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 )
 
-// logout ends a login. What was published before is sent before the logout; it is
-// not waited for, but done of it is still called.
-func (g *gateway) logout(h *handle, done func(error)) {
-	g.mu.Lock()
-	d := h.dev
+// Logout implements [upstream.Device]. What was published before is sent before
+// the logout; it is not waited for, but done of it is still called.
+func (h *handle) Logout(done func(error)) {
+	d := h.lock()
+	g := d.gw
 	if d.current != h {
 		g.mu.Unlock()
 		done(nil)

@@ -3,9 +3,10 @@ package aliyun
 import "github.com/linkspan/linkspan/upstream"
 
 // submit takes a message that a login has published.
-func (g *gateway) submit(h *handle, m *outgoing) {
-	g.mu.Lock()
-	d := h.dev
+func (h *handle) submit(m *outgoing) {
+	d := h.lock()
+	g := d.gw
+	m.dev = d
 	err := h.err
 	switch {
 	case err != nil:

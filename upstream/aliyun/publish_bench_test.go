@@ -23,7 +23,7 @@ func onlineDevice(tb testing.TB, cfg Config) (*gateway, *handle) {
 	}
 	g := c.gateways[0]
 	d := newDevice(g, auth.Identity{ProductKey: "a1truck0001", DeviceName: "truck-1", DeviceSecret: "secret"})
-	h := &handle{dev: d}
+	h := handleOf(d)
 	d.current, d.state = h, online
 	g.devices[d.name()] = d
 	g.link = &link{g: g, down: make(chan struct{}), wake: make(chan struct{}, 1), packets: map[uint32]*outgoing{}}

@@ -19,59 +19,101 @@ func (g *gateway) full() {
 	g.stats.full++
 }
 
-// moves has a device whose first login was refused with 428 logged in through the
-// next gateway, and says whether there is one to try. Nothing of the device may be
-// under way: its handle is not in anybody's hands yet. mu is held.
+// moves has a device whose login was refused with 428 logged in through the next
+// gateway, and says whether there is one to try. mu is held.
 func (g *gateway) moves(d *device) bool {
-	h := d.current
-	if len(g.connector.gateways) < 2 || h == nil || h.done == nil || d.head != nil || d.delivering || d.left != nil {
-		return false
+	if len(g.connector.gateways) < 2 || d.current == nil || d.left != nil || d.delivering {
+		return false // delivering: a message must not be done before those in front of it
 	}
 	d.state = moving
 	g.later(func() { g.connector.move(d) })
 	return true
 }
 
-// move takes a device to the next gateway that has room. No lock is held.
+// move takes a device to the next gateway that has room, with its login and what
+// it has still to say. No lock is held.
 func (c *Connector) move(d *device) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := d.gw
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	h := d.current
-	if d.state != moving || h == nil || g.closing {
-		if d.state == moving && h == nil {
-			g.drop(d, upstream.ErrLoggedOut)
+	switch {
+	case d.state != moving:
+		return
+	case h == nil:
+		g.drop(d, upstream.ErrLoggedOut)
+	case g.closing, d.delivering:
+		g.stays(d)
+	default:
+		next := c.nextTo(g)
+		if next == nil {
+			g.stays(d)
+			break
 		}
-		g.checkDrained()
-		g.mu.Unlock()
+		// Both are locked: the connector's mu keeps others from locking two.
+		g.hand(d, next)
+		next.mu.Unlock()
+	}
+	g.checkDrained()
+}
+
+// stays goes on with a device for which there is no other gateway. mu is held.
+func (g *gateway) stays(d *device) {
+	h := d.current
+	if h.done == nil {
+		g.pauseLogin(d)
 		return
 	}
-	next := c.nextTo(g)
-	if next == nil {
-		err := refused(codeFull, "")
-		g.stats.refused++
-		d.current, h.err = nil, err
-		g.loginDone(h, nil, err)
-		g.drop(d, err)
-		g.checkDrained()
-		g.mu.Unlock()
-		return
-	}
-	// Both are locked: the connector's mu keeps others from locking two.
+	err := refused(codeFull, "")
+	g.stats.refused++
+	d.current, h.err = nil, err
+	g.loginDone(h, nil, err)
+	g.drop(d, err)
+}
+
+// hand gives a device to another gateway. mu is held, and that of next.
+func (g *gateway) hand(d *device, next *gateway) {
 	moved := newDevice(next, d.identity())
-	moved.bare, moved.topology = d.bare, false
+	moved.bare, moved.attempts, moved.lostAt, moved.losses = d.bare, d.attempts, d.lostAt, d.losses
+	moved.retryAt = time.Now().UnixMilli() + next.cfg.RequestTimeout.Milliseconds()
+	for d.head != nil {
+		moved.push(g.handMessage(d.pop(), moved))
+	}
+	h := d.current
 	d.current, d.state = nil, offline
 	g.forget(d)
-	g.mu.Unlock()
-
 	next.devices[moved.name()] = moved
-	moved.current, h.dev = h, moved
-	moved.retryAt = time.Now().UnixMilli() + next.cfg.RequestTimeout.Milliseconds()
+	moved.current = h
+	h.at.Store(moved)
 	next.stats.moved++
 	next.log.Info("aliyun: device goes through this gateway, for the other is full", zap.String("device", moved.name()))
 	next.wantLogin(moved)
-	next.mu.Unlock()
+}
+
+// handMessage is a copy of a message for another gateway: the connection that it
+// was sent over may still hold the one that there is, and its end means nothing
+// any more. Both gateways' mu are held.
+func (g *gateway) handMessage(m *outgoing, moved *device) *outgoing {
+	c := &outgoing{
+		dev: moved, done: m.done, err: m.err, topic: m.topic, payload: m.payload, deadline: m.deadline, until: m.until, id: m.id, qos: m.qos,
+		state: m.state, sent: m.sent, answered: m.answered, acked: m.acked, rejected: m.rejected,
+		held: true, // so is payload
+	}
+	next := moved.gw
+	switch {
+	case m.rejected:
+		g.rejected--
+		next.rejected++
+	case m.state != finished:
+		g.pending--
+		g.bytes -= int64(len(m.payload))
+		next.pending++
+		next.bytes += int64(len(m.payload))
+	}
+	m.state = finished
+	return c
 }
 
 // nextTo finds a gateway behind g that has room and is not full, and locks it.

@@ -37,14 +37,14 @@ func TestCommandsBeforeDone(t *testing.T) {
 	var happened []string
 	k.h.done = func(_ upstream.Device, err error) { happened = append(happened, "done") }
 	k.h.command = func(c *thing.Command) { happened = append(happened, c.ID) }
-	k.h.dev.state = subscribing
+	k.h.dev().state = subscribing
 	for i := range maxEarly + 10 {
 		k.say(deviceTopic+"thing/service/ping", `{"id":"`+strconv.Itoa(i)+`","params":{}}`)
 	}
 	if len(happened) > 0 {
 		t.Fatalf("%v before done of the login", happened)
 	}
-	k.subscribed(k.h.dev)
+	k.subscribed(k.h.dev())
 	k.say(deviceTopic+"thing/service/ping", `{"id":"last","params":{}}`)
 	if len(happened) != maxEarly+2 || happened[0] != "done" || happened[1] != "call:0" || happened[maxEarly+1] != "call:last" {
 		t.Errorf("got %v", happened)
@@ -63,18 +63,18 @@ func TestCommandsBeforeDoneOfAnother(t *testing.T) {
 	t.Parallel()
 	k := newTold(t)
 	k.h.done = func(upstream.Device, error) {}
-	k.h.dev.state = loggingIn
+	k.h.dev().state = loggingIn
 	k.say(deviceTopic+"thing/service/ping", `{"id":"1","params":{}}`)
 	var got []string
 	k.mu.Lock()
-	k.login(k.h.dev, &upstream.Login{
+	k.login(k.h.dev(), &upstream.Login{
 		Device:  auth.Identity{ProductKey: "a1truck0001", DeviceName: "truck-1", DeviceSecret: "secret"},
 		Command: func(c *thing.Command) { got = append(got, c.ID) },
 	}, func(upstream.Device, error) {})
 	k.mu.Lock()
-	k.loggedIn(k.h.dev)
+	k.loggedIn(k.h.dev())
 	k.mu.Unlock()
-	k.subscribed(k.h.dev)
+	k.subscribed(k.h.dev())
 	k.say(deviceTopic+"thing/service/ping", `{"id":"2","params":{}}`)
 	if !slices.Equal(got, []string{"call:1", "call:2"}) || len(k.commands) > 0 {
 		t.Errorf("the newer login got %v, the older %v", got, k.commands)
@@ -82,10 +82,10 @@ func TestCommandsBeforeDoneOfAnother(t *testing.T) {
 
 	k = newTold(t)
 	k.h.done = func(upstream.Device, error) {}
-	k.h.dev.state = loggingIn
+	k.h.dev().state = loggingIn
 	k.say(deviceTopic+"thing/service/ping", `{"id":"1","params":{}}`)
 	k.mu.Lock()
-	k.notLoggedIn(k.h.dev, refused(codeDisabled, ""), giveUp)
+	k.notLoggedIn(k.h.dev(), refused(codeDisabled, ""), giveUp)
 	k.mu.Unlock()
 	k.say("/ext/session/another/gateway/combine/login_reply", "")
 	if len(k.commands) > 0 || k.stats.unknown != 1 {
@@ -99,7 +99,7 @@ func TestSessionsThatDoNotLast(t *testing.T) {
 	t.Parallel()
 	k := newTold(t)
 	k.link.logWake, k.link.subWake = make(chan struct{}, 1), make(chan struct{}, 1)
-	d := k.h.dev
+	d := k.h.dev()
 	lose := func() {
 		d.state = online
 		k.say("/ext/error/a1gateway01/gateway-0", `{"id":"a1truck0001/truck-1","code":520}`)
@@ -136,11 +136,11 @@ func TestErrorNoticeOfAMessage(t *testing.T) {
 	h.lost = func(cause error) { k.lost = append(k.lost, cause) }
 	done := make(chan error, 1)
 	h.Publish(location(time.Time{}), func(err error) { done <- err })
-	id := h.dev.head.id
+	id := h.dev().head.id
 	g.take(g.link, make([]*outgoing, 0, 4))
 	k.say("/ext/error/a1gateway01/gateway-0", `{"id":"`+strconv.FormatUint(uint64(id), 10)+`","code":460,"message":"request parameter error"}`)
-	if len(k.lost) > 0 || h.dev.state != online {
-		t.Errorf("lost %v, state %d", k.lost, h.dev.state)
+	if len(k.lost) > 0 || h.dev().state != online {
+		t.Errorf("lost %v, state %d", k.lost, h.dev().state)
 	}
 	var refusal *upstream.RefusedError
 	select {
@@ -161,7 +161,7 @@ func TestBatchLogoutRefused(t *testing.T) {
 	other := newDevice(k.gateway, auth.Identity{ProductKey: "a1truck0001", DeviceName: "truck-2", DeviceSecret: "secret"})
 	k.devices[other.name()] = other
 	left := 0
-	devices := []*device{k.h.dev, other}
+	devices := []*device{k.h.dev(), other}
 	for _, d := range devices {
 		d.state, d.current, d.left = leaving, nil, func(error) { left++ }
 		k.logouts++

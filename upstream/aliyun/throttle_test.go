@@ -8,6 +8,13 @@ import (
 	"github.com/linkspan/linkspan/thing"
 )
 
+// handleOf is a login of the device.
+func handleOf(d *device) *handle {
+	h := &handle{}
+	h.at.Store(d)
+	return h
+}
+
 // sentNow is the QoS of what the sender may send now.
 func sentNow(g *gateway) (qos []byte) {
 	g.mu.Lock()
@@ -35,8 +42,8 @@ func after(g *gateway, d time.Duration) {
 func TestMessageRate(t *testing.T) {
 	t.Parallel()
 	g, h := onlineDevice(t, Config{MessageRate: 10})
-	other := &handle{dev: newDevice(g, h.dev.identity())}
-	other.dev.current, other.dev.state = other, online
+	other := handleOf(newDevice(g, h.dev().identity()))
+	other.dev().current, other.dev().state = other, online
 	say := func(h *handle, qos thing.QoS, n int) {
 		for range n {
 			h.Publish(&thing.Message{Kind: thing.Property, QoS: qos, Fields: []thing.Field{{Name: "n", Value: thing.Int(1)}}}, func(error) {})

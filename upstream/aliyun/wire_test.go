@@ -58,8 +58,8 @@ func TestCredentials(t *testing.T) {
 // encoded is what a message becomes.
 func encoded(t *testing.T, h *handle, msg *thing.Message) (*outgoing, error) {
 	t.Helper()
-	m := &outgoing{dev: h.dev, id: 123}
-	err := m.encode(h.dev, msg)
+	m := &outgoing{dev: h.dev(), id: 123}
+	err := m.encode(h.dev(), msg)
 	return m, err
 }
 
@@ -193,7 +193,7 @@ func TestEncodeRefuses(t *testing.T) {
 		{Kind: thing.Event, Name: strings.Repeat("e", 60)},
 		{Kind: thing.Reply, ID: "call:1", Name: strings.Repeat("s", 60), State: thing.Done},
 	} {
-		if m, err := encoded(t, &handle{dev: long}, &msg); !errors.Is(err, ErrTopic) {
+		if m, err := encoded(t, handleOf(long), &msg); !errors.Is(err, ErrTopic) {
 			t.Errorf("a topic of %d bytes: %v, want ErrTopic", len(m.topic), err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestParseTopic(t *testing.T) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	g, h := onlineDevice(t, Config{CustomTopics: []string{"user/get"}, Confirm: ConfirmReply})
-	device := deviceFilters(g.cfg, h.dev.name())
+	device := deviceFilters(g.cfg, h.dev().name())
 	if len(device) > subscribeLimit {
 		t.Errorf("%d filters for a device, want no more than one SUBSCRIBE holds", len(device))
 	}
