@@ -22,6 +22,7 @@ type platformFlags struct {
 	mqtt     string
 	api      string
 	auth     string
+	data     string
 	admin    string
 	gateways []string
 	strict   bool
@@ -34,8 +35,8 @@ func newPlatform() *cobra.Command {
 		Use:   "platform",
 		Short: "Run a local IoT platform, or talk to one",
 		Long: "Runs a local platform that speaks like Alibaba Cloud IoT: an MQTT broker that checks signatures, topic\n" +
-			"permissions, topology and logins of sub-devices, and an HTTP API to see and command devices. It keeps\n" +
-			"everything in memory and is for demonstrations, tests and labs.\n\n" +
+			"permissions, topology and logins of sub-devices, and an HTTP API to see and command devices. It is for\n" +
+			"demonstrations, tests and labs, and keeps everything in memory, or with --data in a file.\n\n" +
 			"The subcommands talk to the API of a platform that runs.",
 		Args: noFile,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,6 +48,7 @@ func newPlatform() *cobra.Command {
 	f.StringVar(&flags.mqtt, "mqtt", "", "host:port of the MQTT broker (default 127.0.0.1:1883)")
 	f.StringVar(&flags.api, "api", "", "host:port of the HTTP API (default 127.0.0.1:1884)")
 	f.StringVar(&flags.auth, "auth", "", "host:port of the vendor's HTTP services: authentication, registration, the account's API (default nowhere)")
+	f.StringVar(&flags.data, "data", "", "file that keeps devices, secrets, topology and last values from one start to the next (default none)")
 	f.StringVar(&flags.admin, "admin", "", "host:port to serve /metrics, /healthz and /readyz on (default nowhere)")
 	f.StringArrayVar(&flags.gateways, "gateway", nil, "PRODUCT/DEVICE:SECRET, a gateway device that exists from the start; repeatable")
 	f.BoolVar(&flags.strict, "strict", false, "refuse devices that nobody has created, instead of creating them when they first appear")
@@ -79,6 +81,9 @@ func (f *platformFlags) config() (platform.Config, error) {
 	if f.auth != "" {
 		cfg.AuthAddress = f.auth
 	}
+	if f.data != "" {
+		cfg.Data = f.data
+	}
 	for _, g := range f.gateways {
 		name, secret, ok := strings.Cut(g, ":")
 		product, device, ok2 := strings.Cut(name, "/")
@@ -109,7 +114,7 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 		return err
 	}
 	if err = p.Start(ctx); err != nil {
-		return fmt.Errorf("%w; --mqtt and --api choose other addresses", err)
+		return errors.Join(fmt.Errorf("%w; --mqtt and --api choose other addresses", err), closeWithin(ctx, p.Close))
 	}
 	door, err := admin.Start(ctx, admin.Config{Address: flags.admin}, log.Named("admin"), func() error { return nil }, admin.StatsOf(p))
 	if err != nil {

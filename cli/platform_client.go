@@ -36,11 +36,29 @@ func newPlatformClient() []*cobra.Command {
 		}},
 		{use: "set PRODUCT/DEVICE NAME=VALUE... | JSON", short: "Set properties of a device and wait for its answer", args: cobra.MinimumNArgs(2), example: "linkspan platform set demo/13800138001 heartbeatInterval=30", run: setProperties, flags: waitFlag},
 		{use: "get PRODUCT/DEVICE [NAME...]", short: "Ask a device for properties", args: cobra.MinimumNArgs(1), run: getProperties, flags: waitFlag},
-		{use: "invoke PRODUCT/DEVICE SERVICE [NAME=VALUE... | JSON]", short: "Invoke a service of a device and wait for its answer", args: cobra.MinimumNArgs(2), example: "linkspan platform invoke demo/13800138001 text text='Turn left'", run: invoke, flags: waitFlag},
+		{use: "invoke PRODUCT/DEVICE SERVICE [NAME=VALUE... | JSON]", short: "Invoke a service of a device and wait for its answer", args: cobra.MinimumNArgs(2), example: "linkspan platform invoke demo/13800138001 text text='Turn left'", run: invoke, flags: func(cmd *cobra.Command) {
+			waitFlag(cmd)
+			cmd.Flags().Bool("sync", false, "call it by RRPC, as services are whose call is synchronous")
+		}},
 		{use: "disable PRODUCT/DEVICE", short: "End a device's session and refuse its logins", args: cobra.ExactArgs(1), run: manage(api.Disable)},
 		{use: "enable PRODUCT/DEVICE", short: "Let a disabled device log in again", args: cobra.ExactArgs(1), run: manage(api.Enable)},
 		{use: "kick PRODUCT/DEVICE", short: "End a device's session", args: cobra.ExactArgs(1), run: manage(api.Kick)},
 		{use: "delete PRODUCT/DEVICE", short: "Forget a device", args: cobra.ExactArgs(1), run: manage(api.Delete)},
+		{use: "add PRODUCT/DEVICE SECRET", short: "Create a device, or give one another secret", args: cobra.ExactArgs(2), run: addDevice, flags: func(cmd *cobra.Command) {
+			cmd.Flags().String("gateway", "", "PRODUCT/DEVICE of the gateway whose topology it is in")
+		}},
+		{use: "raw PRODUCT/DEVICE HEX", short: "Send bytes to a device and wait for its answer", args: cobra.ExactArgs(2), run: sendRaw, flags: waitFlag},
+		{use: "rrpc PRODUCT/DEVICE TEXT", short: "Send a device a text by RRPC and wait for its answer, 8 seconds at most", args: cobra.ExactArgs(2), run: sendRRPC, flags: waitFlag},
+		{use: "publish PRODUCT/DEVICE TOPIC PAYLOAD", short: "Publish something to a device under a topic of its own", args: cobra.ExactArgs(3), example: "linkspan platform publish demo/truck-1 /demo/truck-1/user/get hello", run: publishTo},
+		{use: "shadow PRODUCT/DEVICE [NAME=VALUE... | JSON]", short: "Show a device's shadow, or ask the device to be otherwise", args: cobra.MinimumNArgs(1), run: shadow},
+		{use: "notify PRODUCT/GATEWAY PRODUCT/DEVICE...", short: "Ask a gateway to add devices to its topology", args: cobra.MinimumNArgs(2), run: notifyTopology},
+		{use: "disconnect PRODUCT/DEVICE | all", short: "Close the connection of a device, or all of them, without a word", args: cobra.ExactArgs(1), run: disconnect},
+		{use: "fault ACTION", short: "Do something wrong on purpose: refuse, throttle, delay, silent, lose, noAck, duplicate, disconnect or halfOpen", args: cobra.ExactArgs(1), example: "linkspan platform fault refuse --method combine.login --code 429 --count 3", run: addFault, flags: faultFlags},
+		{use: "faults", short: "List what is done wrong on purpose", args: cobra.NoArgs, run: listFaults, flags: func(cmd *cobra.Command) {
+			cmd.Flags().String("remove", "", "take the fault with this ID away")
+			cmd.Flags().Bool("clear", false, "take all of them away")
+		}},
+		{use: "log", short: "Show the last notable happenings", args: cobra.NoArgs, run: showLog},
 		{use: "stats", short: "Show the platform's counters", args: cobra.NoArgs, run: showStats},
 	} {
 		cmd := &cobra.Command{Use: c.use, Short: c.short, Example: c.example, Args: c.args}
@@ -216,7 +234,10 @@ func invoke(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
+	wait, _ := cmd.Flags().GetDuration("wait")        // the flag is there
+	if sync, _ := cmd.Flags().GetBool("sync"); sync { // the flag is there
+		return showResult(cmd)(c.InvokeSync(cmd.Context(), product, device, args[1], params, wait))
+	}
 	return showResult(cmd)(c.Invoke(cmd.Context(), product, device, args[1], params, wait))
 }
 
@@ -229,7 +250,7 @@ func showResult(cmd *cobra.Command) func(api.Result, error) error {
 		if err := showIndented(cmd.OutOrStdout(), r); err != nil {
 			return err
 		}
-		if r.State != "done" {
+		if r.State != "done" && r.State != "sent" {
 			return fmt.Errorf("cli: the command ended as %q", r.State)
 		}
 		return nil

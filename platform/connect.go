@@ -49,7 +49,7 @@ func parseClientID(s string) (clientID, error) {
 	c := clientID{id: id, method: "hmacmd5"}
 	seen := map[string]bool{}
 	for pair := range strings.SplitSeq(list, ",") {
-		name, value, ok := strings.Cut(pair, "=")
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=") // the first SDK for Node.js breaks lines there
 		if !ok || name == "" {
 			return clientID{}, fmt.Errorf("clientId %q: %q is no name=value", s, pair)
 		}

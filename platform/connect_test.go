@@ -27,6 +27,7 @@ func TestConnectKnownAnswers(t *testing.T) {
 	for name, c := range map[string]struct{ id, user, password string }{
 		"hmacsha1":    {"12345|securemode=3,signmethod=hmacsha1,timestamp=789|", "device&pk", "FAFD82A3D602B37FB0FA8B7892F24A477F851A14"},
 		"hmacmd5":     {"12345|securemode=3,signmethod=hmacmd5,timestamp=789|", "device&pk", "14b198324fe55e1d3c88f2e705e201ee"},
+		"line breaks": {"12345|securemode=3,\n        signmethod=hmacsha1,\n        timestamp=789|", "device&pk", "FAFD82A3D602B37FB0FA8B7892F24A477F851A14"},
 		"hmacsha256":  {"12345|timestamp=789,signmethod=HmacSha256,securemode=3,_v=x,lan=C,gw=1|", "device&pk", "6074A46A91B1EBB2CC4EA42790AD0E80202C9843859FC292E57C4EB19FAD9E57"},
 		"noTimestamp": {"866714043075174|securemode=3|", "866714043075174&a1mxL3s6Z7m", "161d9143f5a4ea3f9ab60614583fd1d7"},
 	} {

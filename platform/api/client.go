@@ -43,7 +43,9 @@ const NoWait time.Duration = -1
 
 func (c *Client) open(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
-	if in != nil {
+	if raw, isRaw := in.([]byte); isRaw {
+		body = bytes.NewReader(raw)
+	} else if in != nil {
 		text, err := json.Marshal(in)
 		if err != nil {
 			return nil, fmt.Errorf("platform api: %s %s: %w", method, path, err)
@@ -169,6 +171,44 @@ func (c *Client) Invoke(ctx context.Context, productKey, deviceName, service str
 // SendRaw sends bytes to a device.
 func (c *Client) SendRaw(ctx context.Context, productKey, deviceName string, raw []byte, wait time.Duration) (Result, error) {
 	return c.command(ctx, devicePath(productKey, deviceName, "/raw"), map[string]string{"hex": hex.EncodeToString(raw)}, wait)
+}
+
+// InvokeSync calls a service of a device by RRPC, within 8 seconds.
+func (c *Client) InvokeSync(ctx context.Context, productKey, deviceName, service string, params any, wait time.Duration) (Result, error) {
+	return c.command(ctx, devicePath(productKey, deviceName, "/services/"+url.PathEscape(service)+"/sync"), params, wait)
+}
+
+// RRPC sends a device bytes and waits for its answer, within 8 seconds.
+func (c *Client) RRPC(ctx context.Context, productKey, deviceName string, payload []byte, wait time.Duration) (Result, error) {
+	var r Result
+	err := c.call(ctx, http.MethodPost, devicePath(productKey, deviceName, "/rrpc")+waitQuery(wait), payload, &r)
+	return r, err
+}
+
+// Publish sends a device a payload under a topic of its own.
+func (c *Client) Publish(ctx context.Context, productKey, deviceName, topic string, payload []byte) (Result, error) {
+	return c.command(ctx, devicePath(productKey, deviceName, "/publish"), map[string]string{"topic": topic, "text": string(payload)}, 0)
+}
+
+// NotifyTopology asks a gateway to add devices, each productKey/deviceName, to its
+// topology.
+func (c *Client) NotifyTopology(ctx context.Context, productKey, deviceName string, devices []string) (Result, error) {
+	return c.command(ctx, devicePath(productKey, deviceName, "/topology/notify"), devices, 0)
+}
+
+// Shadow is a device's shadow: state, metadata, version and timestamp.
+func (c *Client) Shadow(ctx context.Context, productKey, deviceName string) (json.RawMessage, error) {
+	var text json.RawMessage
+	err := c.call(ctx, http.MethodGet, devicePath(productKey, deviceName, "/shadow"), nil, &text)
+	return text, err
+}
+
+// Desire asks a device, by its shadow, to be as desired says: anything that is a
+// JSON object. It returns the shadow.
+func (c *Client) Desire(ctx context.Context, productKey, deviceName string, desired any) (json.RawMessage, error) {
+	var text json.RawMessage
+	err := c.call(ctx, http.MethodPost, devicePath(productKey, deviceName, "/shadow"), desired, &text)
+	return text, err
 }
 
 func (c *Client) command(ctx context.Context, path string, in any, wait time.Duration) (Result, error) {
