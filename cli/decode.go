@@ -28,6 +28,9 @@ type decoded struct {
 	Source   string     `json:"source,omitempty"` // GB/T 26875.3: addresses as on the wire
 	Target   string     `json:"target,omitempty"`
 	Time     string     `json:"time,omitempty"` // of the frame
+	Kind     string     `json:"kind,omitempty"` // Modbus: request, response or exception
+	Unit     *int       `json:"unit,omitempty"`
+	Number   *int       `json:"transaction,omitempty"`
 	Serial   *int       `json:"serial,omitempty"`
 	Package  *packageOf `json:"package,omitempty"`
 	Body     any        `json:"body,omitempty"`
@@ -57,6 +60,7 @@ var decoders = map[string]struct {
 }{
 	"gbt26875": {"GB/T 26875.3-2011", newGBT26875Decoder},
 	"jt808":    {"JT/T 808-2011, -2013 and -2019, with JT/T 1078 messages", newJT808Decoder},
+	"modbus":   {"Modbus RTU, TCP and ASCII", newModbusDecoder},
 }
 
 func newDecode() *cobra.Command {
@@ -164,12 +168,19 @@ func showText(w io.Writer, d decoded) error {
 		return nil
 	}
 	fmt.Fprintf(w, "%s %s %s", strings.ToUpper(d.Protocol), d.Version, d.ID)
-	for _, part := range []struct{ name, text string }{{"phone", d.Phone}, {"from", d.Source}, {"to", d.Target}, {"at", d.Time}} {
+	for _, part := range []struct{ name, text string }{{"", d.Kind}, {"phone", d.Phone}, {"from", d.Source}, {"to", d.Target}, {"at", d.Time}} {
 		if part.text != "" {
-			fmt.Fprintf(w, "  %s %s", part.name, part.text)
+			fmt.Fprint(w, "  ", strings.TrimSpace(part.name+" "+part.text))
 		}
 	}
-	fmt.Fprintf(w, "  serial %d", *d.Serial)
+	for _, part := range []struct {
+		name   string
+		number *int
+	}{{"unit", d.Unit}, {"transaction", d.Number}, {"serial", d.Serial}} {
+		if part.number != nil {
+			fmt.Fprintf(w, "  %s %d", part.name, *part.number)
+		}
+	}
 	if d.Package != nil {
 		fmt.Fprintf(w, "  package %d of %d", d.Package.Index, d.Package.Total)
 	}
@@ -179,6 +190,9 @@ func showText(w io.Writer, d decoded) error {
 	fmt.Fprintln(w)
 	if d.Error != "" { // what there is of a body is shown all the same
 		fmt.Fprintf(w, "  %s\n", d.Error)
+	}
+	if d.Body == nil {
+		return nil
 	}
 	text, err := json.Marshal(d.Body)
 	if err != nil {

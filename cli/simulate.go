@@ -22,7 +22,7 @@ func newSimulate() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSimulateJT808())
+	cmd.AddCommand(newSimulateJT808(), newSimulateModbus())
 	return cmd
 }
 
