@@ -26,18 +26,20 @@ func (b *batch) due(c *CommitConfig) bool {
 	return len(b.records) >= c.Count || len(b.buf) >= c.Bytes
 }
 
-// reset makes it empty, and keeps its memory unless that was unusually much.
-func (b *batch) reset(keep int) {
+// reset makes it empty. Its memory is kept unless there is much more of it than the
+// batch needed.
+func (b *batch) reset() {
 	clear(b.records)
+	if cap(b.buf) > keepBuffer && len(b.buf) < cap(b.buf)/8 {
+		*b = batch{}
+		return
+	}
 	b.records = b.records[:0]
 	b.buf = b.buf[:0]
-	if cap(b.buf) > keep {
-		b.buf = nil
-	}
-	if cap(b.records) > keep/recordSize {
-		b.records = nil
-	}
 }
+
+// keepBuffer is memory that is kept however little of it was needed.
+const keepBuffer = 1 << 20
 
 // part is some neighbours of a batch.
 type part struct {

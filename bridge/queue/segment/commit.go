@@ -18,9 +18,6 @@ type committer struct {
 	timer  *time.Timer
 }
 
-// keepBuffers is how much memory is kept for the next batches.
-const keepBuffers = 4 << 20
-
 func (c *committer) start(l *Log) {
 	c.spare = &batch{}
 	c.timer = time.NewTimer(time.Hour)
@@ -45,8 +42,8 @@ func (l *Log) commitNext() bool {
 		l.mu.Lock()
 		l.pending -= l.takes(b)
 		l.mu.Unlock()
-		b.reset(keepBuffers)
-		if cap(c.out) > keepBuffers {
+		b.reset()
+		if cap(c.out) > keepBuffer && len(c.out) < cap(c.out)/8 {
 			c.out = nil
 		}
 		c.spare = b
@@ -146,7 +143,7 @@ func (l *Log) storePart(rest *part) (p part, index uint32, offset int64, err err
 			if op != "write" || c.active.w.Truncate(c.active.end.size) != nil {
 				l.abandon(op, err)
 			}
-			if attempt > 0 || !l.makeRoom(rest.size()+recordsAt) {
+			if attempt > 0 || !l.makeRoom(rest.size()+recordsAt, true) {
 				return part{}, 0, 0, &FullError{Cause: FullDisk, Err: err}
 			}
 			continue

@@ -67,6 +67,8 @@ func DefaultConfig() Config {
 	}
 }
 
+const minSegment, maxSegment = 64 << 10, 1 << 30
+
 // Check returns all that cannot be, joined; nil when there is nothing.
 func (c Config) Check() error {
 	var errs []error
@@ -74,8 +76,8 @@ func (c Config) Check() error {
 		key              string
 		value, low, high int64
 	}{
-		{"segmentSize", c.SegmentSize, 64 << 10, 1 << 30},
-		{"maxBytes", c.MaxBytes, 2 * c.SegmentSize, 1 << 50},
+		{"segmentSize", c.SegmentSize, minSegment, maxSegment},
+		{"maxBytes", c.MaxBytes, max(2*c.SegmentSize, minSegment), 1 << 50},
 		{"maxRecord", int64(c.MaxRecord), 1, min(c.SegmentSize/4, maxPayload)},
 		{"maxPending", int64(c.MaxPending), int64(c.MaxRecord) + recordOverhead, 1 << 30},
 		{"minFree", c.MinFree, 0, 1 << 50},

@@ -137,6 +137,9 @@ func decodeHeader(b []byte) (header, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) || crc32.Checksum(b[:124], castagnoli) != le.Uint32(b[124:]) {
 		return header{}, errNoHeader
 	}
+	if int64(le.Uint32(b[64:])) > maxSegment/recordSize {
+		return header{}, errNoHeader
+	}
 	if v := le.Uint16(b[8:]); v > formatVersion {
 		return header{}, fmt.Errorf("%w: its version is %d, this one knows up to %d", ErrVersion, v, formatVersion)
 	}

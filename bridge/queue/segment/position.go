@@ -12,7 +12,7 @@ import (
 type Position struct {
 	segment uint32 // number of the file
 	index   uint32 // of the record in its segment, from 0
-	offset  uint32 // in the file, as long as it was not compacted
+	offset  uint32 // in the file, until that is compacted
 }
 
 // Compare is negative when p is before q in the log, and positive when behind.

@@ -160,9 +160,7 @@ func (r *Reader) Seek(p Position) {
 	if !r.enter() || r.number != p.segment {
 		return
 	}
-	if off := int64(p.offset); r.source.generation == 0 && off >= recordsAt && off <= r.scan.limit {
-		r.scan.off = off
-	}
+	r.scan.jump(p)
 }
 
 // Close releases what the reader holds.
@@ -182,8 +180,9 @@ func (l *Log) Read(p Position, dst []byte) ([]byte, error) {
 	head, limit, src := s.head, s.end.size, source{s, s.generation}
 	l.state.Unlock()
 	scan := newScanner(src, &head, limit)
-	if src.generation == 0 && int64(p.offset) >= recordsAt {
-		scan.off, scan.ahead = int64(p.offset), 1024
+	scan.ahead = 1024
+	if !scan.jump(p) {
+		scan.ahead = readAhead
 	}
 	for {
 		rec, skipped, ok := scan.next()

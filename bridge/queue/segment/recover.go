@@ -91,7 +91,7 @@ func (f *found) measure(report func(*segment, gap)) {
 		if s.head.compacted() {
 			want, known = s.head.own, true
 		}
-		known = known && want.size >= recordsAt && int64(want.count) <= (want.size-recordsAt)/recordSize
+		known = known && want.size >= recordsAt && (s.head.compacted() || int64(want.count) <= (want.size-recordsAt)/recordSize)
 		if known {
 			s.end = want
 		}

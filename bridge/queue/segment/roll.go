@@ -13,7 +13,7 @@ import (
 // the disk have room. It returns how much the segment has: at least the first record's.
 func (l *Log) room(rest *part) (int64, error) {
 	need := min(rest.size(), l.cfg.SegmentSize-recordsAt) + recordsAt
-	if cause := l.shortage(need); cause != "" && !l.makeRoom(need) {
+	if cause := l.shortage(need); cause != "" && !l.makeRoom(need, false) {
 		return 0, &FullError{Cause: cause}
 	}
 	first := int64(rest.records[0].end - rest.start + rest.tag)

@@ -23,8 +23,9 @@ func (g gap) size() int64 { return g.to - g.from }
 type scanner struct {
 	src   io.ReaderAt
 	seed  uint32
-	off   int64 // of the next record
-	limit int64 // where the records end
+	off   int64  // of the next record
+	least uint32 // its index, or less: what has a lower one is no record of the log's
+	limit int64  // where the records end
 	ahead int
 
 	buf []byte // what was read
@@ -32,7 +33,7 @@ type scanner struct {
 }
 
 func newScanner(src io.ReaderAt, h *header, limit int64) *scanner {
-	return &scanner{src: src, seed: h.seed(), off: recordsAt, limit: limit, ahead: readAhead}
+	return &scanner{src: src, head: h, seed: h.seed(), off: recordsAt, limit: limit, ahead: readAhead}
 }
 
 // window is at least n bytes from there, or all up to the limit; fewer when the
@@ -55,6 +56,34 @@ func (s *scanner) window(off int64, n int64) ([]byte, error) {
 	return s.buf, err
 }
 
+// jump goes to a record, if it is where its position says: it is not when the
+// segment was compacted since.
+func (s *scanner) jump(p Position) bool {
+	off := int64(p.offset)
+	if off < recordsAt || off+recordSize > s.limit {
+		return false
+	}
+	b, err := s.window(off, recordSize)
+	if err != nil {
+		return false
+	}
+	rec, _, ok := s.parse(b, off)
+	if ok = ok && rec.index == p.index; ok {
+		s.off, s.least = off, rec.index
+	}
+	return ok
+}
+
+// parse reads the header of a record that is at off.
+func (s *scanner) parse(b []byte, off int64) (rec stored, size int64, ok bool) {
+	rec, size, ok = parse(b, s.seed)
+	most := (off - recordsAt) / recordSize
+	if s.head.compacted() {
+		most = int64(s.head.own.count) - 1
+	}
+	return rec, size, ok && size <= s.limit-off && rec.index >= s.least && int64(rec.index) <= most
+}
+
 // next is the next record, whose bytes are valid until the call after; or, when
 // there are bytes that are none, what was skipped; or neither at the limit.
 func (s *scanner) next() (rec stored, skipped gap, ok bool) {
@@ -65,7 +94,8 @@ func (s *scanner) next() (rec stored, skipped gap, ok bool) {
 	b, err := s.window(from, recordSize)
 	if err == nil {
 		var size int64
-		if rec, size, ok = parse(b, s.seed); ok && size <= s.limit-from {
+		if rec, size, ok = s.parse(b, from); ok {
+			s.least = rec.index + 1
 			if b, err = s.window(from, size); err == nil && int64(len(b)) >= size {
 				s.off = from + size
 				rec.offset, rec.raw = from, b[:size]
@@ -97,7 +127,7 @@ func (s *scanner) resync(from int64) error {
 			if b[i+12] != recordKind || b[i+14]|b[i+15] != 0 {
 				continue
 			}
-			if _, size, ok := parse(b[i:], s.seed); ok && size <= s.limit-s.off-int64(i) {
+			if _, _, ok := s.parse(b[i:], s.off+int64(i)); ok {
 				s.off += int64(i)
 				return nil
 			}

@@ -10,25 +10,28 @@ import (
 )
 
 // makeRoom drops what the configuration says until there is room for so many
-// bytes, or nothing is left to drop. It is the committer's.
-func (l *Log) makeRoom(need int64) bool {
+// bytes, or nothing is left to drop. With something it drops at least one thing, for
+// a disk that is full although it says that it has space. It is the committer's.
+func (l *Log) makeRoom(need int64, something bool) bool {
 	if l.cfg.Full == FullRefuse {
 		return false
 	}
 	l.house.Lock()
 	defer l.house.Unlock()
 	l.removeComplete()
-	for dropped := true; dropped; {
-		if l.shortage(need) == "" {
-			return true
-		}
+	for something || l.shortage(need) != "" {
+		something = false
+		dropped := false
 		if l.cfg.Full == FullDropOldest {
 			dropped = l.dropOldest()
 		} else {
 			dropped = l.dropDroppable(need)
 		}
+		if !dropped {
+			return false
+		}
 	}
-	return l.shortage(need) == ""
+	return true
 }
 
 // dropOldest drops the oldest segment that is not written to. House is held.
@@ -68,7 +71,7 @@ func (l *Log) dropDroppable(need int64) (freed bool) {
 		if l.compact(s, true) > 0 {
 			freed = true
 		}
-		if l.shortage(need) == "" {
+		if freed && l.shortage(need) == "" {
 			return true
 		}
 	}

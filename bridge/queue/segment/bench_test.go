@@ -1,0 +1,206 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// payloadSize is about that of a location report's properties.
+const payloadSize = 256
+
+func benchConfig() Config {
+	c := DefaultConfig()
+	c.MaxBytes, c.MinFree = 8<<30, 0
+	return c
+}
+
+// BenchmarkAppend is group commit: as many appends as the disk takes.
+func BenchmarkAppend(b *testing.B) {
+	for _, v := range []struct {
+		name string
+		edit func(*Config)
+	}{
+		{"batch", func(*Config) {}},
+		{"interval", func(c *Config) { c.Sync = SyncInterval }},
+		{"none", func(c *Config) { c.Sync = SyncNone }},
+		{"batch/encrypted", func(c *Config) { c.EncryptionKey = keyA }},
+	} {
+		b.Run(v.name, func(b *testing.B) {
+			cfg := benchConfig()
+			v.edit(&cfg)
+			cfg.Full = FullDropOldest
+			l, err := Open(b.TempDir(), cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			payload := make([]byte, payloadSize)
+			var wait sync.WaitGroup
+			done := func(_ Position, err error) {
+				if err != nil {
+					b.Error(err)
+				}
+				wait.Done()
+			}
+			b.SetBytes(payloadSize)
+			b.ReportAllocs()
+			for b.Loop() {
+				wait.Add(1)
+				for errors.Is(l.Append(payload, 0, done), ErrOverloaded) {
+					runtime.Gosched()
+				}
+			}
+			wait.Wait()
+			st := l.Stats()
+			b.ReportMetric(float64(st.Appended)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64(st.Appended)/float64(st.Commits), "records/commit")
+			if err = l.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkBareFile is the same bytes written to a file by a loop that does nothing
+// else, with an fsync for each so many records.
+func BenchmarkBareFile(b *testing.B) {
+	for _, batch := range []int{512, 4096, 16384} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			f, err := os.Create(filepath.Join(b.TempDir(), "bare"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			const size = payloadSize + recordSize
+			block := make([]byte, batch*size)
+			off, n := int64(0), 0
+			flush := func() {
+				if _, err = f.WriteAt(block[:n*size], off); err != nil {
+					b.Fatal(err)
+				}
+				if err = f.Sync(); err != nil {
+					b.Fatal(err)
+				}
+				if off += int64(n * size); off > 1<<30 {
+					off = 0
+				}
+				n = 0
+			}
+			b.SetBytes(payloadSize)
+			b.ReportAllocs()
+			payload := make([]byte, payloadSize)
+			for b.Loop() {
+				copy(block[n*size+recordSize:], payload)
+				if n++; n == batch {
+					flush()
+				}
+			}
+			flush()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+// BenchmarkLatency is one record at a time: what a lone device waits for.
+func BenchmarkLatency(b *testing.B) {
+	for _, interval := range []time.Duration{0, 2 * time.Millisecond} {
+		b.Run(fmt.Sprintf("interval=%s", interval), func(b *testing.B) {
+			cfg := benchConfig()
+			cfg.Commit.Interval = interval
+			l, err := Open(b.TempDir(), cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			payload := make([]byte, payloadSize)
+			done := make(chan error, 1)
+			for b.Loop() {
+				if err = l.Append(payload, 0, func(_ Position, err error) { done <- err }); err != nil {
+					b.Fatal(err)
+				}
+				if err = <-done; err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err = l.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// filled is a log on the disk with so many records.
+func filled(tb testing.TB, dir string, cfg Config, records int) *Log {
+	tb.Helper()
+	cfg.Sync = SyncNone
+	l, err := Open(dir, cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	payload := make([]byte, payloadSize)
+	var wait sync.WaitGroup
+	wait.Add(records)
+	for range records {
+		for errors.Is(l.Append(payload, 0, func(Position, error) { wait.Done() }), ErrOverloaded) {
+			runtime.Gosched()
+		}
+	}
+	wait.Wait()
+	return l
+}
+
+// BenchmarkRead is reading and finishing records that the system has in memory.
+func BenchmarkRead(b *testing.B) {
+	l := filled(b, b.TempDir(), benchConfig(), 500_000)
+	defer l.Close()
+	r := l.NewReader()
+	b.SetBytes(payloadSize)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := r.Next(); !ok {
+			b.StopTimer()
+			r = l.NewReader()
+			r.Next()
+			b.StartTimer()
+		}
+	}
+}
+
+// BenchmarkFinish is finishing records in order; segments go as they are done.
+func BenchmarkFinish(b *testing.B) {
+	var m marks
+	var i uint32
+	b.ReportAllocs()
+	for b.Loop() {
+		m.set(i)
+		i++
+	}
+}
+
+// BenchmarkOpen is the recovery of a log of 1 GB.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	cfg := benchConfig()
+	l := filled(b, dir, cfg, 1<<30/(payloadSize+recordSize))
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		l, err := Open(dir, cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if n := l.Stats().Records; n != 1<<30/(payloadSize+recordSize) {
+			b.Fatal(n)
+		}
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
