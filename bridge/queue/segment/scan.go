@@ -21,19 +21,21 @@ func (g gap) size() int64 { return g.to - g.from }
 // scanner reads the records of a segment one by one, past what is damaged. It is
 // one goroutine's.
 type scanner struct {
-	src   io.ReaderAt
-	seed  uint32
-	off   int64  // of the next record
-	least uint32 // its index, or less: what has a lower one is no record of the log's
-	limit int64  // where the records end
-	ahead int
+	src       io.ReaderAt
+	compacted bool
+	count     uint32 // of indexes, when it is compacted
+	seed      uint32
+	off       int64  // of the next record
+	least     uint32 // its index, or less: what has a lower one is no record of the log's
+	limit     int64  // where the records end
+	ahead     int
 
 	buf []byte // what was read
 	at  int64  // where in the file it begins
 }
 
 func newScanner(src io.ReaderAt, h *header, limit int64) *scanner {
-	return &scanner{src: src, head: h, seed: h.seed(), off: recordsAt, limit: limit, ahead: readAhead}
+	return &scanner{src: src, compacted: h.compacted(), count: h.own.count, seed: h.seed(), off: recordsAt, limit: limit, ahead: readAhead}
 }
 
 // window is at least n bytes from there, or all up to the limit; fewer when the
@@ -78,8 +80,8 @@ func (s *scanner) jump(p Position) bool {
 func (s *scanner) parse(b []byte, off int64) (rec stored, size int64, ok bool) {
 	rec, size, ok = parse(b, s.seed)
 	most := (off - recordsAt) / recordSize
-	if s.head.compacted() {
-		most = int64(s.head.own.count) - 1
+	if s.compacted {
+		most = int64(s.count) - 1
 	}
 	return rec, size, ok && size <= s.limit-off && rec.index >= s.least && int64(rec.index) <= most
 }
