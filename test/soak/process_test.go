@@ -5,6 +5,7 @@ package soak
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -107,6 +108,19 @@ func (p *process) usage() (u usage) {
 }
 
 type usage struct{ fds, rss, cpu float64 } // number, bytes, seconds since the start
+
+// bytesIn is how much the files of a directory hold.
+func bytesIn(dir string) (sum float64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error { // files come and go meanwhile
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil {
+				sum += float64(info.Size())
+			}
+		}
+		return nil
+	})
+	return sum
+}
 
 // freeAddress is an address of the loopback that nobody has.
 func freeAddress(t *testing.T) string {

@@ -73,12 +73,13 @@ const (
 	arrived
 	reconnects
 	commandsGiven
+	disk // bytes in the bridge's data directory
 	columns
 )
 
 var columnNames = [columns]string{
 	"goroutines", "fds", "rss", "heap", "connections", "sessions", "in_flight", "pending", "loop_lag_s", "bridge_cpu_s",
-	"platform_rss", "platform_cpu_s", "sent", "acknowledged", "open", "arrived", "reconnects", "commands",
+	"platform_rss", "platform_cpu_s", "sent", "acknowledged", "open", "arrived", "reconnects", "commands", "disk",
 }
 
 // writeCSV writes the samples for a spreadsheet.
@@ -141,4 +142,5 @@ var limits = []struct {
 	{heap, 0.10, 24 << 20}, // between two garbage collections it is anything
 	{inFlight, 0.10, 2000},
 	{pending, 0.10, 2000},
+	{disk, 0.10, 256 << 20}, // a segment or two more or less
 }

@@ -5,6 +5,7 @@ package soak
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -26,10 +27,11 @@ var (
 	duration = flag.Duration("for", 10*time.Minute, "how long to measure, behind the warm-up")
 	warmUp   = flag.Duration("warm-up", time.Minute, "time with all terminals online before the measurement")
 	ramp     = flag.Duration("ramp", 20*time.Second, "time over which the terminals connect")
-	devices  = flag.Int("devices", 10_000, "terminals")
-	rate     = flag.Float64("rate", 0.2, "reports per second of each terminal")
+	devices  = flag.Int("devices", 20_000, "terminals")
+	rate     = flag.Float64("rate", 0.1, "reports per second of each terminal")
 	churn    = flag.Float64("churn", 300, "connections that all terminals together break off per minute")
 	orders   = flag.Float64("commands", 10, "commands per second to all terminals")
+	queue    = flag.Bool("queue", true, "keep messages on disk until the platform has them, and acknowledge what is stored")
 	program  = flag.String("binary", "../../bin/linkspan", "the linkspan to test; make build makes it")
 	results  = flag.String("results", "../../bin/soak", "directory for samples, result and logs")
 	every    = flag.Duration("every", 5*time.Second, "time between samples")
@@ -97,6 +99,7 @@ type soak struct {
 	platform, bridge *process
 	api              *api.Client
 	admin            string
+	data             string // the bridge's data directory
 	fleet            *jt808.Fleet
 	acked            *ledger
 	phones           []string
@@ -134,6 +137,10 @@ platform {
   devices = [ %s ]
 }
 `, mqtt, apiAddr, *devices+1000, subDevices, known.String()))
+	ack, keep, data := "delivered", "", filepath.Join(dir, "data")
+	if *queue {
+		ack, keep = "stored", fmt.Sprintf("data.directory = %q\nqueue.mode = on", data)
+	}
 	bridgeConf := write("application.conf", fmt.Sprintf(`
 upstream { type = aliyun, aliyun {
   endpoint = "tcp://%s", qos = 1, loginRate = 2000, loginsPerMinute = 0, maxDevicesPerGateway = %d
@@ -141,11 +148,12 @@ upstream { type = aliyun, aliyun {
 } }
 devices { unknown = template, template { productKey = soakTruck, deviceName = "${identity}", deviceSecret = secret-of-terminals } }
 bridge.sessions.maxSessions = %d
-listeners = [{ name = terminals, protocol = jt808, address = %q, heartbeat { interval = 60s, probes = 2 }, jt808 { ack = delivered } }]
+listeners = [{ name = terminals, protocol = jt808, address = %q, heartbeat { interval = 60s, probes = 2 }, jt808 { ack = %s } }]
 admin.address = %q
-`, mqtt, subDevices, used.String(), 2**devices, listen, admin))
+%s
+`, mqtt, subDevices, used.String(), 2**devices, listen, ack, admin, keep))
 
-	s := &soak{t: t, api: api.NewClient("http://" + apiAddr), admin: "http://" + admin}
+	s := &soak{t: t, data: data, api: api.NewClient("http://" + apiAddr), admin: "http://" + admin}
 	t.Cleanup(s.api.Close)
 	s.platform = start(t, *results, "platform", *program, "platform", "-c", platformConf)
 	await(t, "the platform", patience, func() bool { s.platform.alive(); return answers("http://" + apiAddr + "/api/v1/stats") })
@@ -246,7 +254,7 @@ func (s *soak) measure(at time.Duration) sample {
 		loopLag: m["linkspan_server_loop_lag_seconds"], bridgeCPU: b.cpu, platformRSS: p.rss, platformCPU: p.cpu,
 		sent: float64(f.Sent), acked: float64(f.Acked), open: float64(f.Pending),
 		arrived: float64(s.checker.arrived.Load()), reconnects: float64(f.Connects),
-		commandsGiven: float64(s.commands.total()),
+		commandsGiven: float64(s.commands.total()), disk: bytesIn(s.data),
 	}
 	return v
 }
@@ -343,7 +351,7 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 	if err := os.WriteFile(filepath.Join(*results, "result.json"), append(text, '\n'), 0o600); err != nil {
 		t.Error(err)
 	}
-	if err := writeCSV(*results, s.samples); err != nil {
+	if err := errors.Join(writeCSV(*results, s.samples), writePlots(*results, s.samples)); err != nil {
 		t.Error(err)
 	}
 }
