@@ -93,7 +93,7 @@ func (f *found) measure(report func(*segment, gap)) {
 		}
 		known = known && want.size >= recordsAt && (s.head.compacted() || int64(want.count) <= (want.size-recordsAt)/recordSize)
 		if known {
-			s.end = want
+			s.end = end{want.count, min(want.size, size)}
 		}
 		if i+1 < len(f.segments) {
 			s.newest = f.segments[i+1].head.created
