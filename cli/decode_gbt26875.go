@@ -52,7 +52,10 @@ func decodeGBT26875(f *gbt26875.Frame) decoded {
 		OK: true, Protocol: "gbt26875", Version: fmt.Sprintf("%d.%d", f.Version.Main, f.Version.User), ID: f.Command.String(),
 		Serial: &serial, Source: f.Source.String(), Target: f.Destination.String(), Time: f.Time.String(),
 	}
-	if len(f.Data) < 2 { // neither type nor count
+	if len(f.Data) == 0 {
+		return d
+	}
+	if len(f.Data) == 1 { // a private heartbeat: no type and count
 		d.Body = map[string]string{"data": hex.EncodeToString(f.Data)}
 		return d
 	}

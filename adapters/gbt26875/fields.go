@@ -20,6 +20,9 @@ func words(name, s string) thing.Field { return thing.Field{Name: name, Value: t
 
 func truth(name string, b bool) thing.Field { return thing.Field{Name: name, Value: thing.Bool(b)} }
 
+// mostFields is how many fields one object has at most.
+const mostFields = 24
+
 // list appends a list with one struct for each object.
 func list[T any](fields []thing.Field, name string, objects []T, each func([]thing.Field, *T) []thing.Field) []thing.Field {
 	if len(objects) == 0 {
@@ -27,7 +30,7 @@ func list[T any](fields []thing.Field, name string, objects []T, each func([]thi
 	}
 	all := make([]thing.Value, len(objects))
 	for i := range objects {
-		all[i] = thing.Struct(each(nil, &objects[i])...)
+		all[i] = thing.Struct(each(make([]thing.Field, 0, mostFields), &objects[i])...)
 	}
 	return append(fields, thing.Field{Name: name, Value: thing.List(all...)})
 }

@@ -61,6 +61,13 @@ func (t Time) Near(zone *time.Location, now time.Time) (at time.Time, bcd, ok bo
 	return binary, false, isBinary
 }
 
+// isDate says whether t is a date in either reading.
+func (t Time) isDate() bool {
+	_, isBinary := t.In(time.UTC)
+	_, isBCD := t.BCDIn(time.UTC)
+	return isBinary || isBCD
+}
+
 // IsZero says whether all bytes are zero, as devices without a clock send it.
 func (t Time) IsZero() bool { return t == Time{} }
 

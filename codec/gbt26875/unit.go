@@ -220,7 +220,9 @@ func parseSized[T any, P object[T]](t Type, objects []T, data []byte, size int) 
 }
 
 // sizeOf is how long the objects of data are whose descriptions may be shorter
-// than they ought to be: of all objects alike.
+// than they ought to be: of all objects alike, so that each ends with a date, or,
+// where objects have no time, is of the first one's system. Otherwise data has
+// been cut.
 func sizeOf(t Type, data []byte) int {
 	size := t.info().size
 	if len(data) < unitHeader || data[1] == 0 {
@@ -230,8 +232,20 @@ func sizeOf(t Type, data []byte) int {
 	if length%size == 0 { // then objects are missing
 		return size
 	}
-	if each := length / count; length%count == 0 && each < size && each >= size-len(Description{}) {
-		return each
+	each := length / count
+	if length%count != 0 || each > size || each < size-len(Description{}) {
+		return size
 	}
-	return size
+	first := data[unitHeader:]
+	for at := 0; at < length; at += each {
+		object := first[at : at+each]
+		fits := object[0] == first[0] && object[1] == first[1]
+		if t == TypePartState {
+			fits = Time(object[each-len(Time{}):]).isDate()
+		}
+		if !fits {
+			return size
+		}
+	}
+	return each
 }

@@ -208,6 +208,7 @@ func TestCounts(t *testing.T) {
 	state := "01 02 0200 023a091a090c"
 	part := "01 02 28 0a000200 0200" + strings.Repeat("20", 31) + "023a091a090c"
 	brief := "01 02 28 0a000200 0200" + "c2a5" + "023a091a090c"
+	partConfig := "01 02 28 0a000200" + strings.Repeat("20", 31)
 	for name, test := range map[string]struct {
 		wire string
 		want CountError
@@ -219,6 +220,9 @@ func TestCounts(t *testing.T) {
 		"a part missing":            {"02 02" + part, CountError{TypePartState, 2, 1, 0, 46, 46}},
 		"short descriptions":        {"02 02" + brief + brief, CountError{TypePartState, 2, 2, 0, 17, 46}},
 		"no descriptions":           {"07 01 01 02 28 0a000200", CountError{TypePartConfig, 1, 1, 0, 7, 38}},
+		"two parts, one cut":        {"02 02" + part + part[:len(part)-40], CountError{TypePartState, 2, 1, 26, 46, 46}},
+		"two systems, one cut":      {"07 02" + partConfig + "02" + partConfig[2:len(partConfig)-20], CountError{TypePartConfig, 2, 1, 28, 38, 38}},
+		"short ones of one system":  {"07 02" + "01 02 28 0a000200 4141" + "01 02 28 0a000300 4242", CountError{TypePartConfig, 2, 2, 0, 9, 38}},
 		"less than a part":          {"02 01 01 02 28", CountError{TypePartState, 1, 0, 3, 46, 46}},
 		"a text that is cut":        {"06 02 01 02 01 41 01 02 05 41", CountError{TypeSystemConfig, 2, 1, 4, 3, 3}},
 		"a state without its label": {"15 01 08", CountError{TypeDeviceState, 1, 0, 1, 7, 7}},

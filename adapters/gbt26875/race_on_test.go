@@ -1,0 +1,5 @@
+//go:build race
+
+package gbt26875
+
+const raceEnabled = true
