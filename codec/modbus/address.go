@@ -146,7 +146,7 @@ func ParseAddress(s string, area Area, base int) (Address, error) {
 		if err != nil || n < 1 || n > 1<<16 {
 			return fail("numbers of this form go from 1 to 65536")
 		}
-		return Address{numbered, uint16(n - 1)}, nil
+		return Address{numbered, uint16(n - 1)}, nil //nolint:gosec // checked
 	}
 	if !area.valid() {
 		return fail("in which area? Write 40001, or holding:%s", text)

@@ -1,6 +1,7 @@
 package modbus_test
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/linkspan/linkspan/codec"
@@ -28,13 +29,13 @@ func Example() {
 	fmt.Printf("send %x\n", modbus.AppendFrame(nil, modbus.RTU, 0, 1, pdu))
 
 	var expect modbus.Expect
-	if err := expect.Bind(modbus.RTU, 0, 1, pdu); err != nil {
+	if err = expect.Bind(modbus.RTU, 0, 1, pdu); err != nil {
 		fmt.Println(err)
 		return
 	}
 	in := []byte("www.usr.cn\x01\x03\x04\x20")
 	reply, err := expect.Match(in)
-	fmt.Println(err == codec.ErrIncomplete, "skipped", string(in[:reply.Skipped]))
+	fmt.Println(errors.Is(err, codec.ErrIncomplete), "skipped", string(in[:reply.Skipped]))
 
 	in = append(in[reply.Skipped:], "\x00\x47\xf1\x03\x87"...)
 	reply, err = expect.Match(in)
@@ -61,7 +62,7 @@ func ExampleNewDecoder() {
 	for len(in) > 0 {
 		frame, n, err := frames.Decode(in)
 		in = in[n:]
-		if err == codec.ErrIncomplete {
+		if errors.Is(err, codec.ErrIncomplete) {
 			break
 		}
 		fmt.Println(frame, err)

@@ -52,8 +52,9 @@ func (m Mode) MaxFrame() int {
 		return MaxTCP
 	case ASCII:
 		return MaxASCII
+	default:
+		return MaxRTU
 	}
-	return MaxRTU
 }
 
 // ParseMode reads what [Mode.String] writes, in any case.

@@ -30,6 +30,7 @@ func one(t *testing.T, o Options, wire []byte) Frame {
 func TestFrameVectors(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, v vector) {
+		t.Helper()
 		wire := unhex(t, v.Hex)
 		f := one(t, Options{Mode: v.mode(), Requests: v.Direction == "request", Responses: v.Direction == "response"}, wire)
 		equal(t, "response", f.Response, v.Direction == "response")
@@ -41,8 +42,8 @@ func TestFrameVectors(t *testing.T) {
 		}
 		if v.Expect.ResponseLength != 0 {
 			var e Expect
-			if err := e.Bind(RTU, 0, f.Unit, f.PDU); err != nil {
-				t.Fatal(err)
+			if bad := e.Bind(RTU, 0, f.Unit, f.PDU); bad != nil {
+				t.Fatal(bad)
 			}
 			equal(t, "expected size", e.Size+3, v.Expect.ResponseLength)
 		}
@@ -77,6 +78,7 @@ func decodePaused(tb testing.TB, d codec.Decoder[*Frame], in []byte) []Frame {
 func TestStreamVectors(t *testing.T) {
 	t.Parallel()
 	ofProto(t, "modbus-rtu-stream", 13, func(t *testing.T, v vector) {
+		t.Helper()
 		wire := unhex(t, v.Hex)
 		o := Options{Mode: RTU, Requests: v.Direction == "request", Responses: v.Direction == "response"}
 		got := framesOf(decodePaused(t, NewDecoder(o), wire))
@@ -91,7 +93,7 @@ func TestStreamVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Bind(RTU, 0, *v.Unit, pdu); err != nil {
+		if err = e.Bind(RTU, 0, *v.Unit, pdu); err != nil {
 			t.Fatal(err)
 		}
 		reply, err := e.Match(wire)

@@ -86,6 +86,7 @@ func (f Function) Writes() bool {
 	case WriteSingleCoil, WriteSingleRegister, WriteMultipleCoils, WriteMultipleRegisters,
 		MaskWriteRegister, ReadWriteMultipleRegisters, WriteFileRecord:
 		return true
+	default:
+		return false
 	}
-	return false
 }

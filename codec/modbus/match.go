@@ -56,15 +56,16 @@ func (e *Expect) Bind(mode Mode, transaction uint16, unit uint8, request []byte)
 	case ReadHoldingRegisters, ReadInputRegisters, ReadWriteMultipleRegisters:
 		e.read(2 * int(r.Quantity))
 	case WriteSingleCoil, WriteSingleRegister, WriteMultipleCoils, WriteMultipleRegisters:
-		e.echo(request[:5])
+		e.echo(request[:5]) //nolint:gosec // it was parsed
 	case MaskWriteRegister:
 		e.echo(request)
 	case Diagnostics:
-		e.echo(request[:3])
+		e.echo(request[:3]) //nolint:gosec // it was parsed
 		e.Size = len(request)
 	case EncapsulatedInterface:
 		e.echo(request[:2])
 		e.Size = 0
+	default: // its function is all that is known
 	}
 	if e.Size == 0 {
 		size, _ := responseSize(e.head[:e.headed])
@@ -75,7 +76,7 @@ func (e *Expect) Bind(mode Mode, transaction uint16, unit uint8, request []byte)
 
 // read expects n bytes of data behind their count.
 func (e *Expect) read(n int) {
-	e.head[1], e.headed = byte(n), 2 //nolint:gosec // 250 at most
+	e.head[1], e.headed = byte(n), 2
 	e.Size = 2 + n
 }
 
@@ -142,6 +143,7 @@ func (e *Expect) slide(in []byte) (Reply, error) {
 			if !e.loose {
 				return r, codec.ErrIncomplete
 			}
+		case no:
 		}
 	}
 	if first >= 0 {

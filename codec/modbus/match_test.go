@@ -53,28 +53,33 @@ var exchanges = []struct {
 		Response{Function: WriteMultipleRegisters, Address: 3, Quantity: 1},
 	},
 	{
-		"mask write", Request{Function: MaskWriteRegister, Address: 4, AndMask: 0xf2, OrMask: 0x25},
+		"mask write",
+		Request{Function: MaskWriteRegister, Address: 4, AndMask: 0xf2, OrMask: 0x25},
 		Response{Function: MaskWriteRegister, Address: 4, AndMask: 0xf2, OrMask: 0x25},
 	},
 	{
-		"read and write", Request{Function: ReadWriteMultipleRegisters, Quantity: 1, WriteQuantity: 1, Data: []byte{1, 2}},
+		"read and write",
+		Request{Function: ReadWriteMultipleRegisters, Quantity: 1, WriteQuantity: 1, Data: []byte{1, 2}},
 		Response{Function: ReadWriteMultipleRegisters, Data: []byte{1, 2}},
 	},
 	{
-		"identification", Request{Function: EncapsulatedInterface, MEI: 14, ReadCode: 1},
+		"identification",
+		Request{Function: EncapsulatedInterface, MEI: 14, ReadCode: 1},
 		Response{Function: EncapsulatedInterface, MEI: 14, ReadCode: 1, Conformity: 0x81, Count: 2, Data: []byte("\x00\x03Abc\x01\x01d")},
 	},
 	{"status", Request{Function: ReadExceptionStatus}, Response{Function: ReadExceptionStatus, Data: []byte{0x6d}}},
 	{"echo", Request{Function: Diagnostics, Data: []byte{0, 0, 0xa5, 0x37}}, Response{Function: Diagnostics, Data: []byte{0, 0, 0xa5, 0x37}}},
 	{
-		"long echo", Request{Function: Diagnostics, Data: []byte{0, 0, 1, 2, 3, 4}},
+		"long echo",
+		Request{Function: Diagnostics, Data: []byte{0, 0, 1, 2, 3, 4}},
 		Response{Function: Diagnostics, Data: []byte{0, 0, 1, 2, 3, 4}},
 	},
 	{"event counter", Request{Function: GetCommEventCounter}, Response{Function: GetCommEventCounter, Data: []byte{0xff, 0xff, 1, 8}}},
 	{"event log", Request{Function: GetCommEventLog}, Response{Function: GetCommEventLog, Data: []byte{8, 0, 0, 1, 8, 1, 0x21, 0x20, 0}}},
 	{"server id", Request{Function: ReportServerID}, Response{Function: ReportServerID, Data: []byte{3, 'm', 1, 0xff}}},
 	{
-		"file record", Request{Function: ReadFileRecord, Data: []byte{7, 6, 0, 4, 0, 1, 0, 2}},
+		"file record",
+		Request{Function: ReadFileRecord, Data: []byte{7, 6, 0, 4, 0, 1, 0, 2}},
 		Response{Function: ReadFileRecord, Data: []byte{6, 5, 6, 0x0d, 0xfe, 0, 0x20}},
 	},
 	{"queue", Request{Function: ReadFIFOQueue, Data: []byte{4, 0xde}}, Response{Function: ReadFIFOQueue, Data: []byte{0, 6, 0, 2, 1, 0xb8, 0x12, 0x84}}},
@@ -116,7 +121,7 @@ func checkMatch(t *testing.T, e *Expect, noise, want []byte, response Response) 
 	for end := range len(in) {
 		reply, err := e.Match(in[:end])
 		if end < whole {
-			if err != codec.ErrIncomplete || reply.Skipped > len(noise) {
+			if !errors.Is(err, codec.ErrIncomplete) || reply.Skipped > len(noise) {
 				t.Fatalf("%d of %d bytes: %+v, %v", end, whole, reply, err)
 			}
 			continue
@@ -146,7 +151,8 @@ func TestMatchNotThis(t *testing.T) {
 		"more registers":    {RTU, read, answer(t, RTU, 0, 1, Response{Function: ReadHoldingRegisters, Data: []byte{0, 1, 0, 2, 0, 3}})},
 		"fewer registers":   {ASCII, read, answer(t, ASCII, 0, 1, Response{Function: ReadHoldingRegisters, Data: []byte{0, 1}})},
 		"another address": {
-			RTU, Request{Function: WriteSingleRegister, Address: 1, Value: 2},
+			RTU,
+			Request{Function: WriteSingleRegister, Address: 1, Value: 2},
 			answer(t, RTU, 0, 1, Response{Function: WriteSingleRegister, Address: 2, Value: 2}),
 		},
 		"a late answer":          {TCP, read, answer(t, TCP, 6, 1, Response{Function: ReadHoldingRegisters, Data: []byte{0, 1, 0, 2}})},
@@ -157,7 +163,7 @@ func TestMatchNotThis(t *testing.T) {
 			t.Parallel()
 			e := bound(t, test.mode, test.request)
 			reply, err := e.Match(test.response)
-			if err != codec.ErrIncomplete || reply.Skipped != len(test.response) {
+			if !errors.Is(err, codec.ErrIncomplete) || reply.Skipped != len(test.response) {
 				t.Errorf("%+v, %v; want all %d bytes skipped", reply, err, len(test.response))
 			}
 		})
@@ -224,7 +230,7 @@ func FuzzMatch(f *testing.F) {
 		switch {
 		case errors.As(err, &fatal):
 			return
-		case err == codec.ErrIncomplete:
+		case errors.Is(err, codec.ErrIncomplete):
 			kept := len(in) - reply.Skipped
 			if reply.Skipped < 0 || kept < 0 || kept >= m.MaxFrame() {
 				t.Fatalf("%d of %d bytes are kept", kept, len(in))

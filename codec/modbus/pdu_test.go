@@ -3,6 +3,7 @@ package modbus
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
@@ -13,11 +14,12 @@ import (
 func TestCRCVectors(t *testing.T) {
 	t.Parallel()
 	ofProto(t, "modbus-crc16", 11, func(t *testing.T, v vector) {
+		t.Helper()
 		crc := CRC(unhex(t, v.Hex))
 		if crc != *v.Expect.CRC {
 			t.Errorf("CRC %04x, want %04x", crc, *v.Expect.CRC)
 		}
-		if wire := fmt.Sprintf("%x", binary.LittleEndian.AppendUint16(nil, crc)); wire != v.Expect.Wire {
+		if wire := hex.EncodeToString(binary.LittleEndian.AppendUint16(nil, crc)); wire != v.Expect.Wire {
 			t.Errorf("on the wire %s, want %s", wire, v.Expect.Wire)
 		}
 	})
@@ -32,6 +34,7 @@ func TestCRCVectors(t *testing.T) {
 func TestPDUVectors(t *testing.T) {
 	t.Parallel()
 	ofProto(t, "modbus-pdu", 69, func(t *testing.T, v vector) {
+		t.Helper()
 		checkPDU(t, v, unhex(t, v.Hex))
 	})
 }
@@ -140,7 +143,7 @@ func checkData(t *testing.T, e expect, data []byte) {
 		equal(t, fmt.Sprint("bit ", i), Bit(data, i), want != 0)
 	}
 	if e.Data != nil {
-		equal(t, "data", fmt.Sprintf("%x", data), *e.Data)
+		equal(t, "data", hex.EncodeToString(data), *e.Data)
 	}
 }
 
@@ -154,6 +157,7 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 func TestMaskWriteVectors(t *testing.T) {
 	t.Parallel()
 	ofProto(t, "modbus-maskwrite", 3, func(t *testing.T, v vector) {
+		t.Helper()
 		r, err := ParseRequest(unhex(t, v.Hex))
 		if err != nil {
 			t.Fatal(err)
@@ -305,8 +309,8 @@ func TestExceptions(t *testing.T) {
 func TestPacking(t *testing.T) {
 	t.Parallel()
 	// Application Protocol V1.1b3, 6.11: ten coils from 20 on.
-	equal(t, "bits", fmt.Sprintf("%x", AppendBits(nil, true, false, true, true, false, false, true, true, true, false)), "cd01")
-	equal(t, "registers", fmt.Sprintf("%x", AppendRegisters(nil, 10, 0x102)), "000a0102")
+	equal(t, "bits", hex.EncodeToString(AppendBits(nil, true, false, true, true, false, false, true, true, true, false)), "cd01")
+	equal(t, "registers", hex.EncodeToString(AppendRegisters(nil, 10, 0x102)), "000a0102")
 	equal(t, "on", CoilValue(true), 0xff00)
 	equal(t, "off", CoilValue(false), 0)
 }

@@ -33,7 +33,7 @@ func conversation(tb testing.TB, m Mode) (frames [][]byte) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		number := uint16(0x4100 + i) //nolint:gosec // few
+		number := uint16(0x4100 + i)
 		frames = append(frames, AppendFrame(nil, m, number, unitA, pdu), answer(tb, m, number, unitA, x.response))
 	}
 	return frames

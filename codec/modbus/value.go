@@ -68,8 +68,9 @@ func (v Value) String() string {
 		return strconv.FormatFloat(v.Float(), 'g', -1, 32)
 	case KindFloat64:
 		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	default:
+		return v.text
 	}
-	return v.text
 }
 
 // float is v as a float of bits bits, if it can be one exactly or, from a float,
@@ -84,8 +85,9 @@ func (v Value) float() (f float64, ok bool) {
 		return f, f < math.MaxUint64 && uint64(f) == v.bits
 	case KindFloat32, KindFloat64:
 		return v.Float(), !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0)
+	default:
+		return 0, false
 	}
-	return 0, false
 }
 
 // integer is v as sign and amount, if it is a whole number.
@@ -104,6 +106,7 @@ func (v Value) integer() (negative bool, amount uint64, ok bool) {
 			return false, 0, false
 		}
 		return f < 0, uint64(math.Abs(f)), true
+	default:
+		return false, 0, false
 	}
-	return false, 0, false
 }

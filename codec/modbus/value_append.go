@@ -62,8 +62,9 @@ func (f Format) holds(negative bool, amount uint64) bool {
 			most *= 10
 		}
 		return (!negative || amount == 0) && amount < most
+	default:
+		return (!negative || amount == 0) && amount <= math.MaxUint64>>(64-bits)
 	}
-	return (!negative || amount == 0) && amount <= math.MaxUint64>>(64-bits)
 }
 
 // pack is a whole number, which fits, as f has it.
@@ -83,11 +84,12 @@ func (f Format) pack(negative bool, amount uint64) uint64 {
 		return amount
 	case BitField:
 		return amount << f.Bit
+	default:
+		if negative {
+			return -amount
+		}
+		return amount
 	}
-	if negative {
-		return -amount
-	}
-	return amount
 }
 
 func (f Format) appendText(dst []byte, v Value) ([]byte, error) {

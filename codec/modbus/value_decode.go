@@ -24,26 +24,32 @@ func (f Format) Decode(data []byte) (Value, error) {
 		return f.decodeBCD(data)
 	case Float32, Float64:
 		return f.decodeFloat(data)
+	default:
+		return f.decodeWhole(data), nil
 	}
+}
+
+func (f Format) decodeWhole(data []byte) Value {
 	n := f.Order.load(data)
 	switch f.Type {
 	case Int16:
-		return IntValue(int64(int16(n))), nil //nolint:gosec // its 16 bits
+		return IntValue(int64(int16(n))) //nolint:gosec // its 16 bits
 	case Int32:
-		return IntValue(int64(int32(n))), nil //nolint:gosec // its 32 bits
+		return IntValue(int64(int32(n))) //nolint:gosec // its 32 bits
 	case Int64:
-		return IntValue(int64(n)), nil //nolint:gosec // the same bits
+		return IntValue(int64(n)) //nolint:gosec // the same bits
 	case SignMagnitude:
-		sign := uint64(1) << (8*size - 1)
+		sign := uint64(1) << (8*len(data) - 1)
 		amount := int64(n &^ sign) //nolint:gosec // 63 bits
 		if n&sign != 0 {
 			amount = -amount
 		}
-		return IntValue(amount), nil
+		return IntValue(amount)
 	case BitField:
-		return UintValue(n >> f.Bit & f.ones()), nil
+		return UintValue(n >> f.Bit & f.ones())
+	default:
+		return UintValue(n)
 	}
-	return UintValue(n), nil
 }
 
 // ones is the largest number that a bit field holds.
@@ -80,7 +86,7 @@ func (f Format) decodeText(data []byte) Value {
 	text := make([]byte, 0, 2*MaxReadRegisters)
 	for i := range len(data) / 2 {
 		word := f.Order.register(data, i)
-		text = append(text, byte(word>>8), byte(word)) //nolint:gosec // its two bytes
+		text = append(text, byte(word>>8), byte(word))
 	}
 	if end := bytes.IndexByte(text, 0); end >= 0 {
 		text = text[:end]

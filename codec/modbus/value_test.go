@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 func TestValueVectors(t *testing.T) {
 	t.Parallel()
 	ofProto(t, "modbus-value", 7, func(t *testing.T, v vector) {
+		t.Helper()
 		typ, err := ParseType(v.Type)
 		if err != nil {
 			t.Fatal(err)
@@ -31,7 +33,7 @@ func TestValueVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "registers", fmt.Sprintf("%x", again), v.Hex)
+		equal(t, "registers", hex.EncodeToString(again), v.Hex)
 	})
 }
 
@@ -94,7 +96,7 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: decoded %v, %v", name, got, err)
 		}
 		again, err := x.format.Append([]byte("x"), x.value)
-		if err != nil || fmt.Sprintf("%x", again) != "78"+x.hex {
+		if err != nil || hex.EncodeToString(again) != "78"+x.hex {
 			t.Errorf("%s: written %x, %v", name, again, err)
 		}
 		if _, err := x.format.Decode(make([]byte, len(x.hex)/2-1)); !errors.Is(err, ErrValue) {
@@ -121,7 +123,7 @@ func TestAppendOtherKinds(t *testing.T) {
 		"a negative zero":     {Format{Type: Uint16}, FloatValue(math.Copysign(0, -1)), "0000"},
 	} {
 		out, err := test.format.Append(nil, test.value)
-		if err != nil || fmt.Sprintf("%x", out) != test.hex {
+		if err != nil || hex.EncodeToString(out) != test.hex {
 			t.Errorf("%s: %x, %v; want %s", name, out, err, test.hex)
 		}
 	}
@@ -193,7 +195,7 @@ func TestMasks(t *testing.T) {
 	r := Request{AndMask: and, OrMask: or}
 	masked := AppendRegisters(nil, r.Masked(0xffff))
 	v, err := f.Decode(masked)
-	if err != nil || v != UintValue(5) || fmt.Sprintf("%x", masked) != "dfff" {
+	if err != nil || v != UintValue(5) || hex.EncodeToString(masked) != "dfff" {
 		t.Errorf("all ones become %x, %v, %v", masked, v, err)
 	}
 	if _, _, err := f.Masks(UintValue(8)); !errors.Is(err, ErrValue) {
@@ -243,7 +245,7 @@ func TestFormatValidate(t *testing.T) {
 // text has several forms of.
 func FuzzFormat(f *testing.F) {
 	for _, x := range formats {
-		f.Add(uint8(x.format.Type), uint8(x.format.Order), uint8(x.format.Registers), uint8(x.format.Bit), uint8(x.format.Bits), unhex(f, x.hex)) //nolint:gosec // small
+		f.Add(uint8(x.format.Type), uint8(x.format.Order), uint8(x.format.Registers), uint8(x.format.Bit), uint8(x.format.Bits), unhex(f, x.hex))
 	}
 	f.Fuzz(func(t *testing.T, typ, order, registers, bit, bits uint8, data []byte) {
 		format := Format{Type: Type(typ), Order: Order(order), Registers: int(registers), Bit: int(bit), Bits: int(bits)}

@@ -22,10 +22,10 @@ func (l *link) answer(now int64, request *modbus.Frame) {
 	if wrong != faultNone {
 		f.faults[wrong].Add(1)
 	}
-	switch wrong {
-	case faultSilence:
+	if wrong == faultSilence {
 		return
-	case faultException:
+	}
+	if wrong == faultException {
 		l.pdu = appendResponse(l.pdu[:0], modbus.Response{Function: request.Function(), Exception: refusals[l.rng.Uint64()%uint64(len(refusals))]})
 	}
 	if l.pdu[0] >= 0x80 {
@@ -63,6 +63,7 @@ func (l *link) packet(dst []byte, wrong fault, transaction uint16, unit uint8) [
 		for range 1 + l.rng.Uint64()%maxNoise {
 			dst = append(dst, byte(l.rng.Uint64()))
 		}
+	default:
 	}
 	dst = modbus.AppendFrame(dst, l.fleet.mode, transaction, unit, l.pdu)
 	switch {

@@ -154,7 +154,7 @@ func parseUnits(text string, least int) (units []uint8, err error) {
 		for u := from; u <= to; u++ {
 			if !seen[u] {
 				seen[u] = true
-				units = append(units, uint8(u)) //nolint:gosec // 8 bits
+				units = append(units, uint8(u))
 			}
 		}
 	}

@@ -149,7 +149,7 @@ func (f *Fleet) now() int64 { return int64(time.Since(f.start)) }
 
 // Listen opens the ports of Config.Listen, so that Addrs knows them before Run.
 // Who does not Run the fleet after that closes it.
-func (f *Fleet) Listen() error {
+func (f *Fleet) Listen(ctx context.Context) error {
 	if f.cfg.Listen == "" || len(f.listeners) > 0 {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (f *Fleet) Listen() error {
 		if port > 0 {
 			at += i
 		}
-		listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(at)))
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(at)))
 		if err != nil {
 			f.Close()
 			return fmt.Errorf("simulate: listen: %w", err)
@@ -198,7 +198,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	if !f.ran.CompareAndSwap(false, true) {
 		return ErrRun
 	}
-	if err := f.Listen(); err != nil {
+	if err := f.Listen(ctx); err != nil {
 		return err
 	}
 	if f.cfg.Duration > 0 {

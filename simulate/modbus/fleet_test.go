@@ -60,7 +60,8 @@ func TestSlaves(t *testing.T) {
 				},
 				{"write past the last", 1, wire.Request{Function: wire.WriteSingleRegister, Address: 10000}, "exception illegal data address"},
 				{
-					"who are you", 1, wire.Request{Function: wire.EncapsulatedInterface, MEI: 14, ReadCode: 1},
+					"who are you", 1,
+					wire.Request{Function: wire.EncapsulatedInterface, MEI: 14, ReadCode: 1},
 					"data 00086c696e6b7370616e010973696d756c61746f720203312e30",
 				},
 				{"one text", 1, wire.Request{Function: wire.EncapsulatedInterface, MEI: 14, ReadCode: 4, Object: 2}, "data 0203312e30"},
@@ -258,7 +259,7 @@ func TestBadChecksumOfOthers(t *testing.T) {
 				}
 			}
 		}
-		if bad := f.Stats().Faults["badChecksum"]; bad == 0 || good+int(bad) != 20 { //nolint:gosec // few
+		if bad := f.Stats().Faults["badChecksum"]; bad == 0 || good+int(bad) != 20 {
 			t.Errorf("%v: %d good, %d bad", mode, good, bad)
 		}
 	}
@@ -268,7 +269,9 @@ func TestBadChecksumOfOthers(t *testing.T) {
 func TestLatency(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)
-	start(t, b, func(c *modbus.Config) { c.Registration, c.Latency, c.Jitter = "", 50*time.Millisecond, time.Millisecond })
+	start(t, b, func(c *modbus.Config) {
+		c.Registration, c.Latency, c.Jitter = "", 50*time.Millisecond, time.Millisecond
+	})
 	m := b.accept(wire.RTU)
 	began := time.Now()
 	m.ask(1, wire.Request{Function: wire.ReadHoldingRegisters, Quantity: 1})
@@ -393,7 +396,7 @@ func TestManyLines(t *testing.T) {
 		seen[string(m.in[:15])] = true
 		lines.Go(func() {
 			for i := range uint16(40) {
-				r, ok := m.wait(m.send(uint8(1+i%4), wire.Request{Function: wire.ReadInputRegisters, Address: i, Quantity: 1 + i%3}), 60*time.Millisecond) //nolint:gosec // small
+				r, ok := m.wait(m.send(uint8(1+i%4), wire.Request{Function: wire.ReadInputRegisters, Address: i, Quantity: 1 + i%3}), 60*time.Millisecond)
 				want := fmt.Sprintf("data %x", wire.AppendRegisters(nil, []uint16{i, i + 1, i + 2}[:1+i%3]...))
 				if ok && r.Exception == 0 && describe(r) != want {
 					mu.Lock()

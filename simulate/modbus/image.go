@@ -125,9 +125,9 @@ func (m *Image) add(header, fields []string) error {
 		return err
 	}
 	if address.Area.Bits() {
-		on, err := parseSwitch(get("value"), get("type"), get("drift"))
-		if err != nil {
-			return err
+		on, bad := parseSwitch(get("value"), get("type"), get("drift"))
+		if bad != nil {
+			return bad
 		}
 		m.put(units, address, []cell{{word: on}})
 		return nil
@@ -196,7 +196,7 @@ func registerCells(get func(column string) string) ([]cell, error) {
 			return nil, fmt.Errorf("registers: %q is no number", n)
 		}
 	}
-	if err := format.Validate(); err != nil {
+	if err = format.Validate(); err != nil {
 		return nil, err
 	}
 	value := parseValue(get("value"), format.Type)

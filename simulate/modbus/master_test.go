@@ -72,7 +72,7 @@ func start(t *testing.T, b *bridge, change func(*modbus.Config), opts ...modbus.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Listen(); err != nil {
+	if err := f.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -148,14 +148,14 @@ func (m *master) wait(e *wire.Expect, within time.Duration) (r wire.Response, ok
 		m.noise = append(m.noise, m.in[:reply.Skipped]...)
 		switch {
 		case err == nil:
-			response, err := wire.ParseResponse(reply.PDU)
-			if err != nil {
-				m.t.Fatal(err)
+			response, bad := wire.ParseResponse(reply.PDU)
+			if bad != nil {
+				m.t.Fatal(bad)
 			}
 			response.Data = append([]byte(nil), response.Data...)
 			m.in = m.in[reply.Skipped+reply.Size:]
 			return response, true
-		case err != codec.ErrIncomplete:
+		case !errors.Is(err, codec.ErrIncomplete):
 			m.t.Fatal(err)
 		}
 		m.in = m.in[reply.Skipped:]

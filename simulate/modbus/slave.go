@@ -122,11 +122,11 @@ func (b *bus) do(s *slave, pdu []byte) modbus.Response {
 	default:
 		return refuse(modbus.IllegalFunction)
 	}
-	switch err { //nolint:errorlint // never wrapped
-	case nil:
+	switch {
+	case err == nil:
 		return response
-	case errFull:
-		b.fleet.counters.full.Add(1)
+	case errors.Is(err, errFull):
+		b.fleet.full.Add(1)
 		return refuse(modbus.ServerDeviceFailure)
 	}
 	return refuse(modbus.IllegalDataAddress)
@@ -140,8 +140,9 @@ func areaOf(f modbus.Function) modbus.Area {
 		return modbus.DiscreteInputs
 	case modbus.ReadInputRegisters:
 		return modbus.InputRegisters
+	default:
+		return modbus.HoldingRegisters
 	}
-	return modbus.HoldingRegisters
 }
 
 // get is what a register or bit holds; ok is whether there is one.
@@ -189,7 +190,7 @@ func (b *bus) readRegisters(s *slave, area modbus.Area, r modbus.Request) ([]byt
 		if !ok {
 			return nil, errAddress
 		}
-		data = append(data, byte(word>>8), byte(word)) //nolint:gosec // its two bytes
+		data = append(data, byte(word>>8), byte(word))
 	}
 	b.buffer = data
 	return data, nil
@@ -217,7 +218,7 @@ func (b *bus) write(s *slave, f modbus.Function, area modbus.Area, address, quan
 		}
 		s.written[keyOf(area, address+i)] = word
 	}
-	b.fleet.counters.writes.Add(1)
+	b.fleet.writes.Add(1)
 	if b.fleet.written != nil {
 		b.fleet.written(Written{b.line, s.unit, f, modbus.Address{Area: area, Offset: address}, data, int(quantity)})
 	}
@@ -225,7 +226,7 @@ func (b *bus) write(s *slave, f modbus.Function, area modbus.Area, address, quan
 }
 
 func (b *bus) writeSingle(s *slave, r modbus.Request) error {
-	data := [2]byte{byte(r.Value >> 8), byte(r.Value)} //nolint:gosec // its two bytes
+	data := [2]byte{byte(r.Value >> 8), byte(r.Value)}
 	if r.Function == modbus.WriteSingleCoil {
 		data[0] &= 1
 	}
@@ -238,7 +239,7 @@ func (b *bus) mask(s *slave, r modbus.Request) error {
 		return errAddress
 	}
 	word := r.Masked(current)
-	return b.write(s, r.Function, modbus.HoldingRegisters, r.Address, 1, []byte{byte(word >> 8), byte(word)}) //nolint:gosec // its two bytes
+	return b.write(s, r.Function, modbus.HoldingRegisters, r.Address, 1, []byte{byte(word >> 8), byte(word)})
 }
 
 // objects are what slaves say of themselves: vendor, product code, revision.
