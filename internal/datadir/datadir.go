@@ -68,14 +68,13 @@ type Dir struct {
 // its owner alone, and keeps other processes out until Close. A directory of an
 // older version is upgraded. It is ErrLocked, ErrVersion, ErrForeign, or an error of
 // the system.
-func Open(path string) (*Dir, error) { return open(path, upgrades) }
+func Open(path string) (*Dir, error) { return open(path, Version, upgrades) }
 
-func open(path string, steps map[int]Upgrade) (*Dir, error) {
+func open(path string, current int, steps map[int]Upgrade) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("datadir: %w", err)
 	}
-	version, err := versionOf(path)
-	if err != nil {
+	if _, err := versionOf(path, current); err != nil {
 		return nil, err
 	}
 	lock, err := LockFile(filepath.Join(path, lockFile))
@@ -83,10 +82,11 @@ func open(path string, steps map[int]Upgrade) (*Dir, error) {
 		return nil, err
 	}
 	d := &Dir{path: path, lock: lock}
-	if version == 0 {
-		err = d.write(Version)
+	version, err := versionOf(path, current) // again: another process may just have made it
+	if err == nil && version == 0 {
+		err = d.write(current)
 	}
-	for ; err == nil && version > 0 && version < Version; version++ {
+	for ; err == nil && version > 0 && version < current; version++ {
 		if step, ok := steps[version]; ok {
 			err = step(path)
 		}
@@ -118,7 +118,7 @@ func (d *Dir) Close() error { return d.lock.Close() }
 // Check says whether the directory is one of linkspan's that this version can
 // read. It neither locks nor changes it.
 func Check(path string) error {
-	version, err := versionOf(path)
+	version, err := versionOf(path, Version)
 	if err == nil && version == 0 {
 		err = fmt.Errorf("%w: %s has no file %s", ErrForeign, path, versionFile)
 	}
@@ -126,7 +126,7 @@ func Check(path string) error {
 }
 
 // versionOf is 0 for an empty directory.
-func versionOf(path string) (int, error) {
+func versionOf(path string, current int) (int, error) {
 	text, err := os.ReadFile(filepath.Join(path, versionFile)) //nolint:gosec // the configuration's path
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -138,8 +138,8 @@ func versionOf(path string) (int, error) {
 	switch {
 	case err != nil || version < 1:
 		return 0, fmt.Errorf("%w: %s says %.40q", ErrForeign, filepath.Join(path, versionFile), text)
-	case version > Version:
-		return 0, fmt.Errorf("%w: %s has version %d, this one knows up to %d", ErrVersion, path, version, Version)
+	case version > current:
+		return 0, fmt.Errorf("%w: %s has version %d, this one knows up to %d", ErrVersion, path, version, current)
 	default:
 		return version, nil
 	}
