@@ -111,11 +111,11 @@ func addFault(cmd *cobra.Command, c *api.Client, args []string) error {
 	text := func(name string) string { s, _ := f.GetString(name); return s }
 	number := func(name string) int { n, _ := f.GetInt(name); return n }
 	span := func(name string) api.Duration { d, _ := f.GetDuration(name); return api.Duration(d) }
-	real := func(name string) float64 { x, _ := f.GetFloat64(name); return x }
+	float := func(name string) float64 { x, _ := f.GetFloat64(name); return x }
 	added, err := c.AddFault(cmd.Context(), api.Fault{
 		Action: args[0], Method: text("method"), Topic: text("topic"), Device: text("device"), Product: text("product"), Gateway: text("gateway"),
-		Code: number("code"), Message: text("message"), Delay: span("delay"), Rate: real("rate"),
-		Count: number("count"), For: span("for"), Probability: real("probability"),
+		Code: number("code"), Message: text("message"), Delay: span("delay"), Rate: float("rate"),
+		Count: number("count"), For: span("for"), Probability: float("probability"),
 	})
 	if err != nil {
 		return err

@@ -123,7 +123,7 @@ func (d *data) read(list map[key]*record) error {
 		return err
 	default:
 		defer func() { _ = f.Close() }() // only read
-		if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		if info, statErr := f.Stat(); statErr == nil && !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is no regular file", d.path)
 		}
 		in := lines{name: d.path, r: bufio.NewReaderSize(f, 64<<10)}
@@ -199,7 +199,7 @@ func (in *lines) snapshot(list map[key]*record) (generation uint64, err error) {
 			if end.Devices != n {
 				return 0, in.wrong("%d devices, but the end says %d", n, end.Devices)
 			}
-			if _, err := in.next(); !errors.Is(err, io.EOF) {
+			if _, err = in.next(); !errors.Is(err, io.EOF) {
 				return 0, in.wrong("something stands behind the end")
 			}
 			return h.Generation, nil

@@ -27,9 +27,9 @@ func lab(path string) platform.Config {
 	return cfg
 }
 
-func open(tb testing.TB, cfg platform.Config, opts ...platform.Option) *platform.Platform {
+func open(tb testing.TB, cfg platform.Config) *platform.Platform {
 	tb.Helper()
-	p, err := platform.New(cfg, opts...)
+	p, err := platform.New(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -160,9 +160,9 @@ func TestDataOfTwo(t *testing.T) {
 }
 
 // files are a data file with one device and a journal with three more.
-func files(t *testing.T) (path string, data, journal []byte) {
+func files(t *testing.T) (data, journal []byte) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(t.TempDir(), "data")
 	p := open(t, lab(path))
 	add(t, p, "truck-1", "")
 	if err := p.Close(t.Context()); err != nil {
@@ -172,8 +172,7 @@ func files(t *testing.T) (path string, data, journal []byte) {
 	for _, dn := range []string{"truck-2", "truck-3", "truck-4"} {
 		add(t, p, dn, spk+"/truck-1")
 	}
-	data, journal = readFile(t, path), readFile(t, path+".journal") // as they are in the middle of its life
-	return path, data, journal
+	return readFile(t, path), readFile(t, path+".journal") // as they are in the middle of its life
 }
 
 func readFile(t *testing.T, path string) []byte {
@@ -202,7 +201,7 @@ func write(t *testing.T, data, journal []byte) (path string) {
 // A journal may end anywhere: what was written whole before counts.
 func TestDataTornJournal(t *testing.T) {
 	t.Parallel()
-	_, data, journal := files(t)
+	data, journal := files(t)
 	seen := observe()
 	for cut := 0; cut <= len(journal); cut += 5 {
 		path := write(t, data, journal[:cut])
@@ -243,7 +242,7 @@ func observe() observed {
 // What is damaged is refused and left as it is.
 func TestDataDamaged(t *testing.T) {
 	t.Parallel()
-	_, data, journal := files(t)
+	data, journal := files(t)
 	flip := func(b []byte, at int) []byte {
 		b = bytes.Clone(b)
 		b[at] ^= 1

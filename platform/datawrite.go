@@ -215,7 +215,7 @@ func writeWhole(path string, write func(io.Writer) error) (size int64, err error
 
 // syncDirectory makes a rename in it last.
 func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // of the file that the configuration names
 	if err != nil {
 		return err
 	}

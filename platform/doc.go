@@ -19,7 +19,8 @@
 // that of a sub-device with a session through it; for others a gateway gets code
 // 520 under /ext/error/{pk}/{dn}, and a topic that nobody may use ends the
 // connection. The platform keeps the last value of each property, the last
-// events, counters and times of a device; nothing survives its end.
+// events, counters and times of a device. Nothing survives its end, unless Config.Data
+names a file that keeps it.
 //
 // Replies and commands reach clients that subscribed to their topics, or that
 // ask for it with _ss=1 in their clientId. A command to a client that did not
@@ -50,12 +51,19 @@
 //	POST   /api/v1/devices/{pk}/{dn}/services/{name}/sync[?wait=5s]  {"input":value,...}  api.Result, by RRPC, within 8s
 //	POST   /api/v1/devices/{pk}/{dn}/topology/notify            ["pk/dn",...]        api.Result; the device is a gateway
 //	POST   /api/v1/devices/{pk}/{dn}/raw[?wait=5s]              {"hex":"01a2"}       api.Result
+//	POST   /api/v1/devices/{pk}/{dn}/rrpc[?wait=5s]             the body as it is      api.Result, within 8s
+//	POST   /api/v1/devices/{pk}/{dn}/publish                    {"topic","payload" or "text"}  api.Result
+//	GET    /api/v1/devices/{pk}/{dn}/shadow
+//	POST   /api/v1/devices/{pk}/{dn}/shadow                     {"name":value,...}     what is desired
 //	GET    /api/v1/watch[?productKey=][&deviceName=][&kind=property,event,...]
 //	GET    /api/v1/stats                         api.Stats
 //	GET    /api/v1/log                           the last notable api.Messages
 //	GET    /api/v1/faults                        api.Faults
 //	POST   /api/v1/faults                        {"refuseLogins":{"count":3,"code":429}}, {"silent":true}, {"disconnect":"all"}, ...
 //	DELETE /api/v1/faults                        behave again
+//	GET    /api/v1/faults/rules                  every api.Fault that was added
+//	POST   /api/v1/faults/rules                  {"action":"refuse","method":"combine.login","code":429,"count":3}, ...  api.Fault
+//	DELETE /api/v1/faults/rules/{id}             api.Fault
 //
 // wait is how long a command waits for its reply (60s at most); wait=0 only
 // sends it. A command that could be tried is answered with 200 and a state,

@@ -30,10 +30,10 @@ func childPlatform(path string) error {
 		return err
 	}
 	p.KeepJournal(0) // the file is replaced all the time
-	if err := p.Start(context.Background()); err != nil {
+	if err = p.Start(context.Background()); err != nil {
 		return err
 	}
-	fmt.Println(p.APIAddr()) //nolint:forbidigo // tells the test
+	fmt.Println(p.APIAddr()) // tells the test
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
@@ -120,7 +120,7 @@ func child(t *testing.T, path string) (*exec.Cmd, *api.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	address, err := bufio.NewReader(out).ReadString('\n')

@@ -144,7 +144,7 @@ func (l *link) Close() error {
 			l.wmu.Unlock()
 		}
 		if l.half.Load() != nil {
-			err = l.Conn.SetReadDeadline(time.Now()) // the reader ends, the peer hears nothing; drop closes it
+			err = l.SetReadDeadline(time.Now()) // the reader ends, the peer hears nothing; drop closes it
 		} else {
 			err = l.Conn.Close()
 		}

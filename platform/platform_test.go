@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childData); path != "" { // this is TestKilled's
 		if err := childPlatform(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1) //nolint:forbidigo // what TestMain is for
+			os.Exit(1) // what TestMain is for
 		}
 		return
 	}

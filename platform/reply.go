@@ -67,18 +67,22 @@ func (p *Platform) send(l *link, owner key, topic, suffix string, payload []byte
 			return
 		}
 		if delay > 0 {
-			topic, payload := strings.Clone(topic), bytes.Clone(payload)
-			p.faults.later(delayed{p.now().Add(delay), func() { p.sendNow(l, owner, topic, suffix, payload) }, p.stats.drop})
+			p.faults.later(delayed{p.now().Add(delay), p.sending(l, owner, topic, suffix, payload), p.stats.drop})
 			return
 		}
 	}
 	if p.faults.armed.Load() > 0 {
-		topic, payload := strings.Clone(topic), bytes.Clone(payload)
-		if p.struckDown(l, owner, topic, suffix, func() { p.sendNow(l, owner, topic, suffix, payload) }) {
+		if p.struckDown(l, owner, topic, suffix, p.sending(l, owner, topic, suffix, payload)) {
 			return
 		}
 	}
 	p.sendNow(l, owner, topic, suffix, payload)
+}
+
+// sending is sendNow for later, when topic and payload may be others.
+func (p *Platform) sending(l *link, owner key, topic, suffix string, payload []byte) func() {
+	topic, payload = strings.Clone(topic), bytes.Clone(payload)
+	return func() { p.sendNow(l, owner, topic, suffix, payload) }
 }
 
 func (p *Platform) sendNow(l *link, owner key, topic, suffix string, payload []byte) {

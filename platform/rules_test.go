@@ -132,13 +132,13 @@ func TestFaultThrottle(t *testing.T) {
 	p := start(t, nil, platform.WithClock(func() time.Time { return base.Add(time.Duration(offset.Load())) }))
 	c, sys := truck(t, p)
 	fault(t, p, api.Fault{Action: api.Throttle, Method: "thing.event.property.post", Rate: 3})
-	codes := func(n int) (text string) {
+	codes := func(n int) string {
+		var text strings.Builder
 		for i := range n {
 			c.publish(sys+"thing/event/property/post", 0, postOf(i))
-			text += fmt.Sprint(c.next(sys + "thing/event/property/post_reply")["code"])
-			text += " "
+			fmt.Fprint(&text, c.next(sys + "thing/event/property/post_reply")["code"], " ")
 		}
-		return text
+		return text.String()
 	}
 	if got := codes(5); got != "200 200 200 429 429 " {
 		t.Errorf("at once: %s", got)
@@ -376,7 +376,7 @@ func TestFaultMistakes(t *testing.T) {
 		}
 	}
 	for _, f := range []api.Fault{{Action: api.Refuse}, {Action: api.Throttle}, {Action: api.Wait}, {Action: api.Lose, Count: -1}} {
-		if _, err := p.AddFault(f); err == nil {
+		if _, err = p.AddFault(f); err == nil {
 			t.Errorf("%+v is taken", f)
 		}
 	}

@@ -55,6 +55,13 @@ type shadowChange struct {
 	Version int64 `json:"version"`
 }
 
+// The methods of a shadow.
+const (
+	shadowGet    = "get"
+	shadowUpdate = "update"
+	shadowDelete = "delete"
+)
+
 // The vendor's codes of a shadow that says no.
 const (
 	shadowNoJSON   = 400
@@ -93,13 +100,13 @@ func (p *Platform) shadowMessage(l *link, dev *device, payload []byte) {
 		no = &shadowError{shadowNoJSON, "invalid JSON format"}
 	case c.Version < 0:
 		no = &shadowError{shadowVersion, "invalid version field"}
-	case c.Method == "get":
+	case c.Method == shadowGet:
 		s := p.shadowOf(dev)
 		answer["payload"] = map[string]any{"status": "success", "state": s.State, "metadata": s.Metadata, "version": s.Version}
 		answer["version"] = s.Version // both places are in the vendor's pages
 	case c.Method == "":
 		no = &shadowError{shadowNoMethod, "method is missing"}
-	case c.Method != "update" && c.Method != "delete":
+	case c.Method != shadowUpdate && c.Method != shadowDelete:
 		no = &shadowError{shadowUnknown, "invalid method"}
 	default:
 		var version int64
@@ -149,7 +156,7 @@ func (p *Platform) changeShadow(dev *device, c *shadowChange) (version int64, no
 	if c.Version != 0 && c.Version <= s.Version && dev.shadow != nil {
 		return 0, &shadowError{shadowConflict, fmt.Sprintf("version conflict: it has %d", s.Version)}
 	}
-	remove := c.Method == "delete"
+	remove := c.Method == shadowDelete
 	if no = apply(&s.State.Reported, &s.Metadata.Reported, c.State.Reported, remove, now); no == nil {
 		no = apply(&s.State.Desired, &s.Metadata.Desired, c.State.Desired, remove, now)
 	}
@@ -219,7 +226,7 @@ func (p *Platform) Desire(productKey, deviceName string, desired any) error {
 	if err != nil {
 		return badRequest("desired is no JSON: %v", err)
 	}
-	c := shadowChange{Method: "update"}
+	c := shadowChange{Method: shadowUpdate}
 	c.State.Desired = text
 	if _, no := p.changeShadow(dev, &c); no != nil {
 		return badRequest("%s", no.text)

@@ -79,10 +79,11 @@ func namedDevices(t *topic, payload []byte) (keys []key) {
 		return nil
 	}
 	r, _ := parseRequest(payload)
-	list, ok := parseObjects(r.params)
+	list, _ := parseObjects(r.params)
 	if o, single := parseObject(r.params); single {
-		if list, ok = parseObjects(o["deviceList"]); !ok {
-			list = []object{o}
+		list = []object{o}
+		if batch, ok := parseObjects(o["deviceList"]); ok {
+			list = batch
 		}
 	}
 	for _, o := range list {
