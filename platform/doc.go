@@ -20,7 +20,7 @@
 // 520 under /ext/error/{pk}/{dn}, and a topic that nobody may use ends the
 // connection. The platform keeps the last value of each property, the last
 // events, counters and times of a device. Nothing survives its end, unless Config.Data
-names a file that keeps it.
+// names a file that keeps it.
 //
 // Replies and commands reach clients that subscribed to their topics, or that
 // ask for it with _ss=1 in their clientId. A command to a client that did not
