@@ -63,7 +63,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newServe(), newDemo(), newPlatform(), newSimulate(), newDecode(), newAuthCommand(), newDevicesCommand(), newNew(), newConfig(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newPlatform(), newSimulate(), newDecode(), newAuthCommand(), newDevicesCommand(), newQueueCommand(), newNew(), newConfig(), newVersion())
 	usageArgs(root)
 	return root
 }
