@@ -25,7 +25,7 @@ const patience = 30 * time.Second
 // packages are the Debian packages of the programs that tests call.
 var packages = map[string]string{
 	"mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients",
-	"mosquitto_rr": "mosquitto-clients", "mosquitto_passwd": "mosquitto", "openssl": "openssl", "curl": "curl", "socat": "socat", "haproxy": "haproxy", "keytool": "default-jre-headless", "stdbuf": "coreutils",
+	"mosquitto_rr": "mosquitto-clients", "mosquitto_passwd": "mosquitto", "openssl": "openssl", "curl": "curl", "socat": "socat", "haproxy": "haproxy", "mbpoll": "mbpoll", "gcc": "gcc libc6-dev libmodbus-dev", "keytool": "default-jre-headless", "stdbuf": "coreutils",
 }
 
 // linkspan is the path of the binary, which TestMain builds.
