@@ -126,6 +126,7 @@ func (a *adapter) stranger(c *conn, f *gbt26875.Frame) {
 	}
 	identity := a.identity(f.Source)
 	if a.allowed != nil && !a.allowed[identity] {
+		c.Denied(identity, errNotAllowed)
 		a.refuse(c, &f.Header, errNotAllowed)
 		return
 	}
