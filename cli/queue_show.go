@@ -183,10 +183,11 @@ func peekLine(rec *segment.Record, e *queue.Entry) string {
 	}
 	m := &e.Message
 	line := fmt.Sprintf("%s %s (%s/%s) %s", head, deviceOf(e), e.ProductKey, e.DeviceName, m.Kind)
-	for _, part := range []string{m.Name, m.Topic} {
-		if part != "" {
-			line += " " + part
-		}
+	if m.Name != "" {
+		line += " " + m.Name
+	}
+	if m.Topic != "" {
+		line += " " + m.Topic
 	}
 	if len(m.Fields) > 0 {
 		line += " " + string(thing.AppendFields(nil, m.Fields))
@@ -214,20 +215,20 @@ func newQueueExport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			out := cmd.OutOrStdout()
 			if path != "-" {
-				f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user's file
-				if err != nil {
-					return fmt.Errorf("cli: %w", err)
+				f, openErr := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user's file
+				if openErr != nil {
+					return fmt.Errorf("cli: %w", openErr)
 				}
 				defer func() { err = errors.Join(err, f.Close()) }()
 				out = f
 			}
 			w := bufio.NewWriterSize(out, 1<<16)
 			err = flags.each(cmd.ErrOrStderr(), func(rec *segment.Record, e *queue.Entry) error {
-				line, err := json.Marshal(exported(rec, e))
-				if err == nil {
-					_, err = w.Write(append(line, '\n'))
+				line, lineErr := json.Marshal(exported(rec, e))
+				if lineErr == nil {
+					_, lineErr = w.Write(append(line, '\n'))
 				}
-				return err
+				return lineErr
 			})
 			return errors.Join(err, w.Flush())
 		},

@@ -110,8 +110,8 @@ func TestQueueCommands(t *testing.T) {
 	if _, err = run(t, "", "queue", "export", "--data", dir, "-o", file); err != nil {
 		t.Error(err)
 	}
-	if text, err := os.ReadFile(file); string(text) != out {
-		t.Errorf("the file holds %q, %v", text, err)
+	if text, readErr := os.ReadFile(file); string(text) != out {
+		t.Errorf("the file holds %q, %v", text, readErr)
 	}
 	if _, err = run(t, "", "queue", "export", "--data", dir, "-o", file); !errors.Is(err, os.ErrExist) {
 		t.Errorf("an export over a file is %v", err)

@@ -32,6 +32,7 @@ const (
 	lockFile    = "lock"
 )
 
+// The conditions that callers can tell apart.
 var (
 	// ErrLocked: another process has the directory, or the file, open. Stop it, or
 	// give this one a directory of its own.

@@ -57,8 +57,8 @@ func TestOneProcess(t *testing.T) {
 		t.Errorf("Sub is %s, %v", sub, err)
 	}
 	for _, p := range []string{path, sub} {
-		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("%s has rights %v, %v; want 0700", p, info.Mode(), err)
+		if info, statErr := os.Stat(p); statErr != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has rights %v, %v; want 0700", p, info.Mode(), statErr)
 		}
 	}
 	if err = Check(path); err != nil {

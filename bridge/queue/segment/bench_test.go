@@ -75,7 +75,7 @@ func BenchmarkBareFile(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer f.Close()
+			defer func() { _ = f.Close() }()
 			const size = payloadSize + recordSize
 			block := make([]byte, batch*size)
 			off, n := int64(0), 0
@@ -156,7 +156,7 @@ func filled(tb testing.TB, dir string, cfg Config, records int) *Log {
 // BenchmarkRead is reading and finishing records that the system has in memory.
 func BenchmarkRead(b *testing.B) {
 	l := filled(b, b.TempDir(), benchConfig(), 500_000)
-	defer l.Close()
+	defer mustClose(b, l)
 	r := l.NewReader()
 	b.SetBytes(payloadSize)
 	b.ReportAllocs()

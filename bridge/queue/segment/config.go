@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
@@ -110,10 +111,8 @@ func (c Config) Check() error {
 }
 
 func oneOf(key, value string, known ...string) error {
-	for _, k := range known {
-		if value == k {
-			return nil
-		}
+	if slices.Contains(known, value) {
+		return nil
 	}
 	return fmt.Errorf("%s is %q, want one of %q", key, value, known)
 }

@@ -73,9 +73,9 @@ func TestKilledProcess(t *testing.T) {
 	for round := range 6 {
 		cmd := exec.CommandContext(t.Context(), exe)
 		cmd.Env = append(os.Environ(), childEnv+"="+dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+		out, pipeErr := cmd.StdoutPipe()
+		if pipeErr != nil {
+			t.Fatal(pipeErr)
 		}
 		if err = cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -146,8 +146,8 @@ func TestSecondProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, l)
-	if n, err := Purge(dir, false); n != 1 || err != nil {
-		t.Errorf("Purge is %d, %v", n, err)
+	if n, purgeErr := Purge(dir, false); n != 1 || purgeErr != nil {
+		t.Errorf("Purge is %d, %v", n, purgeErr)
 	}
 	if l, err = Open(dir, small()); err != nil {
 		t.Fatal(err)

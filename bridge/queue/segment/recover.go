@@ -201,7 +201,7 @@ func (l *Log) setAside(e entry) error {
 		l.logger.Info("queue: a file that was never finished making was removed", zap.String("path", path), zap.Int64("bytes", e.size))
 		return l.disk.remove(path)
 	}
-	l.counts.damagedBytes.Add(uint64(e.size)) //nolint:gosec // not negative
+	l.counts.damagedBytes.Add(uint64(e.size))
 	l.logger.Error("queue: a file has no header that can be read; it is kept under another name",
 		zap.String("path", path+damagedSuffix), zap.Int64("bytes", e.size))
 	return l.disk.rename(path, path+damagedSuffix)

@@ -237,28 +237,28 @@ func small() Config {
 	return c
 }
 
-func mustOpen(t testing.TB, d *simDisk, cfg Config, options ...Option) *Log {
-	t.Helper()
+func mustOpen(tb testing.TB, d *simDisk, cfg Config, options ...Option) *Log {
+	tb.Helper()
 	l, err := Open("q", cfg, append(options, withDisk(d.disk()))...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return l
 }
 
-func mustClose(t testing.TB, l *Log) {
-	t.Helper()
+func mustClose(tb testing.TB, l *Log) {
+	tb.Helper()
 	if err := l.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // put appends one record and waits until it is stored.
-func put(t testing.TB, l *Log, payload string, flags Flags) Position {
-	t.Helper()
+func put(tb testing.TB, l *Log, payload string, flags Flags) Position {
+	tb.Helper()
 	p, err := tryPut(l, payload, flags)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -287,9 +287,9 @@ func all(l *Log) (payloads []string, positions []Position) {
 	return payloads, positions
 }
 
-func wantRecords(t testing.TB, l *Log, want []string) {
-	t.Helper()
+func wantRecords(tb testing.TB, l *Log, want []string) {
+	tb.Helper()
 	if got, _ := all(l); !slices.Equal(got, want) {
-		t.Fatalf("the log holds %.200q, want %.200q", got, want)
+		tb.Fatalf("the log holds %.200q, want %.200q", got, want)
 	}
 }

@@ -21,7 +21,7 @@ func (l *Log) makeRoom(need int64, something bool) bool {
 	l.removeComplete()
 	for something || l.shortage(need) != "" {
 		something = false
-		dropped := false
+		var dropped bool
 		if l.cfg.Full == FullDropOldest {
 			dropped = l.dropOldest()
 		} else {
