@@ -53,14 +53,17 @@ func TestQuick(t *testing.T) {
 	if len(r.Latency) != 3 || len(r.Memory) != 7 || len(r.UDP) != 4 || len(r.TLS) != 4 || len(r.Storm) != 5 || len(r.Scale) != 4 || len(r.Platform) != 6 {
 		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d, UDP %d, TLS %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform), len(r.UDP), len(r.TLS))
 	}
-	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP, r.TLS) {
+	if len(r.Roads) != 12 {
+		t.Errorf("%d figures of other platforms, want two ways and their bare clients, at two qualities of service", len(r.Roads))
+	}
+	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP, r.TLS, r.Roads) {
 		if len(s.Samples) != 1 || s.Median.Messages == 0 || s.Median.CPU <= 0 {
 			t.Errorf("%s %s: %+v", s.Variant, s.Shape, s.Median)
 		}
 		if want := s.Variant != limitName && s.Variant != goroutinesName && s.Variant != goroutinesTLSName && s.Variant != limitUDPName; want != (s.Median.PayloadBytes > 0) {
 			t.Errorf("%s %s: payloads of %v bytes", s.Variant, s.Shape, s.Median.PayloadBytes)
 		}
-		if w := s.Median.WritesPerRead; s.Variant != bareName && s.Variant != platformName && w > 1 {
+		if w := s.Median.WritesPerRead; !slices.Contains([]string{bareName, platformName, bareBrokerName, directName, mqttName}, s.Variant) && w > 1 {
 			t.Errorf("%s %s: %v writes per read", s.Variant, s.Shape, w)
 		}
 	}
@@ -136,6 +139,25 @@ func TestFraming(t *testing.T) {
 	broken[20] ^= 1
 	if _, _, _, n := acknowledgeAll(nil, nil, broken); split == 0 || n != bytes.Count(broken, []byte{delimiter})/2-1 {
 		t.Errorf("%d frames acknowledged of a stream in which one is damaged", n)
+	}
+}
+
+// What the bare client of the broker publishes is what linkspan does, but for the
+// device's name.
+func TestPayloadsOfTheBrokersClient(t *testing.T) {
+	t.Parallel()
+	opts := quickOptions()
+	opts.Pin, opts.Only, opts.Variants = false, []string{"roads"}, []string{mqttName, bareBrokerName}
+	r, err := run(t.Context(), opts, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]float64{}
+	for _, s := range r.Roads {
+		sizes[s.Variant] = s.Median.PayloadBytes
+	}
+	if d := sizes[mqttName] - sizes[bareBrokerName]; d < 0 || d > 16 {
+		t.Errorf("payloads have %.1f bytes from linkspan and %.1f from the bare client", sizes[mqttName], sizes[bareBrokerName])
 	}
 }
 

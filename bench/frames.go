@@ -64,13 +64,20 @@ func appendReport(dst []byte, device, i int) ([]byte, error) {
 // payloads are what the platform gets of a device's reports: they go through
 // linkspan's adapter, on a connection that is none.
 func payloads(device int) ([][]byte, error) {
+	return payloadsBy(device, func(n int, m *thing.Message) []byte {
+		return aliyun.AppendPropertyPost(nil, uint32(1_000_000+n), m) //nolint:gosec // few
+	})
+}
+
+// payloadsBy is payloads for a platform for which encode makes the n-th one.
+func payloadsBy(device int, encode func(n int, m *thing.Message) []byte) ([][]byte, error) {
 	cfg := adapter.DefaultConfig()
 	cfg.Authentication.Policy = "accept"
 	open, err := adapter.New("capture").New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	c := &capture{}
+	c := &capture{encode: encode}
 	h := open(c, &protocol.Host{Uplink: c})
 	stream, err := appendLogin(nil, device)
 	if err != nil {
@@ -99,8 +106,9 @@ func payloads(device int) ([][]byte, error) {
 // capture is a transport that writes nowhere, and an uplink that keeps the
 // payloads. It is used by one goroutine.
 type capture struct {
-	tasks []func()
-	posts [][]byte
+	tasks  []func()
+	posts  [][]byte
+	encode func(n int, m *thing.Message) []byte
 }
 
 func (c *capture) run() {
@@ -126,7 +134,7 @@ func (*capture) Fault(err error, _ []byte) error           { return err }
 func (*capture) Online(_ *session.Session, _ []string, done func(error)) { done(nil) }
 func (*capture) Offline(*session.Session, error)                         {}
 func (c *capture) Publish(_ *session.Session, m *thing.Message, done func(error)) {
-	c.posts = append(c.posts, aliyun.AppendPropertyPost(nil, uint32(1_000_000+len(c.posts)), m)) //nolint:gosec // few
+	c.posts = append(c.posts, c.encode(len(c.posts), m))
 	if done != nil {
 		done(nil)
 	}

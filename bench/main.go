@@ -49,7 +49,7 @@ type options struct {
 }
 
 // measurements in their order.
-var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp", "tls"}
+var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp", "tls", "roads"}
 
 func defaultOptions() options {
 	return options{
@@ -166,6 +166,7 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 		{"platform", (*bench).platform},
 		{"udp", (*bench).datagrams},
 		{"tls", (*bench).encrypted},
+		{"roads", (*bench).roads},
 	} {
 		if !slices.Contains(opts.Only, m.name) {
 			continue

@@ -29,6 +29,7 @@ type report struct {
 	Platform   []series    `json:"platform,omitempty"`
 	UDP        []series    `json:"udp,omitempty"`
 	TLS        []series    `json:"tls,omitempty"`
+	Roads      []series    `json:"roads,omitempty"`
 	Budgets    []budget    `json:"budgets,omitempty"`
 }
 
@@ -45,7 +46,7 @@ func (r *report) tables() (all []table) {
 		throughputTable("UDP", "burst", limitUDPName, r.UDP), throughputTable("UDP", "steady", limitUDPName, r.UDP),
 		throughputTable("TLS", "burst", goroutinesTLSName, r.TLS), throughputTable("TLS", "steady", goroutinesTLSName, r.TLS),
 		r.latencyTable(), r.memoryTable(), r.stormTable(),
-		r.scaleTable(), r.platformTable(), r.budgetTable(),
+		r.scaleTable(), r.platformTable(), r.roadsTable(), r.budgetTable(),
 	} {
 		if len(t.rows) > 0 {
 			all = append(all, t)

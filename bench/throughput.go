@@ -121,7 +121,7 @@ func (s *stand) measure() (sample, error) {
 	switch n := uint64(sent); { //nolint:gosec // not negative
 	case sent == 0:
 		return one, fmt.Errorf("%s: nothing was sent", s.name)
-	case after.Messages-before.Messages != n && s.name != bareName:
+	case after.Messages-before.Messages != n && !isBare(s.name):
 		return one, fmt.Errorf("%s: counted %d messages of %d", s.name, after.Messages-before.Messages, n)
 	case one.PayloadBytes > 0 && after.Payloads-before.Payloads != n:
 		return one, fmt.Errorf("%s: counted %d payloads of %d messages", s.name, after.Payloads-before.Payloads, n)
@@ -136,7 +136,7 @@ func (s *stand) measure() (sample, error) {
 func (s *stand) counted(messages uint64) (state, error) {
 	for end := time.Now().Add(time.Second); ; {
 		now, err := s.ask("state")
-		if err != nil || now.Messages >= messages || s.name == bareName || time.Now().After(end) {
+		if err != nil || now.Messages >= messages || isBare(s.name) || time.Now().After(end) {
 			return now, err
 		}
 		time.Sleep(time.Millisecond)

@@ -15,7 +15,11 @@ const (
 	discardTLSName    = "linkspan-tls"
 	platformName      = "linkspan-platform"
 	bareName          = "bare-client"
+	directName        = "linkspan-direct"
+	mqttName          = "linkspan-mqtt"
+	bareBrokerName    = "bare-client-mqtt"
 	brokerName        = "platform" // is measured by nobody
+	otherBrokerName   = "broker"   // likewise
 )
 
 var roles = map[string]func(settings string) (*role, error){
@@ -28,12 +32,16 @@ var roles = map[string]func(settings string) (*role, error){
 	discardTLSName:    startDiscardTLS,
 	platformName:      startPlatformLinkspan,
 	bareName:          startBareClient,
+	directName:        startDirectLinkspan,
+	mqttName:          startMQTTLinkspan,
+	bareBrokerName:    startBareBrokerClient,
 	brokerName:        startPlatform,
+	otherBrokerName:   startBroker,
 }
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName}
 }
 
 // socketVariants are those that need no platform.

@@ -190,12 +190,19 @@ func kill(t *testing.T, k *kind) {
 	}
 	calm := min(*away/2, 5*time.Second)
 	load(calm)
-	for range *rate { // so that many are on their way
-		for _, s := range all {
-			s.say(nil)
+	before, burst := all[0].next, sync.WaitGroup{}
+	burst.Go(func() { // so that many are on their way
+		for range 2 * *rate {
+			for _, s := range all {
+				s.say(nil)
+			}
 		}
+	})
+	for len(platform.of(all[0].name)) <= before {
+		time.Sleep(time.Millisecond)
 	}
 	platform.kill()
+	burst.Wait()
 	load(*away)
 	platform.begin()
 	began := time.Now()

@@ -58,7 +58,9 @@ func play(role, addr string) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Println("listening", addr)
+	if _, err = fmt.Fprintln(os.Stdout, "listening", addr); err != nil {
+		return err
+	}
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
 	return nil
 }
@@ -130,19 +132,7 @@ func playPlatform(role, addr string) (string, error) {
 		inside = p.HTTP2Addr()
 	}
 	var recorded atomic.Uint64
-	go func() { // ends with the process
-		for {
-			m, err := watch.Next(context.Background())
-			if err != nil {
-				return
-			}
-			var params struct{ N int }
-			if json.Unmarshal(m.Data, &params) == nil {
-				arrived(m.DeviceName, params.N)
-			}
-			recorded.Add(1)
-		}
-	}()
+	go record(watch, &recorded)
 	caughtUp := func() {
 		for want := p.Stats().Messages[api.KindProperty]; recorded.Load() < want; {
 			time.Sleep(100 * time.Microsecond)
@@ -162,6 +152,21 @@ func playPlatform(role, addr string) (string, error) {
 		}
 	}()
 	return l.Addr().String(), nil
+}
+
+// record tells of what the platform has, and counts it. It ends with the process.
+func record(watch *platform.Watch, recorded *atomic.Uint64) {
+	for {
+		m, err := watch.Next(context.Background())
+		if err != nil {
+			return
+		}
+		var params struct{ N int }
+		if json.Unmarshal(m.Data, &params) == nil {
+			arrived(m.DeviceName, params.N)
+		}
+		recorded.Add(1)
+	}
 }
 
 // pass joins a connection with the platform; what the platform says waits for
@@ -214,7 +219,7 @@ func startRemote(t *testing.T, role string) *remote {
 // begin starts the process, once more.
 func (r *remote) begin() {
 	r.t.Helper()
-	r.cmd = exec.Command(os.Args[0]) //nolint:gosec // it is this program
+	r.cmd = exec.Command(os.Args[0])
 	r.cmd.Env = append(os.Environ(), roleVariable+"="+r.role+" "+r.addr)
 	r.cmd.Stderr = os.Stderr
 	in, err := r.cmd.StdinPipe()

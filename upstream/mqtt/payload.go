@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -72,6 +73,14 @@ func (p *payloads) append(dst []byte, d *device, m *thing.Message) ([]byte, erro
 		return template.append(dst, d, m), nil
 	}
 	return appendThing(dst, d, m), nil
+}
+
+// AppendThing appends the thing JSON of a message of the device: properties, an
+// event or a reply. It allocates nothing but what dst grows by, and the names.
+func AppendThing(dst []byte, id auth.Identity, m *thing.Message) []byte {
+	var v values
+	v[productKey], v[deviceName] = id.ProductKey, id.DeviceName
+	return appendThing(dst, newDevice(v, nil), m)
 }
 
 // appendThing appends the thing JSON of properties, an event or a reply: see the

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -107,21 +108,18 @@ func (s *settings) openRegistrar() (*certify.Registrar, error) {
 // that the platform does not take any more, as the device was deleted and made
 // again, is replaced, if the platform gives another.
 func (c *Connector) connectBare(ctx context.Context, id auth.Identity, t *token) (*mqttlink.Link, *token, error) {
-	kept := false
-	if id.DeviceSecret, kept = c.registrar.Known(id.ProductKey, id.DeviceName); kept {
-		l, t, err := c.connect(ctx, id, t)
+	var refused error
+	if secret, kept := c.registrar.Known(id.ProductKey, id.DeviceName); kept {
+		id.DeviceSecret = secret
+		l, next, err := c.connect(ctx, id, t)
 		if !errors.Is(err, auth.ErrDenied) || !c.registrar.Has(id.ProductKey) {
-			return l, t, err
+			return l, next, err
 		}
-		if secret, no := c.register(ctx, id); no == nil {
-			id.DeviceSecret = secret
-			return c.connect(ctx, id, nil)
-		}
-		return l, t, err
+		refused = err
 	}
 	secret, err := c.register(ctx, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cmp.Or(refused, err)
 	}
 	id.DeviceSecret = secret
 	return c.connect(ctx, id, nil)

@@ -122,7 +122,7 @@ func TestRegisterAnew(t *testing.T) {
 	}
 	stale := platformtest.Truck(3)
 	stale.DeviceSecret = "of the one before"
-	if err := errors.Join(store.Put(stale), store.Close()); err != nil {
+	if err = errors.Join(store.Put(stale), store.Close()); err != nil {
 		t.Fatal(err)
 	}
 	c := start(t, cfg)

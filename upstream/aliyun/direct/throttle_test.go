@@ -20,7 +20,7 @@ func TestMessageRate(t *testing.T) {
 		var all []sent
 		for range 300 {
 			now += rapid.Int64Range(0, 300).Draw(t, "wait")
-			qos := byte(rapid.IntRange(0, 1).Draw(t, "qos")) //nolint:gosec // 0 or 1
+			qos := byte(rapid.IntRange(0, 1).Draw(t, "qos"))
 			if !d.mayGo(qos, now) {
 				continue
 			}
