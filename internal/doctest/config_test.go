@@ -152,8 +152,15 @@ func checkPlatform(t *testing.T, where, text string) {
 	if err == nil {
 		err = tree.Decode("platform", &cfg)
 	}
+	if cfg.Data != "" {
+		cfg.Data = filepath.Join(t.TempDir(), cfg.Data)
+	}
+	var p *platform.Platform
 	if err == nil {
-		_, err = platform.New(cfg)
+		p, err = platform.New(cfg)
+	}
+	if err == nil {
+		err = p.Close(t.Context())
 	}
 	if err != nil {
 		t.Errorf("%s: %v", where, err)
