@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/linkspan/linkspan/adapters/modbus/profile"
@@ -34,7 +35,11 @@ func (l *line) pushed(in []byte) error {
 
 // frame handles one frame.
 func (l *line) frame(f *modbus.Frame) {
-	if l.x.active && f.Response && l.isReply(f) {
+	if l.x.active && l.isReply(f) {
+		return
+	}
+	if bytes.Equal(l.x.pdu, f.PDU) { // the answer to a write, once more: to answer it would never end
+		l.counters.unexpected.Add(1)
 		return
 	}
 	u := l.number(f.Unit)
@@ -194,14 +199,9 @@ func (l *line) acknowledge(f *modbus.Frame) {
 // heard reports values that a gateway has pushed.
 func (l *line) heard(u *unit, r *profile.Request, data []byte) {
 	l.counters.pushed.Add(1)
+	l.answered(u)
 	s := borrow()
 	defer s.giveBack()
 	s.fields = l.values(u, r, data, s.fields)
-	if l.config.Devices == devicesLine || l.device(u) != nil {
-		l.report(u, s.fields)
-		return
-	}
-	if !u.attaching && l.now >= u.loginAt {
-		l.attachWith(u, s.fields)
-	}
+	l.report(u, s.fields)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strconv"
 
 	"github.com/linkspan/linkspan/adapters/modbus/registration"
@@ -78,10 +77,11 @@ type unit struct {
 	siteUnit
 	phase     int64 // of its polls
 	session   *session.Session
-	attaching bool
-	retryAt   int64 // it is not polled before
-	loginAt   int64 // it does not come online before
-	failures  int32 // polls in a row that it did not answer
+	attaching bool           // its login is under way
+	held      *thing.Message // the last report meanwhile
+	retryAt   int64          // it is not polled before
+	loginAt   int64          // it does not come online before
+	failures  int32          // polls in a row that it did not answer
 	due       []int64
 	last      []reported // of the points; nil: nothing to remember
 	faults    []modbus.Exception
@@ -99,15 +99,16 @@ type reported struct {
 func (l *line) Opened(c *conn) error {
 	l.enter(c)
 	l.heardAt = l.now
+	var err error
 	if target := c.Target(); target != "" {
-		return l.identified(target)
+		err = l.identified(target)
+	} else if l.config.Registration.Form == registration.FormAddress {
+		err = l.identified(c.Remote().Addr().Unmap().String())
+	} else {
+		l.identifyBy = l.now + l.config.Registration.Timeout.Milliseconds()
 	}
-	if l.config.Registration.Form == registration.FormAddress {
-		return l.identified(c.Remote().Addr().Unmap().String())
-	}
-	l.identifyBy = l.now + l.config.Registration.Timeout.Milliseconds()
 	l.step()
-	return nil
+	return err
 }
 
 // enter notes that a callback begins.
@@ -248,24 +249,23 @@ func (l *line) answered(u *unit) {
 	if u.failures > 0 {
 		l.counters.unitsDown.Add(-1)
 		u.failures, u.retryAt = 0, 0
-		u.dueNow(l.now)
+		l.dueNow(u)
 	}
 	if l.config.Devices != devicesLine && l.device(u) == nil && !u.attaching && l.now >= u.loginAt {
 		l.attach(u)
 	}
 }
 
-// attach brings the device of u online; then all its points are read.
-func (l *line) attach(u *unit) { l.attachWith(u, nil) }
-
-// attachWith is attach of a unit that has been heard to have these values, which
-// are not kept.
-func (l *line) attachWith(u *unit, fields []thing.Field) {
-	fields = slices.Clone(fields)
+// attach brings the device of u online. What is read meanwhile is reported then.
+func (l *line) attach(u *unit) {
 	u.attaching = true
+	clear(u.last)
+	clear(u.faults)
 	l.c.Attach(l.name+l.config.Separator+strconv.Itoa(int(u.number)), l.credentials(), func(s *session.Session, err error) {
 		l.enter(l.c)
 		u.attaching = false
+		held := u.held
+		u.held = nil
 		if err != nil {
 			l.counters.refused.Add(1)
 			u.loginAt = l.now + l.config.Failures.Login.Milliseconds()
@@ -273,19 +273,20 @@ func (l *line) attachWith(u *unit, fields []thing.Field) {
 			return
 		}
 		u.session = s
-		clear(u.last)
-		clear(u.faults)
 		l.claim(l)
-		l.report(u, fields)
-		u.dueNow(l.now)
+		if held != nil {
+			l.say(s, held)
+		}
 		l.step()
 	}, l.sessions...)
 }
 
-// dueNow makes all points of u due.
-func (u *unit) dueNow(now int64) {
+// dueNow makes all points of u due, but for those that are being read.
+func (l *line) dueNow(u *unit) {
 	for g := range u.due {
-		u.due[g] = min(u.due[g], now)
+		if l.run.unit != u || l.run.group != g {
+			u.due[g] = min(u.due[g], l.now)
+		}
 	}
 }
 
@@ -328,14 +329,23 @@ func (l *line) offline(u *unit) {
 	l.counters.offline.Add(1)
 }
 
-// report says the fields of u's points.
+// report says the fields of u's points, or keeps them while its device is on the
+// way online.
 func (l *line) report(u *unit, fields []thing.Field) {
-	s := l.device(u)
-	if s == nil || len(fields) == 0 {
+	if len(fields) == 0 {
 		return
 	}
 	m := thing.Message{Kind: thing.Property, Fields: fields}
-	if l.c.ReportFor(s, &m, nil) == nil {
+	if s := l.device(u); s != nil {
+		l.say(s, &m)
+	} else if u.attaching {
+		m.Time = l.c.Now()
+		u.held = m.Clone()
+	}
+}
+
+func (l *line) say(s *session.Session, m *thing.Message) {
+	if l.c.ReportFor(s, m, nil) == nil {
 		l.counters.reports.Add(1)
 	}
 }

@@ -58,7 +58,7 @@ func (l *line) values(u *unit, r *profile.Request, data []byte, fields []thing.F
 	if u.last == nil && u.profile.Reports() {
 		u.last = make([]reported, len(u.profile.Points))
 	}
-	online := l.device(u) != nil
+	told := l.device(u) != nil || u.attaching
 	for _, i := range r.Points {
 		p := &u.profile.Points[i]
 		v, mark, err := u.profile.Value(i, r, data)
@@ -74,7 +74,7 @@ func (l *line) values(u *unit, r *profile.Request, data []byte, fields []thing.F
 			if still && (p.AtLeast == 0 || l.now-last.at < p.AtLeast.Milliseconds()) {
 				continue
 			}
-			if online {
+			if told {
 				*last = reported{uint64(mark), max(l.now, 1)}
 			}
 		}
