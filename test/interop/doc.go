@@ -7,7 +7,7 @@
 // The tests need these programs; one that is missing is a failure, which names
 // the Debian package to install:
 //
-//	apt-get install mosquitto mosquitto-clients openssl curl socat haproxy default-jre-headless nodejs npm
+//	apt-get install mosquitto mosquitto-clients openssl curl socat haproxy default-jre-headless nodejs npm mbpoll libmodbus-dev gcc libc6-dev
 //
 // Without npm the test of the vendor's SDK for Node.js, which npm fetches, is skipped.
 package interop
