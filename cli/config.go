@@ -157,6 +157,8 @@ func reference() *config.Manual {
 		{Path: "shutdown", Doc: "The orderly end.", Config: s.Shutdown},
 		{Path: "server", Doc: "What all listeners share.", Config: s.Server},
 		{Path: "bridge", Doc: "Sessions, messages and commands.", Config: s.Bridge},
+		{Path: "data", Doc: "What outlives the process.", Config: s.Data},
+		{Path: "queue", Doc: "Messages on disk until the platform has them.", Config: s.Queue},
 		{Path: "devices", Doc: "Which devices there are.", Config: s.Devices},
 		{Path: "auth", Doc: "Local check of devices' own credentials, before the platform is asked.", Config: s.Auth},
 	}

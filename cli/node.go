@@ -14,9 +14,11 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/internal/admin"
+	"github.com/linkspan/linkspan/internal/datadir"
 	"github.com/linkspan/linkspan/server"
 )
 
@@ -30,6 +32,10 @@ type node struct {
 	adminCfg admin.Config
 	auth     auth.Provider
 	devices  *devices.Catalog
+	queue    *queue.Connector // nil: there is none
+	data     *datadir.Dir     // open while the node runs, if anything is kept there
+	dataCfg  datadir.Config
+	baseDir  string
 	reload   *reloader // of devices
 	shutdown shutdownSettings
 	stats    []admin.Stats
@@ -49,7 +55,7 @@ var (
 func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) {
 	all, settingsErr := decodeSettings(tree)
 	fitMemory(tree, &all, memoryLimit(os.DirFS("/")))
-	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown}
+	n := &node{log: log, adminCfg: all.Admin, shutdown: all.Shutdown, dataCfg: all.Data, baseDir: baseDir}
 	warn := func(w error) {
 		if e := (*config.Error)(nil); errors.As(w, &e) {
 			tree.Warn(e)
@@ -65,8 +71,13 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr); err != nil {
+	var queueErr error
+	n.queue, queueErr = newQueue(tree, all, baseDir, doors, connector, known, warn)
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
 		return nil, err
+	}
+	if n.queue != nil {
+		connector, connectorStats = n.queue, append(connectorStats, statsOf(n.queue)...)
 	}
 	b, err := bridge.New(all.Bridge, connector, known,
 		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker), devicesOption(known))
@@ -106,12 +117,17 @@ func (n *node) start(ctx context.Context) error {
 	if n.admin, err = admin.Start(ctx, n.adminCfg, n.log.Named("admin"), n.ready, n.stats...); err != nil {
 		return err
 	}
+	if n.queue != nil {
+		if n.data, err = openData(n.dataCfg, n.baseDir); err != nil {
+			return errors.Join(err, n.admin.Close(context.WithoutCancel(ctx)))
+		}
+	}
 	if err := n.bridge.Start(ctx); err != nil {
-		return errors.Join(err, n.admin.Close(context.WithoutCancel(ctx)))
+		return errors.Join(err, n.closeData(), n.admin.Close(context.WithoutCancel(ctx)))
 	}
 	if err := n.server.Start(ctx); err != nil {
 		end := context.WithoutCancel(ctx)
-		return errors.Join(err, n.bridge.Close(end), n.admin.Close(end))
+		return errors.Join(err, n.bridge.Close(end), n.closeData(), n.admin.Close(end))
 	}
 	n.reload.start(ctx)
 	n.started.Store(true)
@@ -157,12 +173,24 @@ func (n *node) close(ctx context.Context) error {
 	n.settle(ctx)
 	err = errors.Join(err, n.server.Close(ctx))
 	before := n.bridge.Stats()
-	err = errors.Join(err, n.bridge.Close(ctx), closeAuth(n.auth), n.devices.Close(), n.admin.Close(ctx))
+	err = errors.Join(err, n.bridge.Close(ctx), n.closeData(), closeAuth(n.auth), n.devices.Close(), n.admin.Close(ctx))
 	after := n.bridge.Stats()
-	if lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)); lost > 0 { //nolint:gosec // not negative
+	lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)) //nolint:gosec // not negative
+	if n.queue != nil {
+		lost -= min(lost, n.queue.Stats().Left) // these come with the next start
+	}
+	if lost > 0 {
 		return errors.Join(err, fmt.Errorf("cli: %d messages %w", lost, errUndelivered))
 	}
 	return err
+}
+
+// closeData lets another process have the data directory.
+func (n *node) closeData() error {
+	if n.data == nil {
+		return nil
+	}
+	return n.data.Close()
 }
 
 // settle waits until nothing is on its way to the platform, for half of the time

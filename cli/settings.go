@@ -9,9 +9,11 @@ import (
 	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/bridge/away"
+	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/internal/admin"
+	"github.com/linkspan/linkspan/internal/datadir"
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
@@ -32,6 +34,8 @@ type settings struct {
 	Upstreams map[string]namedUpstream `conf:"upstreams" doc:"several platforms by name, in place of upstream; routes say which device goes where"`
 	Routes    []route.Rule             `conf:"routes" doc:"with upstreams: the first that fits a device says where it goes"`
 	Copies    route.CopyConfig         `conf:"copies" doc:"with upstreams: what goes to those that get copies"`
+	Data      datadir.Config           `conf:"data" doc:"what outlives the process"`
+	Queue     queue.Config             `conf:"queue" doc:"messages on disk until the platform has them"`
 	Away      away.Config              `conf:"away" doc:"devices whose connection has broken, and that may be back soon"`
 	Shutdown  shutdownSettings         `conf:"shutdown" doc:"the orderly end"`
 	Listeners []listenerSettings       `conf:"listeners" doc:"where devices connect, and what they speak"`
@@ -67,6 +71,7 @@ func defaultSettings() settings {
 	return settings{
 		Log: DefaultLogConfig(), Admin: admin.DefaultConfig(), Server: server.DefaultConfig(),
 		Bridge: bridge.DefaultConfig(), Devices: devices.DefaultConfig(), Auth: authSettings{Type: "none"}, Attempts: attempts.DefaultConfig(), Upstream: upstreamSettings{Type: "aliyun"}, Copies: route.DefaultConfig().Copies, Away: away.DefaultConfig(),
+		Data: datadir.DefaultConfig(), Queue: queue.DefaultConfig(),
 		Shutdown: shutdownSettings{Timeout: 15 * time.Second},
 	}
 }

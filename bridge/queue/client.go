@@ -149,7 +149,7 @@ func (l *lane) stored(it *item, pos segment.Position, err error) {
 	l.kept++
 	q.counts.stored.Add(1)
 	q.counts.waiting.Add(1)
-	if l.skipped == 0 && l.ready() && l.count < q.cfg.Window.Device && q.scan.complete() && q.memory.take(len(it.payload), true) {
+	if l.skipped == 0 && l.ready() && l.count < l.limit() && q.scan.complete() && q.memory.take(len(it.payload), true) {
 		l.push(it)
 	} else {
 		if l.skipped++; l.skipped == 1 {
@@ -223,7 +223,21 @@ func (l *lane) replied(it *item, err error) {
 
 // Logout implements [upstream.Device]. A device that has something stored stays
 // logged in until that is said.
-func (c *client) Logout(done func(error)) {
+func (c *client) Logout(done func(error)) { c.end(upstream.Device.Logout, done) }
+
+// Leave implements [upstream.Leaver].
+func (c *client) Leave(done func(error)) {
+	c.end(func(d upstream.Device, done func(error)) {
+		if l, ok := d.(upstream.Leaver); ok {
+			l.Leave(done)
+			return
+		}
+		d.Logout(done)
+	}, done)
+}
+
+// end ends the login; out logs the device out, if that is to be done now.
+func (c *client) end(out func(upstream.Device, func(error)), done func(error)) {
 	l := c.lane
 	l.mu.Lock()
 	if l.client != c {
@@ -234,14 +248,14 @@ func (c *client) Logout(done func(error)) {
 	c.err = upstream.ErrLoggedOut
 	l.client = nil
 	l.admitAt, l.retryAt = time.Time{}, time.Time{}
-	var out upstream.Device
+	var device upstream.Device
 	if !l.backlog() && l.directs == 0 {
-		out = l.device
+		device = l.device
 		l.device, l.entry = nil, nil
 	}
 	l.leave()
-	if out != nil {
-		out.Logout(done)
+	if device != nil {
+		out(device, done)
 		return
 	}
 	done(nil)

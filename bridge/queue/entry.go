@@ -89,7 +89,7 @@ func (e *entry) loggedIn(d upstream.Device, err error) {
 	switch {
 	case err == nil:
 		l.device = d
-		l.attempts, l.refusals, l.condemned, l.resumeAt = 0, 0, nil, time.Time{}
+		l.attempts, l.refusals, l.condemned, l.resumeAt, l.probing = 0, 0, nil, time.Time{}, false
 		l.leave()
 		if done != nil {
 			done(c, nil)

@@ -41,7 +41,7 @@ func (f *forwarder) run(l *lane) (more bool) {
 	for range turn {
 		l.mu.Lock()
 		it := l.unfinished(l.next)
-		if it == nil || !l.ready() {
+		if it == nil || !l.ready() || l.probing && l.inflight > 0 {
 			l.next = it
 			l.working = false
 			l.leave()
@@ -86,7 +86,7 @@ func (l *lane) said(it *item, err error) {
 	switch {
 	case err == nil:
 		q.counts.forwarded.Add(1)
-		l.attempts, l.bad = 0, 0
+		l.attempts, l.probing = 0, false
 		l.finish(it, nil)
 	case passing(err):
 		q.counts.retried(err)
@@ -101,7 +101,7 @@ func (l *lane) said(it *item, err error) {
 		if l.refusal(it, err) {
 			l.recover()
 			l.leave()
-			it.bury(err, q.cfg.Poison)
+			it.bury(err, it.refused)
 			return
 		}
 	}
@@ -111,6 +111,7 @@ func (l *lane) said(it *item, err error) {
 
 // setback has the lane try again after a pause.
 func (l *lane) setback() {
+	l.probing = true
 	pause := time.Duration(0)
 	if l.resumeAt.IsZero() { // one for all that fail together
 		pause = l.pause()
@@ -127,12 +128,8 @@ func (l *lane) refusal(it *item, err error) (bury bool) {
 		l.finish(it, err)
 		return false
 	}
-	if l.badPos.Compare(it.pos) == 0 {
-		l.bad++
-	} else {
-		l.badPos, l.bad = it.pos, 1
-	}
-	if l.bad >= q.cfg.Poison || errors.Is(err, upstream.ErrUnsupported) {
+	it.refused++
+	if it.refused >= q.cfg.Poison || errors.Is(err, upstream.ErrUnsupported) {
 		l.inflight++
 		return true
 	}

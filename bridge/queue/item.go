@@ -34,6 +34,7 @@ type item struct {
 	flags    segment.Flags
 	by       upstream.Device // that it was sent by last
 	cause    error           // why it is buried
+	refused  int             // how often the platform refused it for good, since it was read
 	sent     bool
 	finished bool
 	spilled  bool // it went straight to the platform before, or waited for others that did
@@ -80,7 +81,7 @@ func (it *item) release() {
 		return
 	}
 	it.lane, it.next, it.ticket, it.reply, it.by, it.cause = nil, nil, nil, nil, nil, nil
-	it.pos, it.flags = segment.Position{}, 0
+	it.pos, it.flags, it.refused = segment.Position{}, 0, 0
 	it.sent, it.finished, it.spilled, it.replySafe = false, false, false, false
 	if cap(it.payload) > maxPooledPayload {
 		it.payload = nil

@@ -47,6 +47,7 @@ type lane struct {
 	count            int // of the list
 	inflight         int // sent, and being buried
 	failing          failure
+	probing          bool // the last attempts failed: one record at a time, until one gets through
 
 	directs      int  // messages on their way straight to the platform
 	spilling     bool // one of them failed: what comes is held until all are answered
@@ -58,15 +59,13 @@ type lane struct {
 	attempts  int // failed in a row
 	refusals  int // logins that were refused for good, in a row
 	condemned error
-	badPos    segment.Position // was refused
-	bad       int              // so often
-	admitAt   time.Time        // the client is admitted provisionally
-	retryAt   time.Time        // a login is tried
-	resumeAt  time.Time        // records are sent again
-	armed     time.Time        // when the clock wakes the lane
-	working   bool             // it is in the work queue, or a worker has it
-	hungry    bool             // it waits for a pass
-	gone      bool             // it is nobody's lane any more
+	admitAt   time.Time // the client is admitted provisionally
+	retryAt   time.Time // a login is tried
+	resumeAt  time.Time // records are sent again
+	armed     time.Time // when the clock wakes the lane
+	working   bool      // it is in the work queue, or a worker has it
+	hungry    bool      // it waits for a pass
+	gone      bool      // it is nobody's lane any more
 }
 
 // failure is what becomes of the list of a lane once nothing of it is under way.
@@ -75,7 +74,7 @@ type failure uint8
 const (
 	healthy   failure = iota
 	rewinding         // it is sent from its beginning
-	unloading         // it is dropped from memory, to be read again
+	unloading         // it is dropped from memory, to be read again; the first record may stay
 )
 
 // backlog says whether something of the device is stored, or about to be.
@@ -84,6 +83,14 @@ func (l *lane) backlog() bool { return l.kept > 0 || l.storing > 0 || l.held != 
 // ready says whether records may be sent, or buried.
 func (l *lane) ready() bool {
 	return (l.device != nil || l.condemned != nil) && l.failing == healthy && l.resumeAt.IsZero()
+}
+
+// limit is how many records of the device may be in memory.
+func (l *lane) limit() int {
+	if l.probing {
+		return 1
+	}
+	return l.q.cfg.Window.Device
 }
 
 // clear says whether a message may go straight to the platform.
@@ -100,7 +107,7 @@ func (l *lane) leave() {
 			l.working = true
 			q.work.push(l)
 		}
-		if l.skipped > 0 && !l.hungry && !l.passing && l.count <= q.cfg.Window.Device/2 && q.scan.complete() && (l.first != nil || state(q.state.Load()) == running) {
+		if l.skipped > 0 && !l.hungry && !l.passing && l.count <= l.limit()/2 && q.scan.complete() && (l.first != nil || state(q.state.Load()) == running) {
 			l.hungry = true
 			q.scan.feed(l)
 		}
@@ -266,23 +273,38 @@ func (l *lane) unfinished(it *item) *item {
 	return it
 }
 
-// unload drops the list from memory: its records are skipped now.
+// unload drops the list from memory: its records are skipped now. The first stays
+// when it is to be tried alone, unless too many do: so a device that is stuck costs no
+// reading.
 func (l *lane) unload() {
+	q := l.q
+	var probe *item
+	first := true
+	it := l.head
 	l.passing = false
-	l.taken = segment.Position{}
-	for it := l.head; it != nil; {
+	l.head, l.tail, l.next, l.count, l.taken = nil, nil, nil, 0, segment.Position{}
+	for it != nil {
 		next := it.next
-		if !it.finished {
-			if l.head != nil {
-				l.from, l.head = it.pos, nil
+		switch {
+		case it.finished:
+			it.release()
+		case l.probing && probe == nil && first && q.memory.records.Load() <= q.memory.maxRecords/4 && q.memory.bytes.Load() <= q.memory.maxBytes/4:
+			probe = it
+		default:
+			if first {
+				l.from = it.pos
+				first = false
 			}
 			l.skipped++
-			l.q.memory.give(len(it.payload))
+			q.memory.give(len(it.payload))
+			it.release()
 		}
-		it.release()
 		it = next
 	}
-	l.head, l.tail, l.next, l.count = nil, nil, nil, 0
+	if probe != nil {
+		probe.sent = false
+		l.push(probe)
+	}
 }
 
 // push puts a record at the end of the list.
@@ -394,6 +416,9 @@ func (l *lane) close() {
 	for t := l.first; t != nil; t = t.next {
 		if !t.settled {
 			l.settle(t, upstream.ErrClosed)
+			if t.stored {
+				l.q.counts.left.Add(1)
+			}
 		}
 	}
 	c := l.client

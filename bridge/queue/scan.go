@@ -17,6 +17,7 @@ type scanner struct {
 
 	mu       sync.Mutex
 	fed      []*lane          // hungry; guarded by mu
+	waited   time.Duration    // for memory, in the pass under way; its goroutine's
 	frontier segment.Position // of the last record that its lane knows of; guarded by mu
 }
 
@@ -63,8 +64,9 @@ func (q *Connector) scanLog() {
 			return
 		}
 		began := time.Now()
+		q.scan.waited = 0
 		if q.pass() {
-			q.rest(time.Since(began))
+			q.rest(time.Since(began) - q.scan.waited)
 		}
 	}
 }
@@ -216,7 +218,7 @@ func (l *lane) offer(rec segment.Record) (last bool) {
 	}
 	l.left--
 	for {
-		if !l.ready() || l.count >= q.cfg.Window.Device {
+		if !l.ready() || l.count >= l.limit() {
 			l.passing, l.from = false, rec.Position
 			l.leave()
 			return true
@@ -225,11 +227,13 @@ func (l *lane) offer(rec segment.Record) (last bool) {
 			break
 		}
 		l.mu.Unlock()
+		began := time.Now()
 		select {
 		case <-q.memory.room:
 		case <-q.ended:
 			return true
 		}
+		q.scan.waited += time.Since(began)
 		l.mu.Lock()
 		if !wants() {
 			l.mu.Unlock()

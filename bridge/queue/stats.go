@@ -18,7 +18,7 @@ type counts struct {
 	stored, direct, spilled, forwarded, sent atomic.Uint64
 	duplicates, setbacks, undeliverable      atomic.Uint64
 	dropped, refused, bypassed               atomic.Uint64
-	logins, provisional, passes              atomic.Uint64
+	left, logins, provisional, passes        atomic.Uint64
 	dead                                     [len(causes)]atomic.Uint64
 }
 
@@ -73,6 +73,7 @@ type Stats struct {
 	Refused       uint64            `metric:"linkspan_queue_refused_messages_total" doc:"messages that were neither stored nor sent"`
 	Undeliverable uint64            `metric:"linkspan_queue_undeliverable_messages_total" doc:"messages that the platform refused for good, and whose devices were told so"`
 	Dropped       uint64            `metric:"linkspan_queue_lost_messages_total" doc:"stored messages that the log dropped before the platform had them"`
+	Left          uint64            `metric:"linkspan_queue_left_messages_total" doc:"stored messages whose senders waited for the platform when the queue was closed; they are forwarded after the next start"`
 	Dead          map[string]uint64 `metric:"linkspan_queue_dead_letters_total" label:"cause" doc:"stored messages that could not be delivered"`
 	Logins        uint64            `metric:"linkspan_queue_logins_total" doc:"attempts to log a device in"`
 	Provisional   uint64            `metric:"linkspan_queue_provisional_logins_total" doc:"devices that came online without their platform"`
@@ -89,7 +90,7 @@ func (q *Connector) Stats() Stats {
 		Guests: q.guests.Load(), Stored: c.stored.Load(), Direct: c.direct.Load(), Spilled: c.spilled.Load(),
 		Bypassed: c.bypassed.Load(), Forwarded: c.forwarded.Load(), Sent: c.sent.Load(), Setbacks: c.setbacks.Load(),
 		Duplicates: c.duplicates.Load(), Refused: c.refused.Load(), Undeliverable: c.undeliverable.Load(),
-		Dropped: c.dropped.Load(), Logins: c.logins.Load(), Provisional: c.provisional.Load(), Passes: c.passes.Load(),
+		Dropped: c.dropped.Load(), Left: c.left.Load(), Logins: c.logins.Load(), Provisional: c.provisional.Load(), Passes: c.passes.Load(),
 		Dead: make(map[string]uint64, len(causes)),
 	}
 	for i, name := range causes {

@@ -62,7 +62,7 @@ var walls = []wall{
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{
-		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/wheel", "thing", "upstream"},
+		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/quiet", "internal/wheel", "thing", "upstream"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi},
 	},
 	{room: "bridge/queue/segment", ours: []string{"auth", "internal/datadir"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},

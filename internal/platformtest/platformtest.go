@@ -127,7 +127,7 @@ func event(tb testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
 			if err != nil {
 				tb.Errorf("%s: %v", m.Data, err)
 			}
-			e.Message.Fields = fields
+			e.Message.Fields = untimed(fields)
 		}
 		return e, true
 	}
@@ -151,6 +151,19 @@ func event(tb testing.TB, m *api.Message) (e upstreamtest.Event, tells bool) {
 		return e, false
 	}
 	return e, true
+}
+
+// untimed is properties without the times that they may have: {"value": 1, "time": 2}
+// is 1.
+func untimed(fields []thing.Field) []thing.Field {
+	for i, f := range fields {
+		members := f.Value.Struct()
+		value, found := thing.Get(members, "value")
+		if _, timed := thing.Get(members, "time"); found && timed && len(members) == 2 {
+			fields[i].Value = value
+		}
+	}
+	return fields
 }
 
 // tell gives a command and translates the reply.
