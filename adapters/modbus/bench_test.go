@@ -121,10 +121,11 @@ func tenPoints(interval time.Duration) profile.Config {
 }
 
 // newFleet connects that many lines with four units of ten points, in a second.
-func newFleet(tb testing.TB, lines int) (*fleet, protocol.Plugin) {
+func newFleet(tb testing.TB, lines int) (*fleet, func() Stats) {
 	tb.Helper()
 	f := &fleet{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMilli(), latency: 300}
-	plugin := New("modbus")
+	counted := &counters{}
+	plugin := define("modbus", counted)
 	c := testConfig(func(c *Config) {
 		c.Units, c.Requests.Spread = []string{"1-4"}, 5*time.Second
 		c.Profiles = map[string]profile.Config{"meter": tenPoints(10 * time.Second)}
@@ -147,14 +148,14 @@ func newFleet(tb testing.TB, lines int) (*fleet, protocol.Plugin) {
 			}
 		}})
 	}
-	return f, plugin
+	return f, func() Stats { return counted.stats(time.UnixMilli(f.now)) }
 }
 
 // A fleet that connects within a second is polled on time, and evenly.
 func TestAFleetIsOnTime(t *testing.T) {
 	t.Parallel()
 	const lines = 500
-	f, plugin := newFleet(t, lines)
+	f, stats := newFleet(t, lines)
 	start := f.now
 	for f.now < start+30_000 {
 		f.step()
@@ -173,7 +174,7 @@ func TestAFleetIsOnTime(t *testing.T) {
 	if most > 2*lines*4/10 {
 		t.Errorf("%d reports in one second, on average there are %d: they are not spread", most, lines*4/10)
 	}
-	st := plugin.Stats().(Stats)
+	st := stats()
 	if st.LatenessP99 >= 0.5*2 || st.Skipped != 0 || st.Timeouts != 0 {
 		t.Errorf("%+v", st)
 	}
@@ -182,7 +183,7 @@ func TestAFleetIsOnTime(t *testing.T) {
 // BenchmarkFleet polls 5,000 lines with 4 units of 10 points each, every 10 s: 2,000
 // polls make one second.
 func BenchmarkFleet(b *testing.B) {
-	f, plugin := newFleet(b, 5000)
+	f, stats := newFleet(b, 5000)
 	start := f.now
 	for f.now < start+20_000 {
 		f.step()
@@ -199,7 +200,7 @@ func BenchmarkFleet(b *testing.B) {
 		b.ReportMetric(float64(f.reports-first)/elapsed, "polls/s-of-its-time")
 		b.ReportMetric(b.Elapsed().Seconds()/elapsed*100, "%cpu")
 	}
-	st := plugin.Stats().(Stats)
+	st := stats()
 	b.ReportMetric(st.LatenessP99*1000, "p99-late-ms")
 }
 

@@ -58,6 +58,7 @@ type line struct {
 	pauseAt     int64 // when the registration is over; 0: not known
 	wakeAt      int64 // when the timer fires; 0: it is not set
 	stopTimer   func()
+	onWake      func() // made once
 	transaction uint16
 	owed        bool // a request was not answered, and its answer may still come
 }

@@ -27,8 +27,9 @@ func init() { protocol.Register(Plugin) }
 
 // New is the protocol under another name. Its counters are those of all listeners
 // that use it.
-func New(name string) protocol.Plugin {
-	counters := &counters{}
+func New(name string) protocol.Plugin { return define(name, &counters{}) }
+
+func define(name string, counters *counters) protocol.Plugin {
 	p := protocol.Define(name, DefaultConfig(), func(c Config) (protocol.Protocol[[]byte], error) {
 		h, err := build(c, counters)
 		if err != nil {

@@ -35,23 +35,30 @@ func (l *line) wake(at int64) {
 		l.stopTimer()
 	}
 	l.wakeAt = at
-	l.stopTimer = l.c.After(time.Duration(max(at-l.now, 1))*time.Millisecond, func() {
-		l.wakeAt, l.stopTimer = 0, nil
-		l.enter(l.c)
-		l.step()
-	})
+	if l.onWake == nil {
+		l.onWake = func() {
+			l.wakeAt, l.stopTimer = 0, nil
+			l.enter(l.c)
+			l.step()
+		}
+	}
+	l.stopTimer = l.c.After(time.Duration(max(at-l.now, 1))*time.Millisecond, l.onWake)
 }
 
 // stepWorking does one thing, and returns 0; or when there is something to do.
 func (l *line) stepWorking() int64 {
 	switch {
 	case l.x.active && l.now < l.x.deadline:
-		return l.x.deadline
+		return l.meanwhile(l.x.deadline)
 	case l.x.active:
 		l.timedOut()
 		return 0
 	case l.now < l.freeAt:
-		return l.freeAt
+		if l.x.again || len(l.queue) > 0 || l.run.unit != nil || l.config.Direct.Enabled {
+			return l.freeAt
+		}
+		_, _, due := l.next()
+		return max(due, l.freeAt)
 	case l.x.again:
 		l.x.again = false
 		l.send()
@@ -72,6 +79,19 @@ func (l *line) stepWorking() int64 {
 	}
 	l.beginRun(u, group, due)
 	return 0
+}
+
+// meanwhile is when the timer is to fire while an answer is awaited: with the next
+// poll, if that is due before, for it has to fire then as soon as there is an
+// answer.
+func (l *line) meanwhile(deadline int64) int64 {
+	if l.config.Direct.Enabled {
+		return deadline
+	}
+	if _, _, due := l.next(); due > l.now {
+		return min(due, deadline)
+	}
+	return deadline
 }
 
 // next is the poll that is due first. Units that do not answer, and those that
