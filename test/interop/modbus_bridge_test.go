@@ -55,15 +55,15 @@ func place(typ, order string) int {
 
 // allPoints are the points of a profile, and their values in JSON.
 func allPoints() (profile, values string) {
-	var fields []string
+	var lines, fields []string
 	for _, p := range points {
 		for order := range orders {
 			name := p.typ + "_" + order
-			profile += fmt.Sprintf("      %s { address = \"holding:%d\", type = %s, %sorder = %s, access = rw }\n", name, place(p.typ, order), p.typ, p.more, order)
+			lines = append(lines, fmt.Sprintf("      %s { address = \"holding:%d\", type = %s, %sorder = %s, access = rw }\n", name, place(p.typ, order), p.typ, p.more, order))
 			fields = append(fields, fmt.Sprintf("%q:%s", name, p.value))
 		}
 	}
-	return profile, "{" + strings.Join(fields, ",") + "}"
+	return strings.Join(lines, ""), "{" + strings.Join(fields, ",") + "}"
 }
 
 // bridgeOfModbus starts a bridge whose devices are at an MQTT broker.
@@ -229,7 +229,8 @@ func (*registers) HandleDiscreteInputs(*modbus.DiscreteInputsRequest) ([]bool, e
 func TestGoLibraryThroughTheBridge(t *testing.T) {
 	t.Parallel()
 	address, _ := free(t)
-	s, err := modbus.NewServer(&modbus.ServerConfiguration{URL: "tcp://" + address, MaxClients: 5, Logger: log.New(io.Discard, "", 0)}, &registers{})
+	quiet := log.New(io.Discard, "", 0) //nolint:forbidigo // what the library takes
+	s, err := modbus.NewServer(&modbus.ServerConfiguration{URL: "tcp://" + address, MaxClients: 5, Logger: quiet}, &registers{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestGoLibraryThroughTheBridge(t *testing.T) {
 		if err := c.SetEncoding(o.bytes, o.words); err != nil {
 			t.Fatal(err)
 		}
-		at := func(typ string) uint16 { return uint16(place(typ, order)) } //nolint:gosec // small
+		at := func(typ string) uint16 { return uint16(place(typ, order)) }
 		i16, err1 := c.ReadRegister(at("uint16"), modbus.HOLDING_REGISTER)
 		u32, err2 := c.ReadUint32(at("uint32"), modbus.HOLDING_REGISTER)
 		u64, err3 := c.ReadUint64(at("uint64"), modbus.HOLDING_REGISTER)
