@@ -253,7 +253,7 @@ func (c *Connector) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(2*c.cfg.WriteTimeout + c.cfg.ConnectTimeout): // a paho call that hangs takes no longer
+	case <-time.After(2*c.cfg.WriteTimeout + c.cfg.ConnectTimeout): // a call of the wire that hangs takes no longer
 		errs = append(errs, errHangs)
 	}
 	if c.registry != nil {

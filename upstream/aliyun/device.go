@@ -149,7 +149,7 @@ type outgoing struct {
 	done     func(error)
 	err      error
 	topic    string
-	payload  []byte    // owned; paho reads it until the platform has acknowledged it
+	payload  []byte    // owned; the wire may read it until the platform has acknowledged it
 	next     *outgoing // of the same device
 	nextSend *outgoing // in the sender's queue
 	deadline int64     // milliseconds
@@ -160,7 +160,7 @@ type outgoing struct {
 	state    outState
 	sent     bool // was handed to a connection: the platform may have it
 	answered bool // done waits for the platform's answer
-	acked    bool // the platform has acknowledged it: paho is done with payload
+	acked    bool // the platform has acknowledged it: the wire is done with payload
 	rejected bool // never was in the queue
 	held     bool // was taken back from the sender, which may still hold it
 	logout   bool // no message: log the device out

@@ -16,7 +16,7 @@ import (
 // rrpcPrefix begins what the platform's caller waits for.
 const rrpcPrefix = "rrpc/request/"
 
-// received takes a message of the platform apart, on paho's goroutine, one after
+// received takes a message of the platform apart, on the wire's goroutine, one after
 // the other: it does not publish, and waits for nothing but callbacks that do not
 // block.
 func (g *gateway) received(l *link, topic string, payload []byte) {

@@ -127,8 +127,8 @@ func (l *link) subscribeGateway(ctx context.Context) error {
 
 // serve runs the link until it is lost, or ctx is done.
 func (l *link) serve(ctx context.Context) {
-	// Those that call the wire may be stuck in it for writeTimeout after the end, for
-	// paho has no way to take a call back. Nothing waits for them but Close.
+	// Those that call the wire may be stuck in it for a moment after the end. Nothing
+	// waits for them but Close.
 	l.g.connector.ended.Go(l.send)
 	l.g.connector.ended.Go(l.subscribeDevices)
 	var owned sync.WaitGroup

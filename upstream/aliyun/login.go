@@ -275,7 +275,7 @@ func (l *link) subscribeDevices() {
 			return
 		}
 		g.mu.Lock()
-		if g.link != l { // l was lost, and this was stuck in paho until now
+		if g.link != l { // l was lost, and this was stuck in the wire until now
 			g.mu.Unlock()
 			return
 		}

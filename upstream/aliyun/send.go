@@ -86,7 +86,7 @@ func (l *link) handOver(token token) bool {
 func (g *gateway) take(l *link, buf []*outgoing) (controls []control, batch []*outgoing, idle bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.link != l { // l was lost, and its sender was stuck in paho until now
+	if g.link != l { // l was lost, and its sender was stuck in the wire until now
 		return nil, nil, true
 	}
 	controls, g.controls = g.controls, nil
