@@ -62,7 +62,6 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 		}
 	}
 	connector, connectorStats, connectorErr := newUpstream(tree, all, warn)
-	connector, awayStats, awayErr := withAway(tree, all.Away, connector)
 	known, devicesErr := newDevices(all.Devices, tree, baseDir, log, warn)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
 	guard, guardErr := attempts.New(all.Attempts, nil)
@@ -73,11 +72,12 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	listeners, stats, listenersErr := newListeners(tree, doors)
 	var queueErr error
 	n.queue, queueErr = newQueue(tree, all, baseDir, doors, connector, known, warn)
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
-		return nil, err
-	}
 	if n.queue != nil {
 		connector, connectorStats = n.queue, append(connectorStats, statsOf(n.queue)...)
+	}
+	connector, awayStats, awayErr := withAway(tree, all.Away, connector)
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
+		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,
 		bridge.WithLogger(log.Named("bridge")), bridge.WithListener(presenceLog(log.Named("session"))), bridge.WithAuth(checker), devicesOption(known))
