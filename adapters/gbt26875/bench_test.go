@@ -82,6 +82,7 @@ func renumber(frame []byte, serial uint16) {
 
 // feed sends the frame again and again, with a number of its own each time.
 func feed(tb testing.TB, l *loop, h protocol.Handler, frame []byte) func() {
+	tb.Helper()
 	serial := uint16(0)
 	return func() {
 		serial++

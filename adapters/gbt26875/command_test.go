@@ -31,7 +31,7 @@ func serviceCases(x *panel) []struct {
 	where, _ := gbt26875.NewText("2回路")
 	hall, _ := gbt26875.NewDescription("hall")
 	smoke := gbt26875.Part{System: firePanel, Type: gbt26875.PartSmokeDetector, Address: gbt26875.NewPartAddress(10, 2)}
-	now := fmt.Sprint(x.Now().UnixMilli())
+	now := millis(x.Now())
 	clock := hex.EncodeToString(at[:])
 	const part = `"systemType":1,"systemName":"fire alarm","systemAddress":1,"partType":40,"partName":"smoke detector","address":"0a000200","zone":10,"point":2`
 	const noFaults = `"mainsFault":false,"backupFault":false,"linkFault":false,"lineFault":false`
@@ -41,30 +41,50 @@ func serviceCases(x *panel) []struct {
 		answer      gbt26875.Unit
 		want        string
 	}{
-		{"readSystemState", `{}`, "request 3d010101", &gbt26875.SystemStates{Objects: []gbt26875.SystemState{{System: firePanel, State: gbt26875.SystemNormal, Time: at}}},
-			`{"systems":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"state":1,"normal":true,"fire":false,"fault":false,"shielded":false,"supervised":false,"started":false,"feedback":false,"delayed":false,"mainsFault":false,"backupFault":false,"busFault":false,"manual":false,"configChanged":false,"reset":false,"time":` + now + `}]}`},
-		{"readPartState", `{"address":"0a000200"}`, "request 3e0101010a000200", &gbt26875.PartStates{Objects: []gbt26875.PartState{{Part: smoke, State: gbt26875.PartNormal, Description: hall, Time: at}}},
-			`{"parts":[{` + part + `,"description":"hall","state":1,"normal":true,"fire":false,"fault":false,"shielded":false,"supervised":false,"started":false,"feedback":false,"delayed":false,"powerFault":false,"time":` + now + `}]}`},
-		{"readAnalog", `{"parts":[{"systemType":2,"systemAddress":3,"zone":10,"point":2},{"address":"01020304"}]}`, "request 3f0202030a000200010101020304",
+		{
+			"readSystemState", `{}`, "request 3d010101", &gbt26875.SystemStates{Objects: []gbt26875.SystemState{{System: firePanel, State: gbt26875.SystemNormal, Time: at}}},
+			`{"systems":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"state":1,"normal":true,"fire":false,"fault":false,"shielded":false,"supervised":false,"started":false,"feedback":false,"delayed":false,"mainsFault":false,"backupFault":false,"busFault":false,"manual":false,"configChanged":false,"reset":false,"time":` + now + `}]}`,
+		},
+		{
+			"readPartState", `{"address":"0a000200"}`, "request 3e0101010a000200", &gbt26875.PartStates{Objects: []gbt26875.PartState{{Part: smoke, State: gbt26875.PartNormal, Description: hall, Time: at}}},
+			`{"parts":[{` + part + `,"description":"hall","state":1,"normal":true,"fire":false,"fault":false,"shielded":false,"supervised":false,"started":false,"feedback":false,"delayed":false,"powerFault":false,"time":` + now + `}]}`,
+		},
+		{
+			"readAnalog", `{"parts":[{"systemType":2,"systemAddress":3,"zone":10,"point":2},{"address":"01020304"}]}`, "request 3f0202030a000200010101020304",
 			&gbt26875.PartAnalogs{Objects: []gbt26875.PartAnalog{{Part: smoke, Analog: 3, Value: -125, Time: at}}},
-			`{"analogs":[{` + part + `,"type":3,"name":"temperature","value":-12.5,"unit":"°C","time":` + now + `}]}`},
-		{"readOperations", `{"count":102,"start":` + now + `}`, "request 4001010166" + clock, &gbt26875.SystemOperations{Objects: []gbt26875.SystemOperation{{System: firePanel, Operation: 3, Operator: 7, Time: at}}},
-			`{"operations":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"operations":["reset","silence"],"operator":7,"time":` + now + `}]}`},
-		{"readSystemSoftware", `{"systemType":11,"systemAddress":0}`, "request 41010b00", &gbt26875.SystemSoftwares{Objects: []gbt26875.SystemSoftware{{System: gbt26875.System{Type: 11}, Major: 3, Minor: 14}}},
-			`{"systemSoftware":[{"systemType":11,"systemName":"hydrant","systemAddress":0,"version":"3.14"}]}`},
-		{"readSystemConfiguration", `{"systems":[{"systemType":1},{"systemType":200,"systemAddress":2}]}`, "request 42020101c802", &gbt26875.SystemConfigs{Objects: []gbt26875.SystemConfig{{System: gbt26875.System{Type: 200, Address: 2}, Text: where}}},
-			`{"systemConfigurations":[{"systemType":200,"systemAddress":2,"text":"2回路"}]}`},
-		{"readPartConfiguration", `{"zone":10,"point":2}`, "request 430101010a000200", &gbt26875.PartConfigs{Objects: []gbt26875.PartConfig{{Part: smoke, Description: hall}}},
-			`{"partConfigurations":[{` + part + `,"description":"hall"}]}`},
-		{"readSystemClock", `{}`, "request 44010101", &gbt26875.SystemTimes{Objects: []gbt26875.SystemTime{{System: firePanel, Time: at}}},
-			`{"systemClocks":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"clock":` + now + `,"clockOffset":0}]}`},
+			`{"analogs":[{` + part + `,"type":3,"name":"temperature","value":-12.5,"unit":"°C","time":` + now + `}]}`,
+		},
+		{
+			"readOperations", `{"count":102,"start":` + now + `}`, "request 4001010166" + clock, &gbt26875.SystemOperations{Objects: []gbt26875.SystemOperation{{System: firePanel, Operation: 3, Operator: 7, Time: at}}},
+			`{"operations":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"operations":["reset","silence"],"operator":7,"time":` + now + `}]}`,
+		},
+		{
+			"readSystemSoftware", `{"systemType":11,"systemAddress":0}`, "request 41010b00", &gbt26875.SystemSoftwares{Objects: []gbt26875.SystemSoftware{{System: gbt26875.System{Type: 11}, Major: 3, Minor: 14}}},
+			`{"systemSoftware":[{"systemType":11,"systemName":"hydrant","systemAddress":0,"version":"3.14"}]}`,
+		},
+		{
+			"readSystemConfiguration", `{"systems":[{"systemType":1},{"systemType":200,"systemAddress":2}]}`, "request 42020101c802", &gbt26875.SystemConfigs{Objects: []gbt26875.SystemConfig{{System: gbt26875.System{Type: 200, Address: 2}, Text: where}}},
+			`{"systemConfigurations":[{"systemType":200,"systemAddress":2,"text":"2回路"}]}`,
+		},
+		{
+			"readPartConfiguration", `{"zone":10,"point":2}`, "request 430101010a000200", &gbt26875.PartConfigs{Objects: []gbt26875.PartConfig{{Part: smoke, Description: hall}}},
+			`{"partConfigurations":[{` + part + `,"description":"hall"}]}`,
+		},
+		{
+			"readSystemClock", `{}`, "request 44010101", &gbt26875.SystemTimes{Objects: []gbt26875.SystemTime{{System: firePanel, Time: at}}},
+			`{"systemClocks":[{"systemType":1,"systemName":"fire alarm","systemAddress":1,"clock":` + now + `,"clockOffset":0}]}`,
+		},
 		{"readState", `{}`, "request 510100", x.own(gbt26875.DeviceNormal), `{"state":1,"normal":true,"fire":false,"fault":false,` + noFaults + `,"time":` + now + `}`},
-		{"readDeviceOperations", `{"start":"2026-01-02T11:04:05+08:00","count":1}`, "request 540101" + clock, &gbt26875.DeviceOperations{Objects: []gbt26875.DeviceOperation{{Operation: gbt26875.OperationPostAnswer, Operator: 1, Time: at}}},
-			`{"operations":[{"operations":["postAnswer"],"operator":1,"time":` + now + `}]}`},
+		{
+			"readDeviceOperations", `{"start":"2026-01-02T11:04:05+08:00","count":1}`, "request 540101" + clock, &gbt26875.DeviceOperations{Objects: []gbt26875.DeviceOperation{{Operation: gbt26875.OperationPostAnswer, Operator: 1, Time: at}}},
+			`{"operations":[{"operations":["postAnswer"],"operator":1,"time":` + now + `}]}`,
+		},
 		{"readSoftware", `{}`, "request 550100", &gbt26875.DeviceSoftwares{Objects: []gbt26875.DeviceSoftware{{Major: 1, Minor: 2}}}, `{"software":"1.2"}`},
 		{"readConfiguration", `{}`, "request 560100", &gbt26875.DeviceConfigs{Objects: []gbt26875.DeviceConfig{{Text: where}}}, `{"configuration":"2回路"}`},
-		{"readClock", `{}`, "request 580100", &gbt26875.DeviceTimes{Objects: []gbt26875.DeviceTime{{Time: gbt26875.NewTime(x.Now().Add(90 * time.Second).In(china))}}},
-			`{"clock":` + fmt.Sprint(x.Now().Add(90*time.Second).UnixMilli()) + `,"clockOffset":90}`},
+		{
+			"readClock", `{}`, "request 580100", &gbt26875.DeviceTimes{Objects: []gbt26875.DeviceTime{{Time: gbt26875.NewTime(x.Now().Add(90 * time.Second).In(china))}}},
+			`{"clock":` + millis(x.Now().Add(90*time.Second)) + `,"clockOffset":90}`,
+		},
 		{"initialize", `{}`, "control 590100", nil, ``},
 		{"setClock", `{}`, "control 5a01" + clock, nil, ``},
 		{"setClock", `{"time":"2026-01-02T03:04:05Z"}`, "control 5a01" + clock, nil, ``},
@@ -279,7 +299,7 @@ func TestPatrol(t *testing.T) {
 		if n == 4 {
 			state, want = gbt26875.DeviceNormal|gbt26875.DeviceMainsFault, "event fault, property"
 		}
-		x.answer(uint16(n+2), x.own(state)) //nolint:gosec // small
+		x.answer(uint16(n+2), x.own(state))
 		wants(t, "answer", kinds(x.said()), want)
 	}
 	x.Advance(time.Minute)

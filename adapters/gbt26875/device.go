@@ -190,7 +190,7 @@ func (s *scratch) parse(data []byte) (gbt26875.Unit, error) {
 		return gbt26875.ParseUnit(data)
 	}
 	var u gbt26875.Unit
-	switch gbt26875.Type(data[0]) { //nolint:exhaustive // the others come rarely
+	switch gbt26875.Type(data[0]) { // the others come rarely
 	case gbt26875.TypePartState:
 		u = &s.parts
 	case gbt26875.TypeSystemState:

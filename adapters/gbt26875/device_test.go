@@ -2,6 +2,7 @@ package gbt26875
 
 import (
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,9 @@ func parts(all ...gbt26875.PartState) *gbt26875.PartStates { return &gbt26875.Pa
 func (x *panel) own(state gbt26875.DeviceBits) *gbt26875.DeviceStates {
 	return &gbt26875.DeviceStates{Objects: []gbt26875.DeviceState{{State: state, Time: x.at()}}}
 }
+
+// millis is a time as fields have it.
+func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 func wants(tb testing.TB, what, got, want string) {
 	tb.Helper()

@@ -177,8 +177,8 @@ func (in *input) rawFrame() (request, error) {
 		in.fail("command", "is missing: 1 controls, 4 requests")
 	}
 	command := in.whole("command", 0, 255, 0)
-	data, err := hex.DecodeString(strings.ReplaceAll(in.text("data"), " ", ""))
-	if err != nil {
+	data, bad := hex.DecodeString(strings.ReplaceAll(in.text("data"), " ", ""))
+	if bad != nil {
 		in.fail("data", "%v", errDigits)
 	}
 	if err := in.err(); err != nil {

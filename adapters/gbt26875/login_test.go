@@ -85,7 +85,7 @@ func TestGateway(t *testing.T) {
 	first, second := x.address, other
 	x.HoldLogins = true
 	for n := range maxWaiting + 3 {
-		x.Send(x.unit(parts(x.smoke(uint16(n), gbt26875.PartFire)))) //nolint:gosec // small
+		x.Send(x.unit(parts(x.smoke(uint16(n), gbt26875.PartFire))))
 	}
 	x.address = second
 	x.Send(x.unit(parts(x.smoke(1, gbt26875.PartFault))))

@@ -22,7 +22,7 @@ func TestFire(t *testing.T) {
 	said := x.tell(parts(x.smoke(2, fire)))
 	what := `"systemType":1,"systemName":"fire alarm","systemAddress":1,"partType":40,"partName":"smoke detector","address":"0a000200","zone":10,"point":2,` +
 		`"description":"3楼东","state":2,"normal":false,"fire":true,"fault":false,"shielded":false,"supervised":false,"started":false,"feedback":false,"delayed":false,"powerFault":false,` +
-		`"time":` + fmt.Sprint(x.Now().UnixMilli())
+		`"time":` + millis(x.Now())
 	wants(t, "said", said, `event fire {"source":"part",`+what+"}\n"+`property {"parts":[{`+what+`}]}`)
 	x.Send(x.unit(parts(x.smoke(3, fire))))
 	if m := x.TakeSaid()[0]; !m.Time.Equal(x.Now().Truncate(time.Second)) {
@@ -73,7 +73,7 @@ func TestAnswersTellWhatChanges(t *testing.T) {
 	wants(t, "a fire", kinds(x.tell(parts(x.smoke(2, fire)))), "event fire, property")
 	for n, want := range []string{"event fire, property", "property"} { // part 3 is new
 		x.Command(invoke("c", "readPartState", `{"address":"0a000200"}`))
-		x.answer(uint16(n+1), parts(x.smoke(2, fire), x.smoke(3, fire))) //nolint:gosec // small
+		x.answer(uint16(n+1), parts(x.smoke(2, fire), x.smoke(3, fire)))
 		got, _, _ := strings.Cut(kinds(x.said()), ", reply")
 		wants(t, "the answer", got, want)
 	}
@@ -100,7 +100,7 @@ func TestSystemEvents(t *testing.T) {
 		x.Advance(time.Second)
 		u := &gbt26875.SystemStates{}
 		for i, b := range bits {
-			u.Objects = append(u.Objects, gbt26875.SystemState{System: gbt26875.System{Type: 1, Address: uint8(i)}, State: b, Time: x.at()}) //nolint:gosec // small
+			u.Objects = append(u.Objects, gbt26875.SystemState{System: gbt26875.System{Type: 1, Address: uint8(i)}, State: b, Time: x.at()})
 		}
 		return kinds(x.tell(u))
 	}
@@ -135,7 +135,7 @@ func TestDeviceEvents(t *testing.T) {
 	}
 	x.Advance(time.Second)
 	wants(t, "property", x.tell(x.own(gbt26875.DeviceNormal)),
-		`property {"state":1,"normal":true,"fire":false,"fault":false,"mainsFault":false,"backupFault":false,"linkFault":false,"lineFault":false,"time":`+fmt.Sprint(x.Now().UnixMilli())+`}`)
+		`property {"state":1,"normal":true,"fire":false,"fault":false,"mainsFault":false,"backupFault":false,"linkFault":false,"lineFault":false,"time":`+millis(x.Now())+`}`)
 }
 
 // There is a limit to what is remembered; what is beyond is an event every time.
@@ -233,7 +233,7 @@ func TestDescriptions(t *testing.T) {
 		}
 		x.Advance(time.Second)
 		said := x.tell(c.answer)
-		switch c.answer.Type() { //nolint:exhaustive // the others are properties alone
+		switch c.answer.Type() { // the others are properties alone
 		case gbt26875.TypeSystemOperation:
 			wants(t, c.name, strings.Split(said, `,"time"`)[0], `event operation {"source":"system","systemType":1,"systemName":"fire alarm","systemAddress":1,"operations":["reset","silence"],"operator":7`)
 		case gbt26875.TypeDeviceOperation:
@@ -250,5 +250,5 @@ func TestDescriptions(t *testing.T) {
 	none := &gbt26875.DeviceTimes{Objects: []gbt26875.DeviceTime{{}}}
 	wants(t, "no time", x.tell(none), `property {"deviceTime":"000000000000"}`)
 	odd := &gbt26875.PartAnalogs{Objects: []gbt26875.PartAnalog{{Part: gbt26875.Part{Type: 200}, Analog: 130, Value: 7, Time: x.at()}}}
-	wants(t, "a maker's own", x.tell(odd), `property {"analogs":[{"systemType":0,"systemName":"general","systemAddress":0,"partType":200,"address":"00000000","zone":0,"point":0,"type":130,"value":7,"time":`+fmt.Sprint(x.Now().UnixMilli())+`}]}`)
+	wants(t, "a maker's own", x.tell(odd), `property {"analogs":[{"systemType":0,"systemName":"general","systemAddress":0,"partType":200,"address":"00000000","zone":0,"point":0,"type":130,"value":7,"time":`+millis(x.Now())+`}]}`)
 }

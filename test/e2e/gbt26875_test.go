@@ -132,7 +132,7 @@ var china = time.FixedZone("UTC+8", 8*60*60)
 
 func now() gbt26875.Time { return gbt26875.NewTime(time.Now().In(china)) }
 
-func smoke(tb testing.TB, point uint16, state gbt26875.PartBits) *gbt26875.PartStates {
+func smoke(tb testing.TB, state gbt26875.PartBits) *gbt26875.PartStates {
 	tb.Helper()
 	where, err := gbt26875.NewDescription("3号楼大厅")
 	if err != nil {
@@ -140,7 +140,7 @@ func smoke(tb testing.TB, point uint16, state gbt26875.PartBits) *gbt26875.PartS
 	}
 	return &gbt26875.PartStates{Objects: []gbt26875.PartState{{
 		Part: gbt26875.Part{
-			System: gbt26875.System{Type: gbt26875.SystemFireAlarm, Address: 1}, Type: gbt26875.PartSmokeDetector, Address: gbt26875.NewPartAddress(1, point),
+			System: gbt26875.System{Type: gbt26875.SystemFireAlarm, Address: 1}, Type: gbt26875.PartSmokeDetector, Address: gbt26875.NewPartAddress(1, 7),
 		},
 		State: state, Description: where, Time: now(),
 	}}}
@@ -157,7 +157,7 @@ func TestFire(t *testing.T) {
 	if got := x.tell(&gbt26875.DeviceStates{Objects: []gbt26875.DeviceState{{State: gbt26875.DeviceNormal, Time: now()}}}); got != gbt26875.CommandConfirm {
 		t.Fatalf("a state is answered with %v", got)
 	}
-	if got := x.tell(smoke(t, 7, gbt26875.PartFire)); got != gbt26875.CommandConfirm {
+	if got := x.tell(smoke(t, gbt26875.PartFire)); got != gbt26875.CommandConfirm {
 		t.Fatalf("a fire is answered with %v", got)
 	}
 	d := w.device(panelName)
@@ -197,7 +197,7 @@ func TestFireWhilePlatformIsFrozen(t *testing.T) {
 	}
 	frozen, thawed := true, false
 	w.must(w.platform.SetFaults(api.Faults{Frozen: &frozen}))
-	fire := smoke(t, 7, gbt26875.PartFire)
+	fire := smoke(t, gbt26875.PartFire)
 	x.send(gbt26875.CommandSend, 2, fire)
 	x.send(gbt26875.CommandSend, 2, fire)
 	if f, early := x.next(300 * time.Millisecond); early == nil {
@@ -233,7 +233,7 @@ func TestPanelServices(t *testing.T) {
 	if f.Command != gbt26875.CommandRequest || hex.EncodeToString(f.Data) != "3e01010101000700" {
 		t.Fatalf("the device is told %+v", f)
 	}
-	x.send(gbt26875.CommandAnswer, f.Serial, smoke(t, 7, gbt26875.PartNormal))
+	x.send(gbt26875.CommandAnswer, f.Serial, smoke(t, gbt26875.PartNormal))
 	if r := w.outcome(done); r.State != "done" || len(field(t, r, "parts")) < 100 {
 		t.Errorf("ends with %+v, data %s", r, r.Data)
 	}
@@ -272,8 +272,8 @@ func TestPanelsBehindOneConnection(t *testing.T) {
 	addr, _ := w.panels(func(c *adapter.Config) { c.Gateway = true })
 	x := w.panel(addr)
 	for n, want := range []gbt26875.Command{gbt26875.CommandConfirm, gbt26875.CommandConfirm, gbt26875.CommandDeny} {
-		x.address = gbt26875.NewAddress(uint64(889 + n)) //nolint:gosec // small
-		if got := x.tell(smoke(t, 7, gbt26875.PartFire)); got != want {
+		x.address = gbt26875.NewAddress(uint64(889 + n))
+		if got := x.tell(smoke(t, gbt26875.PartFire)); got != want {
 			t.Errorf("device %d is answered with %v, want %v", n, got, want)
 		}
 	}
