@@ -57,8 +57,11 @@ func TestSuite(t *testing.T) {
 				MayEnd:   m == TCP,
 			}
 			for i, frame := range conversation(t, m) {
-				if i%2 == 1 {
+				if i%2 == 1 && i%5 != 0 { // of the responses most, for their number costs time squared
 					s.Frames = append(s.Frames, frame)
+				}
+				if len(s.Frames) == 8 {
+					break
 				}
 			}
 			if m == ASCII {
@@ -80,6 +83,9 @@ func TestConversation(t *testing.T) {
 		t.Run(m.String(), func(t *testing.T) {
 			t.Parallel()
 			frames := conversation(t, m)
+			if m == ASCII {
+				frames = frames[:16]
+			}
 			var want []string
 			for i, wire := range frames {
 				o := Options{Mode: m, Requests: i%2 == 0, Responses: i%2 == 1}
