@@ -194,6 +194,7 @@ func check(t *testing.T, application, devices string) string {
 	for name, text := range map[string]string{
 		"application.conf": application, "devices.conf": devices, "secrets.txt": "# nobody\n", "devices.d/trucks.conf": devices,
 		"devices.csv": "identity,productKey,deviceName\n", "pool.csv": "productKey,deviceName\n",
+		"queue.key": strings.Repeat("01", 32) + "\n", "queue-2025.key": strings.Repeat("02", 32) + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
