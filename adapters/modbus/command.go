@@ -188,10 +188,10 @@ func (k *command) getAll() error {
 
 // want adds a point to the step that reads it.
 func (k *command) want(u *unit, p *profile.Compiled, at int) error {
-	for g := range u.profile.Groups {
-		for i := range u.profile.Groups[g].Requests {
-			r := &u.profile.Groups[g].Requests[i]
-			if u.profile.Groups[g].Interval != p.Interval || !r.Covers(p) {
+	for g := range u.groups() {
+		for i := range u.groups()[g].Requests {
+			r := &u.groups()[g].Requests[i]
+			if u.groups()[g].Interval != p.Interval || !r.Covers(p) {
 				continue
 			}
 			for j := range k.steps {
@@ -283,8 +283,8 @@ func (l *line) again(u *unit, p *profile.Compiled) {
 	if _, i := u.profile.Point(p.Name); u.last != nil {
 		u.last[i] = reported{}
 	}
-	for g := range u.profile.Groups {
-		if u.profile.Groups[g].Interval == p.Interval {
+	for g := range u.groups() {
+		if u.groups()[g].Interval == p.Interval {
 			u.due[g] = min(u.due[g], l.now)
 		}
 	}

@@ -102,9 +102,9 @@ func (u *unit) heard(f *modbus.Frame) *profile.Request {
 		}
 	}
 	var found *profile.Request
-	for g := range u.profile.Groups {
-		for i := range u.profile.Groups[g].Requests {
-			r := &u.profile.Groups[g].Requests[i]
+	for g := range u.groups() {
+		for i := range u.groups()[g].Requests {
+			r := &u.groups()[g].Requests[i]
 			if r.Area.ReadFunction() != function || dataSize(r.Area, int(r.Quantity)) != count {
 				continue
 			}

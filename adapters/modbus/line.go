@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 
+	"github.com/linkspan/linkspan/adapters/modbus/profile"
 	"github.com/linkspan/linkspan/adapters/modbus/registration"
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/modbus"
@@ -83,11 +84,20 @@ type unit struct {
 	retryAt   int64          // it is not polled before
 	loginAt   int64          // it does not come online before
 	failures  int32          // polls in a row that it did not answer
+	careful   bool           // it refuses addresses that no point has
 	due       []int64
 	last      []reported // of the points; nil: nothing to remember
 	faults    []modbus.Exception
 	asked     unanswered // the last request that it did not answer
 	seen      []byte     // the gateway's own request to it, while that is not answered
+}
+
+// groups are how u is polled.
+func (u *unit) groups() []profile.Group {
+	if u.careful {
+		return u.profile.Careful
+	}
+	return u.profile.Groups
 }
 
 // reported is what was reported last of a point.

@@ -12,7 +12,7 @@ import (
 // it can be sent.
 func (l *line) sendPoll() int64 {
 	u := l.run.unit
-	requests := u.profile.Groups[l.run.group].Requests
+	requests := u.groups()[l.run.group].Requests
 	retries := l.config.Requests.Retries
 	if u.failures > 0 {
 		retries = 0
@@ -25,8 +25,15 @@ func (l *line) sendPoll() int64 {
 
 // polled handles the answer to a request of the poll under way.
 func (l *line) polled(u *unit, pdu []byte, exception modbus.Exception) {
-	requests := u.profile.Groups[l.run.group].Requests
+	requests := u.groups()[l.run.group].Requests
 	r := &requests[l.run.request]
+	if exception == modbus.IllegalDataAddress && r.Gap { // for points alone, then
+		u.careful, u.faults = true, nil
+		u.due[l.run.group] = l.now
+		l.counters.careful.Add(1)
+		l.finishRun()
+		return
+	}
 	fault := u.requestNumber(l.run.group, l.run.request)
 	l.run.request++
 	if exception != 0 {
@@ -48,7 +55,7 @@ func (l *line) polled(u *unit, pdu []byte, exception modbus.Exception) {
 // requestNumber is the place of a request among all of u's.
 func (u *unit) requestNumber(group, request int) int {
 	for g := range group {
-		request += len(u.profile.Groups[g].Requests)
+		request += len(u.groups()[g].Requests)
 	}
 	return request
 }
@@ -98,8 +105,8 @@ func (l *line) refuses(u *unit, r *profile.Request, number int, exception modbus
 	s := l.device(u)
 	if u.faults == nil {
 		n := 0
-		for g := range u.profile.Groups {
-			n += len(u.profile.Groups[g].Requests)
+		for g := range u.groups() {
+			n += len(u.groups()[g].Requests)
 		}
 		u.faults = make([]modbus.Exception, n)
 	}

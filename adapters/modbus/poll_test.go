@@ -376,3 +376,23 @@ func TestABusyLineLeavesPollsOut(t *testing.T) {
 		}
 	}
 }
+
+// A unit that refuses the addresses between points is asked for points alone.
+func TestAddressesThatNoPointHas(t *testing.T) {
+	t.Parallel()
+	w := connect(t, testConfig(), 1)
+	w.slaves[1].gaps = []uint16{2, 3}
+	w.Send([]byte(imei))
+	w.run(10 * time.Second)
+	said := strings.Join(w.said(), "\n")
+	if !strings.Contains(said, both) || strings.Contains(said, "event") {
+		t.Errorf("said %s", said)
+	}
+	if st := w.stats(); st.Exceptions != 1 || st.Careful != 1 {
+		t.Errorf("%+v", st)
+	}
+	w.tell(imei+"/1", get("voltage", "energy"))
+	if said := w.said(); len(said) == 0 || said[len(said)-1] != imei+`/1 reply done {"voltage":230.5,"energy":65538}` {
+		t.Errorf("said %v", said)
+	}
+}

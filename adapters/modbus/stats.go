@@ -32,6 +32,7 @@ type Stats struct {
 	Replaced     uint64  `metric:"linkspan_modbus_lines_replaced_total" doc:"connections closed because their line came back on another one"`
 	Silent       uint64  `metric:"linkspan_modbus_lines_silent_total" doc:"connections closed because nothing came although units were asked"`
 	Refused      uint64  `metric:"linkspan_modbus_logins_refused_total" doc:"logins of units and lines that failed"`
+	Careful      uint64  `metric:"linkspan_modbus_units_careful_total" doc:"units that refused addresses between points, and are asked for points alone since"`
 	Offline      uint64  `metric:"linkspan_modbus_units_offline_total" doc:"units taken offline because they did not answer"`
 }
 
@@ -42,7 +43,7 @@ type counters struct {
 	timeouts, retries, invalid, reports, commands      atomic.Uint64
 	pushed, unexpected, heartbeats, noise, late        atomic.Uint64
 	strangers, unconfigured, replaced, silent, refused atomic.Uint64
-	offline                                            atomic.Uint64
+	offline, careful                                   atomic.Uint64
 	lateness                                           lateness
 }
 
@@ -56,7 +57,7 @@ func (c *counters) stats(now time.Time) Stats {
 		Commands: c.commands.Load(), Pushed: c.pushed.Load(), Unexpected: c.unexpected.Load(),
 		Heartbeats: c.heartbeats.Load(), Noise: c.noise.Load(), Late: c.late.Load(),
 		Strangers: c.strangers.Load(), Unconfigured: c.unconfigured.Load(), Replaced: c.replaced.Load(),
-		Silent: c.silent.Load(), Refused: c.refused.Load(), Offline: c.offline.Load(),
+		Silent: c.silent.Load(), Refused: c.refused.Load(), Offline: c.offline.Load(), Careful: c.careful.Load(),
 	}
 }
 

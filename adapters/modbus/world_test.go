@@ -23,7 +23,8 @@ type slave struct {
 	silent         bool
 	late           time.Duration // answers come so much later
 	refuse         modbus.Exception
-	refuseFrom     uint16 // addresses from which it refuses with illegal data address; 0: none
+	refuseFrom     uint16   // addresses from which it refuses with illegal data address; 0: none
+	gaps           []uint16 // holding registers that it does not have
 	asked          []modbus.Request
 }
 
@@ -40,6 +41,11 @@ func (s *slave) answer(r modbus.Request) modbus.Response {
 	}
 	if s.refuseFrom != 0 && r.Address+r.Quantity > s.refuseFrom {
 		return modbus.Response{Function: r.Function, Exception: modbus.IllegalDataAddress}
+	}
+	for _, gap := range s.gaps {
+		if r.Function == modbus.ReadHoldingRegisters && r.Address <= gap && gap < r.Address+r.Quantity {
+			return modbus.Response{Function: r.Function, Exception: modbus.IllegalDataAddress}
+		}
 	}
 	switch r.Function {
 	case modbus.ReadCoils, modbus.ReadDiscreteInputs:

@@ -17,6 +17,9 @@ type Profile struct {
 	Name   string
 	Points []Compiled // by area and address
 	Groups []Group    // one for each interval, the shortest first
+	// Careful is the same groups, whose requests read nothing but points: for units
+	// that refuse addresses between them. Nil where Groups do so as well.
+	Careful []Group
 
 	byName map[string]int
 }
@@ -42,7 +45,7 @@ func (p *Profile) Prefixed(prefix string) *Profile {
 	if prefix == "" {
 		return p
 	}
-	c := &Profile{Name: p.Name, Points: slices.Clone(p.Points), Groups: p.Groups, byName: make(map[string]int, len(p.Points))}
+	c := &Profile{Name: p.Name, Points: slices.Clone(p.Points), Groups: p.Groups, Careful: p.Careful, byName: make(map[string]int, len(p.Points))}
 	for i := range c.Points {
 		c.Points[i].Name = prefix + c.Points[i].Name
 		c.byName[c.Points[i].Name] = i
@@ -80,7 +83,10 @@ func Compile(name string, c Config, read func(path string) ([]byte, error)) (*Pr
 	for i := range p.Points {
 		p.byName[p.Points[i].Name] = i
 	}
-	p.Groups = b.plan(p.Points)
+	p.Groups = b.plan(p.Points, c.MaxGap)
+	if slices.ContainsFunc(p.Groups, func(g Group) bool { return slices.ContainsFunc(g.Requests, func(r Request) bool { return r.Gap }) }) {
+		p.Careful = b.plan(p.Points, 0)
+	}
 	return p, nil
 }
 

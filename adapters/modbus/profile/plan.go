@@ -23,6 +23,7 @@ type Request struct {
 	Address, Quantity uint16
 	PDU               []byte // as it is sent
 	Points            []int  // places in Profile.Points, by address
+	Gap               bool   // it reads addresses that no point has
 }
 
 // String names what is read, for people: holdingRegister:100+10.
@@ -68,8 +69,9 @@ func parseHole(text string, base int) (hole, error) {
 
 const bitsPerRegister = 16
 
-// plan puts points, in their order, into the fewest requests.
-func (b *builder) plan(points []Compiled) []Group {
+// plan puts points, in their order, into the fewest requests with gaps of at most
+// maxGap.
+func (b *builder) plan(points []Compiled, maxGap int) []Group {
 	byInterval := map[time.Duration]*Group{}
 	var order []time.Duration
 	for i := range points {
@@ -83,7 +85,7 @@ func (b *builder) plan(points []Compiled) []Group {
 			byInterval[p.Interval] = g
 			order = append(order, p.Interval)
 		}
-		b.place(g, p, i)
+		b.place(g, p, i, maxGap)
 	}
 	slices.Sort(order)
 	groups := make([]Group, 0, len(order))
@@ -100,18 +102,19 @@ func (b *builder) plan(points []Compiled) []Group {
 }
 
 // place puts a point into the last request of g, or into a new one.
-func (b *builder) place(g *Group, p *Compiled, index int) {
+func (b *builder) place(g *Group, p *Compiled, index, maxGap int) {
 	start, end := int(p.Address.Offset), int(p.Address.Offset)+p.Size()
 	if n := len(g.Requests); n > 0 {
 		r := &g.Requests[n-1]
 		have := int(r.Address) + int(r.Quantity)
-		gap, length := b.config.MaxGap, b.config.MaxLength
+		gap, length := maxGap, b.config.MaxLength
 		if p.Address.Area.Bits() {
 			gap, length = gap*bitsPerRegister, min(length*bitsPerRegister, modbus.MaxReadBits)
 		}
 		if joined := max(have, end); r.Area == p.Address.Area && start-have <= gap && joined-int(r.Address) <= length && !b.holed(r.Area, have, start) {
 			r.Quantity = uint16(joined - int(r.Address)) //nolint:gosec // 2000 at most
 			r.Points = append(r.Points, index)
+			r.Gap = r.Gap || start > have
 			return
 		}
 	}
