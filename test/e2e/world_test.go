@@ -24,6 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	serveIfAsked()
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // gnet's goroutine pool runs from the start
 }
 
