@@ -48,7 +48,7 @@ func TestAnyByteFlipped(t *testing.T) {
 	cfg := small()
 	d, want, positions := written(t, cfg, 3000)
 	random := rand.New(rand.NewPCG(3, 4))
-	for range 400 {
+	for range 200 {
 		number := uint32(1 + random.IntN(2)) // one in the middle, and the last
 		path := segmentPath(number)
 		at := random.IntN(len(d.files[path].data))

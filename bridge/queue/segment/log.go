@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/internal/datadir"
 )
 
 // Log is a durable log. Its methods may be called from any goroutine, but
@@ -88,7 +90,7 @@ func Open(dir string, cfg Config, options ...Option) (*Log, error) {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
 	if l.lock, err = l.disk.lock(filepath.Join(dir, lockName)); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
+		return nil, lockError(err)
 	}
 	if err = l.recover(); err != nil {
 		return nil, errors.Join(fmt.Errorf("segment: %s: %w", dir, err), l.lock.Close())
@@ -96,6 +98,14 @@ func Open(dir string, cfg Config, options ...Option) (*Log, error) {
 	l.committer.start(l)
 	l.keeper.start(l)
 	return l, nil
+}
+
+// lockError is why a directory cannot be locked.
+func lockError(err error) error {
+	if errors.Is(err, datadir.ErrLocked) {
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	return fmt.Errorf("segment: %w", err)
 }
 
 // Append stores a copy of the payload and returns before it is on the disk. done

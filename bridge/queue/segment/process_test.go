@@ -165,6 +165,9 @@ func TestDirectoryThatCannotBe(t *testing.T) {
 	if _, err := Open(file, small()); err == nil {
 		t.Error("a file is opened as a directory")
 	}
+	if _, err := Purge(filepath.Join(file, "none"), false); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("a directory that cannot be is purged with %v", err)
+	}
 	if _, err := OpenView(filepath.Join(file, "none")); err == nil {
 		t.Error("a view of a directory that is not there opens")
 	}

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/linkspan/linkspan/internal/datadir"
 )
 
 // simDisk is a disk in memory that notes all that is done to it, so that it can be
@@ -211,7 +212,7 @@ func (d *simDisk) disk() disk {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			if d.locks[path] {
-				return nil, errors.New("locked")
+				return nil, datadir.ErrLocked
 			}
 			d.locks[path] = true
 			return unlocker(func() {

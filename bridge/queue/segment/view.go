@@ -163,7 +163,7 @@ func Purge(dir string, damaged bool) (files int, err error) { return purge(dir, 
 func purge(dir string, d disk, damaged bool) (files int, err error) {
 	lock, err := d.lock(filepath.Join(dir, lockName))
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrLocked, err)
+		return 0, lockError(err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	list, err := d.list(dir)
