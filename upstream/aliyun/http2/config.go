@@ -62,7 +62,7 @@ type Config struct {
 	QueueBytes           int64         `conf:"queueBytes,bytes" doc:"payload of the messages of one gateway waiting or in flight; more are refused"`
 	Heartbeat            time.Duration `conf:"heartbeat" doc:"pause between PINGs, up to 60s"`
 	HeartbeatTimeout     time.Duration `conf:"heartbeatTimeout" doc:"a connection over which nothing comes for so long after a PING is lost"`
-	Window               int           `conf:"window,bytes" doc:"bytes that the platform may send before they are taken in"`
+	Window               int           `conf:"window,bytes" doc:"bytes that the platform may send ahead of what was read"`
 	ConnectTimeout       time.Duration `conf:"connectTimeout" doc:"how long connecting and authenticating may take"`
 	ReconnectMin         time.Duration `conf:"reconnectMin" doc:"first pause before reconnecting; doubled each time, with jitter"`
 	ReconnectMax         time.Duration `conf:"reconnectMax" doc:"longest pause before reconnecting"`

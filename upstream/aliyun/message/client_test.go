@@ -26,7 +26,7 @@ const patience = 20 * time.Second
 func startPlatform(t *testing.T, change func(*platform.Config)) *platform.Platform {
 	t.Helper()
 	cfg := platformtest.Config()
-	cfg.HTTP2Address, cfg.HTTP2Redelivery = "127.0.0.1:0", 50*time.Millisecond
+	cfg.HTTP2Address = "127.0.0.1:0"
 	if change != nil {
 		change(&cfg)
 	}
@@ -151,7 +151,7 @@ func TestActions(t *testing.T) {
 		d     *message.Delivery
 		times int64
 	}
-	p := startPlatform(t, nil)
+	p := startPlatform(t, func(c *platform.Config) { c.HTTP2Redelivery = 50 * time.Millisecond })
 	came := make(chan seen, 100)
 	var times, action atomic.Int64
 	c := connect(t, profile(p), func(d *message.Delivery) message.Action {
