@@ -148,8 +148,19 @@ func reporter(x *terminal, stop <-chan struct{}, resend time.Duration) (acknowle
 // and every report that was acknowledged has arrived.
 func TestPlatformRestart(t *testing.T) {
 	t.Parallel()
+	for name, http2 := range map[string]bool{"MQTT": false, "HTTP2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			platformRestart(t, newWorld(t, func(s *setup) {
+				s.platform.MQTTAddress, s.http2 = "127.0.0.77:0", http2 // whose ports nobody takes meanwhile
+			}))
+		})
+	}
+}
+
+func platformRestart(t *testing.T, w *world) {
+	t.Helper()
 	const terminals, restarts = 20, 2
-	w := newWorld(t, func(s *setup) { s.platform.MQTTAddress = "127.0.0.77:0" }) // whose ports nobody takes meanwhile
 	fleet := make([]*terminal, terminals)
 	for i := range fleet {
 		fleet[i] = w.online(fmt.Sprintf("138001380%02d", i), jt808.V2013)
@@ -175,7 +186,7 @@ func TestPlatformRestart(t *testing.T) {
 		})
 	}
 	progress("reports of all terminals")
-	address := w.platform.MQTTAddr()
+	address := w.platformAddr()
 	for range restarts {
 		w.stopPlatform()
 		time.Sleep(200 * time.Millisecond) // terminals report meanwhile

@@ -20,7 +20,9 @@ import (
 	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
+	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun"
+	"github.com/linkspan/linkspan/upstream/aliyun/http2"
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +45,7 @@ const (
 type setup struct {
 	platform platform.Config
 	upstream aliyun.Config
+	http2    bool // carry upstream's messages over HTTP/2, with its own defaults where it has them
 	bridge   bridge.Config
 	server   server.Config
 	limits   server.Limits
@@ -95,8 +98,7 @@ func newWorld(tb testing.TB, change ...func(*setup)) *world {
 		f(w.setup)
 	}
 	w.startPlatform(w.setup.platform.MQTTAddress)
-	w.setup.upstream.Endpoint = "tcp://" + w.platform.MQTTAddr()
-	connector, err := aliyun.New(w.setup.upstream)
+	connector, err := w.connector()
 	w.must(err)
 	w.bridge, err = bridge.New(w.setup.bridge, connector, identities{})
 	w.must(err)
@@ -118,6 +120,21 @@ func newWorld(tb testing.TB, change ...func(*setup)) *world {
 	return w
 }
 
+// connector leads to the platform.
+func (w *world) connector() (upstream.Connector, error) {
+	up := w.setup.upstream
+	if !w.setup.http2 {
+		up.Endpoint = "tcp://" + w.platform.MQTTAddr()
+		return aliyun.New(up)
+	}
+	c := http2.DefaultConfig()
+	c.Endpoint = "http://" + w.platform.HTTP2Addr()
+	c.ProductKey, c.DeviceName, c.DeviceSecret, c.QoS = up.ProductKey, up.DeviceName, up.DeviceSecret, up.QoS
+	c.LoginRate, c.LoginsPerMinute, c.HoldTimeout = up.LoginRate, up.LoginsPerMinute, up.HoldTimeout
+	c.ReconnectMin, c.ReconnectMax = up.ReconnectMin, up.ReconnectMax
+	return http2.New(c)
+}
+
 func (w *world) must(err error) {
 	w.t.Helper()
 	if err != nil {
@@ -134,7 +151,11 @@ func (w *world) deadline() (context.Context, context.CancelFunc) {
 func (w *world) startPlatform(address string) {
 	w.t.Helper()
 	cfg := w.setup.platform
-	cfg.MQTTAddress = address
+	if w.setup.http2 {
+		cfg.HTTP2Address = address
+	} else {
+		cfg.MQTTAddress = address
+	}
 	p, err := platform.New(cfg)
 	w.must(err)
 	for _, phone := range w.known {
@@ -143,6 +164,14 @@ func (w *world) startPlatform(address string) {
 	w.seen.attach(w.t, p) // before anything can arrive
 	w.must(p.Start(w.t.Context()))
 	w.platform = p
+}
+
+// platformAddr is where the connector goes.
+func (w *world) platformAddr() string {
+	if w.setup.http2 {
+		return w.platform.HTTP2Addr()
+	}
+	return w.platform.MQTTAddr()
 }
 
 // stopPlatform ends the platform; what it has got is recorded.
