@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,13 @@ import (
 	"github.com/linkspan/linkspan/upstream/aliyun/message"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childFile); path != "" {
+		fmt.Fprintln(os.Stderr, childGateway(path))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 20 * time.Second
 
