@@ -84,6 +84,7 @@ type gateStream struct {
 	body   []byte
 	id16   uint16
 	opens  bool
+	stays  bool // its response goes on, for promises
 	whole  bool // the client has said all: END_STREAM was there; read only
 	push   bool // promises may be made on it
 }

@@ -154,8 +154,11 @@ func (g *gate) answer(s *gateStream, status int, messageID string, early bool) e
 	if messageID != "" {
 		fields = append(fields, hpack.HeaderField{Name: "x-message-id", Value: messageID})
 	}
-	stays := s == g.first && status == 200 // promises are made on it
+	stays := s == g.first && s.stays && status == 200
 	if !stays {
+		if s == g.first {
+			g.first = nil
+		}
 		delete(g.streams, s.id)
 		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: "0"})
 	}

@@ -38,7 +38,7 @@ func (g *gate) request(s *gateStream) error {
 		return g.acknowledge(s, id)
 	case verb == "ack" && s.opens, verb == "echo" && s.opens:
 		g.mu.Lock()
-		g.first = s
+		g.first, s.stays = s, true
 		g.mu.Unlock()
 		return nil // the CONNACK answers it
 	case verb == "pub" && topic != "":

@@ -26,6 +26,7 @@ const patience = 30 * time.Second
 var packages = map[string]string{
 	"mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients",
 	"mosquitto_rr": "mosquitto-clients", "mosquitto_passwd": "mosquitto", "openssl": "openssl", "curl": "curl", "socat": "socat", "haproxy": "haproxy", "mbpoll": "mbpoll", "gcc": "gcc libc6-dev libmodbus-dev", "keytool": "default-jre-headless", "stdbuf": "coreutils",
+	"nghttpd": "nghttp2-server",
 }
 
 // linkspan is the path of the binary, which TestMain builds.

@@ -23,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childFile); path != "" {
 		fmt.Fprintln(os.Stderr, childGateway(path))
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // a process of its own
 	}
 	goleak.VerifyTestMain(m)
 }

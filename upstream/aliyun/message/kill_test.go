@@ -79,7 +79,7 @@ func child(t *testing.T, path, address string) (*exec.Cmd, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() }) // it may have ended
@@ -148,7 +148,7 @@ func TestKilled(t *testing.T) {
 // in order where they came first.
 func checkPublished(t *testing.T, path string, total int) {
 	t.Helper()
-	text, err := os.ReadFile(path) //nolint:gosec // the test's own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
