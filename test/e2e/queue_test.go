@@ -74,11 +74,11 @@ func TestKilledWithQueue(t *testing.T) {
 	cfg.BackoffMin, cfg.BackoffMax = 50*time.Millisecond, 200*time.Millisecond
 	cfg.AckTimeout = patience
 	var mu sync.Mutex
-	last, count := map[string]int{}, 0
+	acked, count := map[string][]int{}, 0
 	fleet, err := jt808.New(cfg, jt808.WithAcked(func(phone string, number uint64) {
 		mu.Lock()
 		defer mu.Unlock()
-		last[phone] = max(last[phone], int(number)) //nolint:gosec // small
+		acked[phone] = append(acked[phone], int(number)) //nolint:gosec // small
 		count++
 	}))
 	if err != nil {
@@ -140,14 +140,15 @@ func TestKilledWithQueue(t *testing.T) {
 
 	mu.Lock()
 	defer mu.Unlock()
-	for phone, n := range last {
-		await(t, "what was acknowledged to "+phone, func() bool { return w.seen.has(phone, n) })
-		w.seen.check(t, phone, n)
+	for phone, numbers := range acked {
+		for _, n := range numbers {
+			await(t, fmt.Sprintf("report %d, which was acknowledged to %s", n, phone), func() bool { return w.seen.has(phone, n) })
+		}
 	}
 	c.kill()
 	w.stopPlatform()
-	if len(last) != terminals {
-		t.Errorf("%d of %d terminals were acknowledged anything", len(last), terminals)
+	if len(acked) != terminals {
+		t.Errorf("%d of %d terminals were acknowledged anything", len(acked), terminals)
 	}
 }
 
