@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/linkspan/linkspan/adapters/jt808"
+	"github.com/linkspan/linkspan/adapters/modbus"
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/httpauth"
 	"github.com/linkspan/linkspan/auth/static"
@@ -95,7 +96,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 	for _, stats := range []reflect.Type{
 		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
-		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](),
+		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](), reflect.TypeFor[modbus.Stats](),
 	} {
 		metrics(&b, stats, nil)
 	}
