@@ -149,6 +149,7 @@ func (d *device) find(is func(*pending) bool) *pending {
 func (d *device) confirmed(f *gbt26875.Frame) {
 	p := d.find(func(p *pending) bool { return p.serial == f.Serial })
 	switch {
+	case p == nil && d.ours(f.Serial): // nobody waits for it
 	case p == nil && len(f.Data) == 0 && !d.recently(f.Serial):
 		d.counters.heartbeats.Add(1) // some devices keep the connection alive with it
 	case p == nil:
@@ -163,6 +164,11 @@ func (d *device) confirmed(f *gbt26875.Frame) {
 	}
 }
 
+// ours says whether serial is that of a patrol, or of a frame that set the clock.
+func (d *device) ours(serial uint16) bool {
+	return serial != 0 && (serial == d.patrol || serial == d.clock)
+}
+
 // recently says whether serial may be that of a frame of ours, which a late or
 // second confirmation is for.
 func (d *device) recently(serial uint16) bool {
@@ -173,7 +179,7 @@ func (d *device) recently(serial uint16) bool {
 func (d *device) denied(f *gbt26875.Frame) {
 	p := d.find(func(p *pending) bool { return p.serial == f.Serial })
 	if p == nil {
-		if f.Serial != d.patrol {
+		if !d.ours(f.Serial) {
 			d.counters.unmatched.Add(1)
 		}
 		return
@@ -209,7 +215,7 @@ func (d *device) answered(c *conn, f *gbt26875.Frame) {
 	switch {
 	case p != nil:
 		d.fulfil(p, f, u)
-	case f.Serial != d.patrol || u == nil || u.Type() != gbt26875.TypeDeviceState:
+	case !d.ours(f.Serial) || u == nil || u.Type() != gbt26875.TypeDeviceState:
 		d.counters.unmatched.Add(1)
 	}
 }

@@ -23,6 +23,7 @@ type device struct {
 	memory   memory            // of states that were reported
 	frames   *recent           // that were handled; nil before the first
 	commands []*pending        // under way, in the order in which they were sent
+	clock    uint16            // serial number of the frame that set its clock last
 	patrol   uint16            // serial number of the last patrol
 	post     *postCheck        // under way, nil mostly
 	stops    [timers]func()    // of running timers

@@ -101,7 +101,7 @@ func (r *receipt) systemEvent(s *scratch, o *gbt26875.SystemState) {
 // but linkspan has asked.
 func (r *receipt) deviceEvents(s *scratch, all []gbt26875.DeviceState) (property bool) {
 	r.d.counters.states.Add(uint64(len(all)))
-	property = r.header.Command == gbt26875.CommandSend || r.header.Serial != r.d.patrol
+	property = r.header.Command == gbt26875.CommandSend || !r.d.ours(r.header.Serial)
 	for i := range all {
 		o := &all[i]
 		changed := r.d.memory.device(o.State)

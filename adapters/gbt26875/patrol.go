@@ -35,7 +35,8 @@ func (d *device) syncClock(c *conn) {
 	if d.ended() {
 		return
 	}
-	d.tell(c, d.nextSerial(), gbt26875.CommandControl, d.clockData(c.Now()))
+	d.clock = d.nextSerial()
+	d.tell(c, d.clock, gbt26875.CommandControl, d.clockData(c.Now()))
 	d.stops[clockTimer] = c.After(d.config.Clock.Sync, func() {
 		d.stops[clockTimer] = nil
 		d.syncClock(c)

@@ -75,15 +75,16 @@ func (d *decoder) Decode(in []byte) (*Frame, int, error) {
 		if k > 0 && d.drop(k) {
 			return nil, n, &codec.FrameError{Reason: "bytes outside of a frame: want the start marker @@"}
 		}
-		size, why := d.look(in[n:])
-		switch {
-		case why != "":
+		size, is := d.look(in[n:])
+		switch is {
+		case incomplete:
+			return nil, n, codec.ErrIncomplete
+		case tooLongData, noEnd, another:
+			front := in[n:]
 			n += size
 			if d.drop(size) {
-				return nil, n, &codec.FrameError{Reason: why}
+				return nil, n, &codec.FrameError{Reason: d.why(is, front)}
 			}
-		case size == 0:
-			return nil, n, codec.ErrIncomplete
 		default:
 			d.dropped = 0
 			if err := d.parse(in[n : n+size]); err != nil {
@@ -112,49 +113,106 @@ func findStart(in []byte) int {
 	return len(in)
 }
 
-// look says how long the frame is that in begins with, 0 when more bytes are
-// needed to tell, or why there is none, and how many bytes to give up.
-func (d *decoder) look(in []byte) (size int, why string) {
+// What bytes that begin with @@ may be.
+const (
+	whole = iota
+	incomplete
+	tooLongData // no frame: it would be too long
+	noEnd       // no frame: the end marker is not where it should be
+	another     // no frame: another one begins inside
+)
+
+// look says what in begins with, and how long that is: the frame, or bytes to give
+// up.
+func (d *decoder) look(in []byte) (size, is int) {
 	if len(in) < headerLen {
-		return 0, ""
+		return 0, incomplete
 	}
 	length := int(binary.LittleEndian.Uint16(in[offLength:]))
 	if length > d.options.MaxData {
-		return 1, fmt.Sprintf("application data of %d bytes, at most %d are allowed", length, d.options.MaxData)
+		return 1, tooLongData
 	}
 	size = minFrame + length
 	have := in[:min(size, len(in))]
-	if inner := d.inside(have); inner > 0 {
-		return inner, "a whole frame begins inside of a frame"
+	if inner := inside(have); inner > 0 {
+		return inner, another
 	}
 	if len(have) < size {
-		return 0, ""
+		return 0, incomplete
 	}
 	if string(have[size-len(endMarker):]) != endMarker {
-		return 1, fmt.Sprintf("no end marker ## behind %d bytes of application data", length)
+		return 1, noEnd
 	}
-	return size, ""
+	return size, whole
+}
+
+// why is a text about what is no frame.
+func (d *decoder) why(is int, in []byte) string {
+	length := binary.LittleEndian.Uint16(in[offLength:])
+	switch is {
+	case tooLongData:
+		return fmt.Sprintf("application data of %d bytes, at most %d are allowed", length, d.options.MaxData)
+	case noEnd:
+		return fmt.Sprintf("no end marker ## behind %d bytes of application data", length)
+	default:
+		return "a whole frame begins inside of a frame"
+	}
 }
 
 // inside is where in a candidate another frame begins that is whole and sound, 0
-// if there is none.
-func (d *decoder) inside(candidate []byte) int {
-	for at := 1; len(candidate)-at >= minFrame; at++ {
+// if there is none. It takes a time that grows with the candidate's length alone,
+// whatever is in it.
+func inside(candidate []byte) int {
+	at, size := nextInside(candidate, 1)
+	if at == 0 {
+		return 0
+	}
+	return soundInside(candidate, at, size)
+}
+
+// soundInside is inside from the first place at which there may be a frame.
+func soundInside(candidate []byte, at, size int) int {
+	var room [minFrame + MaxData]byte
+	sums := appendSums(room[:0], candidate)
+	for at > 0 {
+		last := at + size - trailLen
+		if sums[last-1]-sums[at+offSerial-1] == candidate[last] {
+			return at
+		}
+		at, size = nextInside(candidate, at+1)
+	}
+	return 0
+}
+
+// nextInside is where in a candidate, from there on, the next frame begins that is
+// whole up to its check sum, and how long it is; 0 if there is none.
+func nextInside(candidate []byte, from int) (at, size int) {
+	for at = from; len(candidate)-at >= minFrame; at++ {
 		i := bytes.Index(candidate[at:], []byte(startMarker))
 		if i < 0 {
-			return 0
+			return 0, 0
 		}
 		at += i
 		rest := candidate[at:]
 		if len(rest) < minFrame {
-			return 0
+			return 0, 0
 		}
-		size := minFrame + int(binary.LittleEndian.Uint16(rest[offLength:]))
-		if size <= len(rest) && string(rest[size-len(endMarker):size]) == endMarker && sound(rest[:size]) {
-			return at
+		size = minFrame + int(binary.LittleEndian.Uint16(rest[offLength:]))
+		if size <= len(rest) && string(rest[size-len(endMarker):size]) == endMarker {
+			return at, size
 		}
 	}
-	return 0
+	return 0, 0
+}
+
+// appendSums appends, for each byte of b, the low byte of the sum up to it.
+func appendSums(dst, b []byte) []byte {
+	sum := byte(0)
+	for _, c := range b {
+		sum += c
+		dst = append(dst, sum)
+	}
+	return dst
 }
 
 // sound says whether a frame's check sum is right.

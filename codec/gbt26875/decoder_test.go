@@ -79,6 +79,20 @@ func TestDamagedLengthHidesNothing(t *testing.T) {
 	}
 }
 
+// Nor do frames behind whose check sums are wrong.
+func TestDamagedFramesInsideHideNothing(t *testing.T) {
+	t.Parallel()
+	wire := unhex(t, fire)
+	long := bytes.Clone(wire)
+	long[offLength+1] = 3 // 816 bytes
+	bad := bytes.Clone(wire)
+	bad[len(bad)-trailLen]++
+	frames, errs, rest := decodeAll(t, fresh(), slices.Concat(long, bad, bad, bad, wire, wire))
+	if len(frames) != 2 || len(errs) != 1 || len(rest) != 0 {
+		t.Errorf("%d frames, errors %v and %d bytes left, want two frames", len(frames), errs, len(rest))
+	}
+}
+
 // Text that looks like the beginning of a frame does not tear the frame apart.
 func TestMarkersInsideOfData(t *testing.T) {
 	t.Parallel()
