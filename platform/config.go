@@ -45,6 +45,8 @@ type Config struct {
 	Data         string        `conf:"data" doc:"file that keeps devices, their secrets, topology, last values and counters from one start to the next, with a PATH.journal beside it; empty: all of it ends with the platform"`
 	SaveInterval time.Duration `conf:"saveInterval" doc:"how often values and counters are written to it; devices, secrets and topology are at once"`
 
+	Received string `conf:"received" doc:"file that gets a line for each message of a device, as the watch shows it, before the message is acknowledged; it grows without end; empty: none"`
+
 	AutoRegister bool        `conf:"autoRegister" doc:"create devices that nobody knows when they first appear, and their topology"`
 	AutoSecret   auth.Secret `conf:"autoSecret" doc:"secret of devices created on the fly; empty: their signatures are not checked"`
 	Lenient      bool        `conf:"lenient" doc:"accept what the vendor's documentation once printed and the vendor refuses: cleanSession in the signature, signmethod and signMethod for each other"`

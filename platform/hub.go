@@ -23,6 +23,8 @@ type hub struct {
 	limit    int
 	closed   bool // guarded by mu
 
+	received *received // nil: there is no such file; does not change
+
 	logMu sync.Mutex
 	log   []api.Message // a ring once it is full; guarded by logMu
 	next  int           // guarded by logMu
@@ -33,8 +35,9 @@ func (h *hub) init(keep, limit int) {
 	h.watchers, h.keep, h.limit = map[*Watch]struct{}{}, keep, limit
 }
 
-// wanted says whether anybody watches: if not, messages need not be built.
-func (h *hub) wanted() bool { return h.watching.Load() > 0 }
+// wanted says whether anybody watches, or messages are written down: if not, they
+// need not be built.
+func (h *hub) wanted() bool { return h.watching.Load() > 0 || h.received != nil }
 
 // Filter is which messages a watch gets: those that fit every field that is
 // not empty.
@@ -147,6 +150,9 @@ func (p *Platform) publishMessage(m api.Message) {
 		m.Time = p.now()
 	}
 	m.Sequence = h.sequence.Add(1)
+	if h.received != nil {
+		h.received.note(&m)
+	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	copied := false

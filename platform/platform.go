@@ -95,18 +95,28 @@ func New(cfg Config, opts ...Option) (*Platform, error) {
 	p.orders.init(cfg.Pending)
 	p.stats.init()
 	p.faults.init()
-	if cfg.Data != "" {
-		d, err := openData(p)
-		if err != nil {
-			return nil, err
-		}
-		p.data = d
+	if err := p.openFiles(); err != nil {
+		p.closeData()
+		return nil, err
 	}
 	if err := p.prepare(); err != nil {
 		p.closeData()
 		return nil, err
 	}
 	return p, nil
+}
+
+// openFiles opens what the platform writes to.
+func (p *Platform) openFiles() (err error) {
+	if p.cfg.Data != "" {
+		if p.data, err = openData(p); err != nil {
+			return err
+		}
+	}
+	if p.cfg.Received != "" {
+		p.hub.received, err = openReceived(p.cfg.Received, p.log)
+	}
+	return err
 }
 
 // prepare makes what New is told to.
@@ -125,6 +135,9 @@ func (p *Platform) prepare() error {
 
 // closeData saves all there is.
 func (p *Platform) closeData() {
+	if p.hub.received != nil {
+		p.closeErr = errors.Join(p.closeErr, p.hub.received.close())
+	}
 	if p.data == nil {
 		return
 	}
