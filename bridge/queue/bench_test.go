@@ -22,10 +22,17 @@ func (void) Logout(done func(error))                                   { done(ni
 // position is what a terminal says most of the time.
 func position() *thing.Message {
 	return &thing.Message{Kind: thing.Property, Fields: []thing.Field{
-		{Name: "latitude", Value: thing.Decimal(22544330, 6)}, {Name: "longitude", Value: thing.Decimal(114056631, 6)},
-		{Name: "altitude", Value: thing.Int(35)}, {Name: "speed", Value: thing.Decimal(605, 1)}, {Name: "direction", Value: thing.Int(271)},
-		{Name: "positioned", Value: thing.Bool(true)}, {Name: "acc", Value: thing.Bool(true)}, {Name: "mileage", Value: thing.Decimal(1234, 1)},
-		{Name: "fuel", Value: thing.Decimal(411, 1)}, {Name: "signalStrength", Value: thing.Int(24)}, {Name: "satellites", Value: thing.Int(11)},
+		{Name: "latitude", Value: thing.Decimal(22544330, 6)},
+		{Name: "longitude", Value: thing.Decimal(114056631, 6)},
+		{Name: "altitude", Value: thing.Int(35)},
+		{Name: "speed", Value: thing.Decimal(605, 1)},
+		{Name: "direction", Value: thing.Int(271)},
+		{Name: "positioned", Value: thing.Bool(true)},
+		{Name: "acc", Value: thing.Bool(true)},
+		{Name: "mileage", Value: thing.Decimal(1234, 1)},
+		{Name: "fuel", Value: thing.Decimal(411, 1)},
+		{Name: "signalStrength", Value: thing.Int(24)},
+		{Name: "satellites", Value: thing.Int(11)},
 	}}
 }
 
@@ -39,6 +46,7 @@ func BenchmarkPublish(b *testing.B) {
 }
 
 func benchmarkPublish(b *testing.B, mode string) {
+	b.Helper()
 	var up upstream.Connector = void{}
 	if mode != queue.ModeOff {
 		cfg := config(b, queue.ModeOn)

@@ -55,11 +55,11 @@ func keyOf(record, scratch []byte) (key []byte, run uint32, ok bool) {
 		return nil, 0, false
 	}
 	r := reader{in: record[namesAt:]}
-	name := r.bytes(int(min(r.uint(), math.MaxInt32))) //nolint:gosec // bounded
+	name := r.raw()
 	if len(name) == 0 {
-		r.bytes(int(min(r.uint(), math.MaxInt32))) //nolint:gosec // bounded
-		product := r.bytes(int(min(r.uint(), math.MaxInt32)))
-		device := r.bytes(int(min(r.uint(), math.MaxInt32)))
+		r.raw()
+		product := r.raw()
+		device := r.raw()
 		name = appendNameless(scratch[:0], product, device)
 	}
 	return name, binary.BigEndian.Uint32(record[runAt:]), !r.bad
@@ -180,7 +180,7 @@ func (r *reader) time() time.Time {
 		r.bytes(-1)
 		return time.Time{}
 	}
-	t := time.Unix(seconds, int64(nanos)) //nolint:gosec // bounded
+	t := time.Unix(seconds, int64(nanos))
 	if offset == 0 {
 		return t.UTC()
 	}

@@ -31,6 +31,7 @@ func modes(t *testing.T, run func(t *testing.T, mode string)) {
 func TestPlatformAway(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
+		t.Helper()
 		c := newCloud(t)
 		q, _ := start(t, config(t, mode), c, names{})
 		c.set(func() { c.away = true })
@@ -100,6 +101,7 @@ func TestProvisionalLogin(t *testing.T) {
 func TestLeftBehind(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
+		t.Helper()
 		cfg := config(t, mode)
 		c := newCloud(t)
 		q, stop := start(t, cfg, c, names{})
@@ -222,6 +224,7 @@ func dead(tb testing.TB, cfg queue.Config) (list []queue.Entry) {
 func TestWaitsForPlatform(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
+		t.Helper()
 		cfg := config(t, mode)
 		c := newCloud(t)
 		q, stop := start(t, cfg, c, names{})
@@ -313,6 +316,7 @@ func settled(tb testing.TB, q *queue.Connector) {
 func TestStuck(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
+		t.Helper()
 		cfg := config(t, mode)
 		cfg.Window = queue.WindowConfig{Records: 100, Bytes: 1 << 20, Device: 10}
 		c := newCloud(t)
@@ -469,9 +473,8 @@ func TestFull(t *testing.T) {
 	cfg.SegmentSize, cfg.MaxBytes, cfg.MaxRecord = 64<<10, 128<<10, 16<<10
 	c := newCloud(t)
 	q, _ := start(t, cfg, c, names{})
-	stuck := online(t, q, "stuck")
 	c.set(func() { c.login = func(string) error { return upstream.ErrNotConnected } })
-	stuck = online(t, q, "stuck")
+	stuck := online(t, q, "stuck")
 	var refused error
 	for n := 0; refused == nil && n < 10_000; n++ {
 		m := number(n)
@@ -544,6 +547,7 @@ func TestDropped(t *testing.T) {
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
+		t.Helper()
 		c := newCloud(t)
 		c.refuse = func(_ string, m *thing.Message) error {
 			if m.Kind != thing.Reply {

@@ -267,7 +267,7 @@ func (l *lane) conclude(whole bool, end segment.Position) {
 		l.skipped -= lost
 		l.kept -= lost
 		l.q.counts.waiting.Add(int64(-lost))
-		l.q.counts.dropped.Add(uint64(lost)) //nolint:gosec // positive
+		l.q.counts.dropped.Add(uint64(lost))
 		l.forsake(end)
 	}
 	l.leave()

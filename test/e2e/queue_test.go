@@ -36,7 +36,7 @@ type child struct {
 
 func (c *child) start() {
 	c.t.Helper()
-	c.cmd = exec.Command(os.Args[0]) //nolint:gosec // this program
+	c.cmd = exec.Command(os.Args[0])
 	c.cmd.Env = append(os.Environ(), serveVariable+"="+c.path)
 	c.cmd.Stderr, c.cmd.Stdout = &c.log, &c.log
 	if err := c.cmd.Start(); err != nil {
@@ -78,7 +78,7 @@ func TestKilledWithQueue(t *testing.T) {
 	fleet, err := jt808.New(cfg, jt808.WithAcked(func(phone string, number uint64) {
 		mu.Lock()
 		defer mu.Unlock()
-		acked[phone] = append(acked[phone], int(number)) //nolint:gosec // small
+		acked[phone] = append(acked[phone], int(number))
 		count++
 	}))
 	if err != nil {
