@@ -22,7 +22,7 @@ func newSimulate() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSimulateJT808(), newSimulateModbus())
+	cmd.AddCommand(newSimulateJT808(), newSimulateModbus(), newSimulateGBT26875())
 	return cmd
 }
 
