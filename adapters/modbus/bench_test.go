@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -115,7 +116,7 @@ func tenPoints(interval time.Duration) profile.Config {
 	c := profile.DefaultConfig()
 	c.Interval, c.Points = interval, map[string]profile.Point{}
 	for i := range 10 {
-		c.Points[fmt.Sprintf("point%d", i)] = profile.Point{Address: fmt.Sprint(40001 + 2*i), Type: []string{"uint16", "float32"}[i%2], Scale: "0.1"}
+		c.Points[fmt.Sprintf("point%d", i)] = profile.Point{Address: strconv.Itoa(40001 + 2*i), Type: []string{"uint16", "float32"}[i%2], Scale: "0.1"}
 	}
 	return c
 }

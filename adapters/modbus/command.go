@@ -230,8 +230,9 @@ func (s *step) unsafe() bool {
 	switch modbus.Function(s.pdu[0]) {
 	case modbus.ReadCoils, modbus.ReadDiscreteInputs, modbus.ReadHoldingRegisters, modbus.ReadInputRegisters:
 		return false
+	default:
+		return true
 	}
-	return true
 }
 
 // answered handles the answer to the present step.
@@ -268,6 +269,7 @@ func (k *command) answered(pdu []byte, exception modbus.Exception) {
 			return
 		}
 		k.fields = append(k.fields, thing.Field{Name: s.point.Name, Value: v})
+	case stepRaw: // see above
 	}
 	if k.at++; k.at == len(k.steps) {
 		k.reply(thing.Done, 0, "", k.fields)

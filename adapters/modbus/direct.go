@@ -14,7 +14,7 @@ import (
 func (l *line) pushed(in []byte) error {
 	for len(in) > 0 {
 		f, n, err := l.push.Decode(in)
-		if err == codec.ErrIncomplete { //nolint:errorlint // never wrapped
+		if err == codec.ErrIncomplete {
 			l.noise(in[:n])
 			in = in[n:]
 			break

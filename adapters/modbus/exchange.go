@@ -85,8 +85,9 @@ func (l *line) ambiguous(u *unit, pdu []byte) bool {
 		return lost[3] == pdu[3] && lost[4] == pdu[4] // as many
 	case modbus.WriteSingleCoil, modbus.WriteSingleRegister, modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters, modbus.MaskWriteRegister:
 		return false // the answer has the address
+	default:
+		return true
 	}
-	return true
 }
 
 // send sends the request that is l.x.
@@ -207,6 +208,7 @@ func (l *line) reply(pdu []byte, exception modbus.Exception) {
 				l.repeat(func() {})
 				return
 			}
+		default:
 		}
 	}
 	u, cmd := x.unit, x.cmd

@@ -138,6 +138,7 @@ func (l *line) Received(c *conn, in []byte) error {
 		err = l.register(in)
 	case working:
 		err = l.data(in)
+	case waiting, over: // nothing is decoded while a login is under way
 	}
 	l.step()
 	return err

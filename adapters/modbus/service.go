@@ -86,13 +86,13 @@ func (k *command) serviceFields() error {
 	r := modbus.Request{Function: modbus.Function(function), Address: uint16(address)} //nolint:gosec // checked
 	switch r.Function {
 	case modbus.ReadCoils, modbus.ReadDiscreteInputs, modbus.ReadHoldingRegisters, modbus.ReadInputRegisters:
-		quantity, err := k.integer("quantity", 1, modbus.MaxReadBits, true)
-		if err != nil {
-			return err
+		quantity, invalid := k.integer("quantity", 1, modbus.MaxReadBits, true)
+		if invalid != nil {
+			return invalid
 		}
 		r.Quantity = uint16(quantity) //nolint:gosec // checked
 	case modbus.WriteSingleCoil, modbus.WriteSingleRegister, modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters:
-		if err := k.writeValues(&r); err != nil {
+		if err = k.writeValues(&r); err != nil {
 			return err
 		}
 	default:
@@ -207,6 +207,7 @@ func valuesIn(request, pdu []byte) (values []thing.Value) {
 		for i := range int(asked.Quantity) {
 			values = append(values, thing.Int(int64(modbus.Register(pdu[2:], i))))
 		}
+	default:
 	}
 	return values
 }

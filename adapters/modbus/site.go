@@ -92,7 +92,7 @@ func buildSites(c *Config, read func(string) ([]byte, error)) (*sites, error) {
 
 // within puts a place before each of the errors that were joined.
 func within(place string, err error) (all []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the outermost one
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			all = append(all, fmt.Errorf("%s: %w", place, e))
 		}

@@ -85,8 +85,8 @@ func slot(ms int64) int {
 	if ms < 8 {
 		return int(max(ms, 0))
 	}
-	n := bits.Len64(uint64(ms)) - 1                       //nolint:gosec // positive
-	return min(8*(n-2)+int(ms>>(n-3)&7), latenessSlots-1) //nolint:gosec // three bits
+	n := bits.Len64(uint64(ms)) - 1
+	return min(8*(n-2)+int(ms>>(n-3)&7), latenessSlots-1)
 }
 
 // ceiling is the largest lateness in milliseconds that a slot counts.

@@ -293,6 +293,11 @@ func (c *checking) numbers() {
 			c.fail("decimals", "%d, must be from 0 to 9", *d)
 		}
 	}
+	c.invalid()
+}
+
+// invalid reads the numbers that mean no value.
+func (c *checking) invalid() {
 	for _, text := range c.from.Invalid {
 		n, err := strconv.ParseInt(text, 0, 64)
 		wide, tooWide := strconv.ParseUint(text, 0, 64)
@@ -321,6 +326,7 @@ func (c *checking) enumeration() {
 	switch c.to.Format.Type {
 	case modbus.String, modbus.Float32, modbus.Float64:
 		c.fail("enum", "not for type %s", c.to.Format.Type)
+	default:
 	}
 	c.to.enum, c.to.fromEnum = map[uint64]string{}, map[string]int64{}
 	for _, key := range slices.Sorted(maps.Keys(c.from.Enum)) {

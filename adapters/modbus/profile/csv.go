@@ -46,29 +46,62 @@ func (b *builder) table(points map[string]Point, read func(string) ([]byte, erro
 // columns are what the first line of a table may name, and what becomes of a
 // cell, which is not empty.
 var columns = map[string]func(p *Point, cell string) error{
-	"area":      func(p *Point, cell string) error { p.Area = cell; return nil },
-	"function":  func(p *Point, cell string) (err error) { p.Function, err = whole(cell); return err },
-	"address":   func(p *Point, cell string) error { p.Address = cell; return nil },
-	"type":      func(p *Point, cell string) error { p.Type = cell; return nil },
-	"registers": func(p *Point, cell string) (err error) { p.Registers, err = whole(cell); return err },
-	"bit":       func(p *Point, cell string) (err error) { p.Bit, err = whole(cell); return err },
-	"bits":      func(p *Point, cell string) (err error) { p.Bits, err = whole(cell); return err },
-	"order":     func(p *Point, cell string) error { p.Order = cell; return nil },
-	"scale":     func(p *Point, cell string) error { p.Scale = cell; return nil },
-	"offset":    func(p *Point, cell string) error { p.Offset = cell; return nil },
+	"area":      textCell(func(p *Point) *string { return &p.Area }),
+	"function":  wholeCell(func(p *Point) *int { return &p.Function }),
+	"address":   textCell(func(p *Point) *string { return &p.Address }),
+	"type":      textCell(func(p *Point) *string { return &p.Type }),
+	"registers": wholeCell(func(p *Point) *int { return &p.Registers }),
+	"bit":       wholeCell(func(p *Point) *int { return &p.Bit }),
+	"bits":      wholeCell(func(p *Point) *int { return &p.Bits }),
+	"order":     textCell(func(p *Point) *string { return &p.Order }),
+	"scale":     textCell(func(p *Point) *string { return &p.Scale }),
+	"offset":    textCell(func(p *Point) *string { return &p.Offset }),
 	"decimals":  decimalsCell,
-	"unit":      func(p *Point, cell string) error { p.Unit = cell; return nil },
-	"title":     func(p *Point, cell string) error { p.Title = cell; return nil },
+	"unit":      textCell(func(p *Point) *string { return &p.Unit }),
+	"title":     textCell(func(p *Point) *string { return &p.Title }),
 	"enum":      enumCell,
-	"invalid":   func(p *Point, cell string) error { p.Invalid = strings.Fields(cell); return nil },
-	"access":    func(p *Point, cell string) error { p.Access = strings.ToLower(cell); return nil },
-	"write":     func(p *Point, cell string) error { p.Write = strings.ToLower(cell); return nil },
-	"min":       func(p *Point, cell string) error { p.Min = cell; return nil },
-	"max":       func(p *Point, cell string) error { p.Max = cell; return nil },
-	"interval":  func(p *Point, cell string) (err error) { p.Interval, err = span(cell); return err },
-	"report":    func(p *Point, cell string) error { p.Report = strings.ToLower(cell); return nil },
-	"deadband":  func(p *Point, cell string) error { p.Deadband = cell; return nil },
+	"invalid":   invalidCell,
+	"access":    wordCell(func(p *Point) *string { return &p.Access }),
+	"write":     wordCell(func(p *Point) *string { return &p.Write }),
+	"min":       textCell(func(p *Point) *string { return &p.Min }),
+	"max":       textCell(func(p *Point) *string { return &p.Max }),
+	"interval":  intervalCell,
+	"report":    wordCell(func(p *Point) *string { return &p.Report }),
+	"deadband":  textCell(func(p *Point) *string { return &p.Deadband }),
 	"atleast":   atLeastCell,
+}
+
+// textCell is a cell whose text is kept as it is.
+func textCell(field func(*Point) *string) func(*Point, string) error {
+	return func(p *Point, cell string) error {
+		*field(p) = cell
+		return nil
+	}
+}
+
+// wordCell is a cell with one of some words, in any case.
+func wordCell(field func(*Point) *string) func(*Point, string) error {
+	return func(p *Point, cell string) error {
+		*field(p) = strings.ToLower(cell)
+		return nil
+	}
+}
+
+func wholeCell(field func(*Point) *int) func(*Point, string) error {
+	return func(p *Point, cell string) (err error) {
+		*field(p), err = whole(cell)
+		return err
+	}
+}
+
+func intervalCell(p *Point, cell string) (err error) {
+	p.Interval, err = span(cell)
+	return err
+}
+
+func invalidCell(p *Point, cell string) error { //nolint:unparam // as the others
+	p.Invalid = strings.Fields(cell)
+	return nil
 }
 
 func whole(cell string) (int, error) {

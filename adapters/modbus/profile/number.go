@@ -47,7 +47,7 @@ func parseDecimal(s string) (decimal, error) {
 	case places > maxExp:
 		return bad()
 	case places >= 0:
-		d.exp = uint8(places) //nolint:gosec // at most maxExp
+		d.exp = uint8(places)
 	case -places > maxExp:
 		return bad()
 	default:
@@ -88,7 +88,7 @@ func multiply(a, b int64) (product int64, ok bool) {
 	if hi != 0 || lo > math.MaxInt64 {
 		return 0, false
 	}
-	product = int64(lo) //nolint:gosec // checked
+	product = int64(lo)
 	if negative {
 		product = -product
 	}
@@ -190,7 +190,7 @@ func shortest(f float64, bitSize int) (decimal, bool) {
 	case places < -maxExp, places > maxExp:
 		return decimal{}, false
 	case places >= 0:
-		return decimal{n, uint8(places)}, true //nolint:gosec // at most maxExp
+		return decimal{n, uint8(places)}, true
 	}
 	n, ok := multiply(n, powers[-places])
 	return decimal{n: n}, ok

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func parseHole(text string, base int) (hole, error) {
 		h.last = int(b.Offset)
 	}
 	if h.last < h.first {
-		return hole{}, fmt.Errorf("it ends before it begins")
+		return hole{}, errors.New("it ends before it begins")
 	}
 	return h, nil
 }

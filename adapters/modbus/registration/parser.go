@@ -181,7 +181,6 @@ func (p *Parser) end(in []byte, size int) (int, error) {
 
 // text is a name of any characters.
 func (p *Parser) text(in []byte, whole bool) (name string, size int, err error) {
-	end := -1
 	switch {
 	case p.config.Length > 0:
 		if len(in) < p.config.Length {
@@ -190,7 +189,8 @@ func (p *Parser) text(in []byte, whole bool) (name string, size int, err error) 
 		size, err = p.end(in, p.config.Length)
 		return strings.TrimSpace(string(in[:p.config.Length])), size, err
 	case len(p.suffix) > 0:
-		if end = bytes.Index(in, p.suffix); end < 0 {
+		end := bytes.Index(in, p.suffix)
+		if end < 0 {
 			return "", 0, codec.ErrIncomplete
 		}
 		return strings.TrimSpace(string(in[:end])), end + len(p.suffix), nil
@@ -251,7 +251,7 @@ func (p *Parser) json(in []byte) (name string, size int, err error) {
 // likong is AA 01, 11 digits, 0D.
 func likong(in []byte) (name string, size int, err error) {
 	const total = 14
-	if in := in[:min(len(in), 1)]; !bytes.HasPrefix([]byte{0xaa}, in) {
+	if len(in) > 0 && in[0] != 0xaa {
 		return "", 0, errors.New("it does not begin with AA")
 	}
 	if len(in) < total {

@@ -19,11 +19,11 @@ type vector struct {
 	Expect struct {
 		Kind         string
 		ID           string
-		IDHex        string `json:"id_hex"`
+		IDHex        string `json:"idHex"`
 		Phone        string
-		ReplyHex     string `json:"reply_hex"`
-		PayloadHex   string `json:"payload_hex"`
-		UnescapedHex string `json:"unescaped_hex"`
+		ReplyHex     string `json:"replyHex"`
+		PayloadHex   string `json:"payloadHex"`
+		UnescapedHex string `json:"unescapedHex"`
 	}
 }
 
@@ -44,7 +44,10 @@ func vectors(tb testing.TB, name string) map[string]vector {
 	return byName
 }
 
-func (v vector) bytes(tb testing.TB) []byte { return unhex(tb, v.Hex) }
+func (v vector) bytes(tb testing.TB) []byte {
+	tb.Helper()
+	return unhex(tb, v.Hex)
+}
 
 func unhex(tb testing.TB, s string) []byte {
 	tb.Helper()

@@ -109,7 +109,7 @@ func (w *hongDianWrap) Unwrap(dst, in []byte) (out []byte, n int, reply []byte, 
 // header is how long the header at the front of in is, 0 when there is none;
 // more says that it may become one.
 func (w *hongDianWrap) header(in []byte) (size int, kind byte, more bool) {
-	want := [4]byte{ddpMark, 0, 0, ddpHeader}
+	want := []byte{ddpMark, 0, 0, ddpHeader}
 	if len(in) > 1 {
 		switch kind = in[1]; kind {
 		case ddpData, ddpLogout:
@@ -118,16 +118,16 @@ func (w *hongDianWrap) header(in []byte) (size int, kind byte, more bool) {
 		default:
 			return 0, 0, false
 		}
-		want[1] = kind
+		want[1] = kind //nolint:gosec // of four bytes
 	}
-	if front := in[:min(len(in), 4)]; !bytes.HasPrefix(want[:], front) {
+	if front := in[:min(len(in), 4)]; !bytes.HasPrefix(want, front) {
 		return 0, 0, false
 	}
 	id := w.packet[4 : 4+ddpID]
 	if len(in) > 4 && !bytes.HasPrefix(id, in[4:min(len(in), 4+ddpID)]) {
 		return 0, 0, false
 	}
-	size = int(want[3])
+	size = int(want[3]) //nolint:gosec // likewise
 	if len(in) < size {
 		return 0, 0, true
 	}
