@@ -47,6 +47,22 @@ func TestMistakesSayWhere(t *testing.T) {
 			text: `listeners = [{ protocol = jt809, address = ":7611", jt808 { ack = delivered } }], upstream.type = azure`,
 			want: []string{`no protocol "jt809"`, `no connector "azure"`}, not: []string{"warning"},
 		},
+		"stored where nothing is": {
+			text: `listeners += { protocol = jt808, address = ":0", jt808.ack = stored }`,
+			want: []string{"warning: ", "listeners.1.jt808.ack: means delivered, for there is no queue that stores anything; queue.mode = on", "ok\n"},
+		},
+		"stored where the queue is not": {
+			text: `listeners += { name = a, protocol = jt808, address = ":0", jt808.ack = stored }, queue { mode = on, listeners = [b] }`,
+			want: []string{"queue.listeners: has \"b\", which is no listener's name", "listeners.1.jt808.ack: means delivered, for the queue is not for listener a"},
+		},
+		"stored where the queue is": {
+			text: `listeners += { name = a, protocol = jt808, address = ":0", jt808.ack = stored }, queue { mode = spill, listeners = [a] }`,
+			want: []string{"ok\n"}, not: []string{"warning"},
+		},
+		"the queue": {
+			text: "queue { mode = maybe, poison = 0, retry.max = 1ms, segmentSize = 1KiB }",
+			want: []string{"queue.mode: is \"maybe\"", "queue.poison: is 0, want 1", "queue.retry.max: is 1ms", "queue.segmentSize: is 1024"},
+		},
 		"no such key of a plugin":        {text: `listeners = [{ protocol = jt808, address = ":0", jt808.wheels = 4 }]`, want: []string{"listeners.0.jt808.wheels: is not a known key; known here: ack, "}},
 		"a plugin that nobody has":       {text: `listeners = [{ protocol = jt808, address = ":0", acme.meter {} }]`, want: []string{"listeners.0.acme: is not a known key"}, not: []string{"did you mean"}},
 		"a platform that is not used":    {text: "upstream.mqtt.url = x", want: []string{"upstream.mqtt: is not used: upstream.type is aliyun"}},

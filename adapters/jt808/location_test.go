@@ -474,6 +474,26 @@ func TestDelivered(t *testing.T) {
 	}
 }
 
+// With ack = stored the session says that it is content with the disk.
+func TestStored(t *testing.T) {
+	t.Parallel()
+	x := dial(t, func(c *Config) { c.Ack = ackStored }).join()
+	if !x.Tried[len(x.Tried)-1].Session.Stored() {
+		t.Error("the session is not one of messages that are stored")
+	}
+	x.HoldPublishes = true
+	if got := x.say(x.place()); len(got) != 0 {
+		t.Fatalf("answered before the report was stored: %v", ids(got))
+	}
+	x.ReleasePublishes(nil)
+	if r := parse[jt808.PlatformResponse](t, only(t, x.heard())); r.Result != jt808.ResultOK {
+		t.Errorf("answer %+v", *r)
+	}
+	if y := dial(t, delivered).join(); y.Tried[len(y.Tried)-1].Session.Stored() {
+		t.Error("with ack = delivered the session is one of messages that are stored")
+	}
+}
+
 func TestUndelivered(t *testing.T) {
 	t.Parallel()
 	x := dial(t, delivered).join()
