@@ -53,8 +53,8 @@ func TestQuick(t *testing.T) {
 	if len(r.Latency) != 3 || len(r.Memory) != 7 || len(r.UDP) != 4 || len(r.TLS) != 4 || len(r.Storm) != 5 || len(r.Scale) != 4 || len(r.Platform) != 6 {
 		t.Errorf("figures: latency %d, memory %d, storm %d, scale %d, platform %d, UDP %d, TLS %d", len(r.Latency), len(r.Memory), len(r.Storm), len(r.Scale), len(r.Platform), len(r.UDP), len(r.TLS))
 	}
-	if len(r.Roads) != 12 {
-		t.Errorf("%d figures of other platforms, want two ways and their bare clients, at two qualities of service", len(r.Roads))
+	if len(r.Roads) != 18 {
+		t.Errorf("%d figures of other platforms, want three ways and their bare clients, at two qualities of service", len(r.Roads))
 	}
 	for _, s := range slices.Concat(r.Throughput, r.Scale, r.Platform, r.UDP, r.TLS, r.Roads) {
 		if len(s.Samples) != 1 || s.Median.Messages == 0 || s.Median.CPU <= 0 {
@@ -63,7 +63,7 @@ func TestQuick(t *testing.T) {
 		if want := s.Variant != limitName && s.Variant != goroutinesName && s.Variant != goroutinesTLSName && s.Variant != limitUDPName; want != (s.Median.PayloadBytes > 0) {
 			t.Errorf("%s %s: payloads of %v bytes", s.Variant, s.Shape, s.Median.PayloadBytes)
 		}
-		if w := s.Median.WritesPerRead; !slices.Contains([]string{bareName, platformName, bareBrokerName, directName, mqttName}, s.Variant) && w > 1 {
+		if w := s.Median.WritesPerRead; !slices.Contains([]string{bareName, platformName, bareBrokerName, directName, mqttName, http2Name}, s.Variant) && w > 1 {
 			t.Errorf("%s %s: %v writes per read", s.Variant, s.Shape, w)
 		}
 	}

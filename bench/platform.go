@@ -18,6 +18,12 @@ import (
 // startPlatform is the local platform. It answers no posts: the bare client
 // would not get the answers, for it does not subscribe.
 func startPlatform(string) (*role, error) {
+	return startPlatformAt(func(*platform.Config) {}, (*platform.Platform).MQTTAddr)
+}
+
+// startPlatformAt is startPlatform with another door: change opens it, addr says
+// where it is.
+func startPlatformAt(change func(*platform.Config), addr func(*platform.Platform) string) (*role, error) {
 	cfg := platform.DefaultConfig()
 	cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", ""
 	cfg.Devices = []platform.Device{{ProductKey: gatewayProduct, DeviceName: gatewayName, DeviceSecret: benchSecret}}
@@ -25,6 +31,7 @@ func startPlatform(string) (*role, error) {
 	cfg.Reply = platform.ReplyNone
 	cfg.SubDevices = 1 << 17
 	cfg.LoginsPerMinute = 0
+	change(&cfg)
 	p, err := platform.New(cfg)
 	if err != nil {
 		return nil, err
@@ -33,7 +40,7 @@ func startPlatform(string) (*role, error) {
 		return nil, err
 	}
 	return &role{
-		addr: p.MQTTAddr(),
+		addr: addr(p),
 		count: func() counts {
 			s := p.Stats()
 			n := counts{Messages: s.MessagesTotal, Payloads: s.Messages[api.KindProperty], Bytes: s.Bytes}

@@ -22,18 +22,21 @@ import (
 	"github.com/linkspan/linkspan/upstream/mqtt"
 )
 
-// road is a way to a platform that is measured beside a client of the library
-// paho, which publishes the same payloads over one connection and does nothing
-// else. Neither of these connectors uses that library.
+// road is a way to a platform that is measured beside a client of a library, which
+// publishes the same payloads over one connection and does nothing else: paho for
+// MQTT, that of Go's library for HTTP/2. None of these connectors uses that client.
 type road struct{ variant, bare, platform string }
 
 var allRoads = []road{
 	{directName, bareName, brokerName},
 	{mqttName, bareBrokerName, otherBrokerName},
+	{http2Name, bareHTTP2Name, gatewayBrokerName},
 }
 
 // isBare says whether a variant publishes only, and counts payloads alone.
-func isBare(variant string) bool { return variant == bareName || variant == bareBrokerName }
+func isBare(variant string) bool {
+	return variant == bareName || variant == bareBrokerName || variant == bareHTTP2Name
+}
 
 // roads is what a report costs by the other ways to a platform.
 func (b *bench) roads(r *report) error {
@@ -104,7 +107,7 @@ func (b *bench) road(r *report, w road, qos int) (err error) {
 }
 
 func (r *report) roadsTable() table {
-	t := table{title: "To other platforms", head: []string{"variant", "load", "messages/s", "CPU us/message", "x bare paho client", "allocations/message", "payload bytes"}}
+	t := table{title: "To other platforms", head: []string{"variant", "load", "messages/s", "CPU us/message", "x bare client", "allocations/message", "payload bytes"}}
 	bare := map[string]string{}
 	for _, w := range allRoads {
 		bare[w.variant], bare[w.bare] = w.bare, w.bare

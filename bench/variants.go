@@ -18,8 +18,11 @@ const (
 	directName        = "linkspan-direct"
 	mqttName          = "linkspan-mqtt"
 	bareBrokerName    = "bare-client-mqtt"
+	http2Name         = "linkspan-http2"
+	bareHTTP2Name     = "bare-client-http2"
 	brokerName        = "platform" // is measured by nobody
 	otherBrokerName   = "broker"   // likewise
+	gatewayBrokerName = "platform-http2"
 )
 
 var roles = map[string]func(settings string) (*role, error){
@@ -37,11 +40,14 @@ var roles = map[string]func(settings string) (*role, error){
 	bareBrokerName:    startBareBrokerClient,
 	brokerName:        startPlatform,
 	otherBrokerName:   startBroker,
+	http2Name:         startHTTP2Linkspan,
+	bareHTTP2Name:     startBareHTTP2,
+	gatewayBrokerName: startHTTP2Platform,
 }
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName, http2Name, bareHTTP2Name}
 }
 
 // socketVariants are those that need no platform.
