@@ -13,32 +13,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/linkspan/linkspan/internal/harness"
 	"github.com/linkspan/linkspan/platform/api"
 )
-
-// bits is a set of small numbers.
-type bits []uint64
-
-func (b *bits) add(n int) (fresh bool) {
-	for n/64 >= len(*b) {
-		*b = append(*b, 0)
-	}
-	word, bit := &(*b)[n/64], uint64(1)<<(n%64)
-	fresh = *word&bit == 0
-	*word |= bit
-	return fresh
-}
-
-func (b bits) has(n int) bool { return n/64 < len(b) && b[n/64]&(1<<(n%64)) != 0 }
-
-// each calls f with every number of the set, in order.
-func (b bits) each(f func(n int)) {
-	for n := range len(b) * 64 {
-		if b.has(n) {
-			f(n)
-		}
-	}
-}
 
 // checker notes which numbered report of which terminal arrived at the platform.
 // Its methods may be called from any goroutine.
@@ -49,7 +26,7 @@ type checker struct {
 	stop       context.CancelFunc
 
 	mu     sync.Mutex
-	seen   map[string]*bits // by phone
+	seen   map[string]*harness.Numbers // by phone
 	lagged uint64
 	err    error // why the watch ended before its time
 }
@@ -58,7 +35,7 @@ type checker struct {
 func watch(t *testing.T, base string) *checker {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	c := &checker{stop: stop, seen: map[string]*bits{}}
+	c := &checker{stop: stop, seen: map[string]*harness.Numbers{}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v1/watch?kind=property", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -110,27 +87,18 @@ func (c *checker) note(line []byte) error {
 		c.mu.Unlock()
 		return nil
 	}
-	name, ok := after(line, `"deviceName":"`)
-	if !ok {
-		return fmt.Errorf("watch: no device in %s", line)
-	}
-	phone, _, _ := bytes.Cut(name, []byte(`"`))
-	mileage, ok := after(line, `"mileage":{"value":`)
-	if !ok {
-		return nil // what a terminal says of itself when it comes online
-	}
-	number, ok := tenths(mileage)
-	if !ok {
-		return fmt.Errorf("watch: no mileage in %s", line)
+	phone, number, ok, err := harness.Report(line)
+	if err != nil || !ok { // what a terminal says of itself when it comes online is none
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.seen[string(phone)]
+	b := c.seen[phone]
 	if b == nil {
-		b = &bits{}
-		c.seen[string(phone)] = b
+		b = &harness.Numbers{}
+		c.seen[phone] = b
 	}
-	if b.add(number) {
+	if b.Add(number) {
 		c.arrived.Add(1)
 	} else {
 		c.duplicates.Add(1)
@@ -138,35 +106,16 @@ func (c *checker) note(line []byte) error {
 	return nil
 }
 
-func after(line []byte, key string) ([]byte, bool) {
-	_, rest, ok := bytes.Cut(line, []byte(key))
-	return rest, ok
-}
-
-// tenths reads a number with at most one digit behind the point as tenths.
-func tenths(text []byte) (n int, ok bool) {
-	i := 0
-	for ; i < len(text) && text[i] >= '0' && text[i] <= '9'; i++ {
-		n = n*10 + int(text[i]-'0')
-	}
-	ok = i > 0
-	n *= 10
-	if i+1 < len(text) && text[i] == '.' && text[i+1] >= '0' && text[i+1] <= '9' {
-		n += int(text[i+1] - '0')
-	}
-	return n, ok
-}
-
 // missing is how many of the numbers of a terminal have not arrived.
-func (c *checker) missing(phone string, numbers bits) (missing int) {
+func (c *checker) missing(phone string, numbers harness.Numbers) (missing int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var seen bits
+	var seen harness.Numbers
 	if b := c.seen[phone]; b != nil {
 		seen = *b
 	}
-	numbers.each(func(n int) {
-		if !seen.has(n) {
+	numbers.Each(func(n int) {
+		if !seen.Has(n) {
 			missing++
 		}
 	})
@@ -184,44 +133,4 @@ func (c *checker) failure() error {
 		return fmt.Errorf("the watch of the platform missed %d messages: the machine is too slow for the load", c.lagged)
 	}
 	return nil
-}
-
-// ledger is which numbered reports terminals have been told are delivered. Its
-// methods may be called from any goroutine.
-type ledger struct {
-	mu    sync.Mutex
-	acked map[string]*bits // by phone
-	count uint64
-}
-
-func newLedger() *ledger { return &ledger{acked: map[string]*bits{}} }
-
-func (l *ledger) note(phone string, number uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b := l.acked[phone]
-	if b == nil {
-		b = &bits{}
-		l.acked[phone] = b
-	}
-	if b.add(int(number)) {
-		l.count++
-	}
-}
-
-// of are the numbers of a terminal.
-func (l *ledger) of(phone string) bits {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b := l.acked[phone]; b != nil {
-		return *b
-	}
-	return nil
-}
-
-// len is how many there are, each counted once.
-func (l *ledger) len() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.count
 }

@@ -3,49 +3,14 @@
 package soak
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
-
-// scrape reads metrics in Prometheus' text format; the values of one name are
-// added up over all labels.
-func scrape(url string) (map[string]float64, error) {
-	res, err := http.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, errors.New(res.Status)
-	}
-	metrics := map[string]float64{}
-	in := bufio.NewScanner(res.Body)
-	for in.Scan() {
-		line := in.Text()
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 {
-			return nil, errors.New("no metric: " + line)
-		}
-		name, _, _ := strings.Cut(line[:at], "{")
-		v, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			return nil, err
-		}
-		metrics[name] += v
-	}
-	return metrics, in.Err()
-}
 
 // sample is the state of everything at one moment.
 type sample struct {

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/linkspan/linkspan/internal/harness"
 	"github.com/linkspan/linkspan/platform/api"
 	"github.com/linkspan/linkspan/simulate/jt808"
 )
@@ -47,6 +48,9 @@ func TestSoak(t *testing.T) {
 	if err := os.MkdirAll(*results, 0o750); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"platform.log", "bridge.log"} { // of an earlier run
+		_ = os.Remove(filepath.Join(*results, name))
+	}
 	raiseFileLimit(t, *devices+2000)
 	s := newSoak(t)
 
@@ -60,7 +64,7 @@ func TestSoak(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	await(t, "the terminals to be online", 5*time.Minute+*ramp, func() bool {
+	harness.Await(t, "the terminals to be online", 5*time.Minute+*ramp, func() bool {
 		s.alive()
 		return s.fleet.Stats().Online >= *devices-*devices/50 // some are between two connections
 	})
@@ -81,27 +85,27 @@ func TestSoak(t *testing.T) {
 		t.Errorf("of all reports %d are not acknowledged: %v", s.fleet.Stats().Pending, err)
 	}
 	stop()
-	await(t, "all commands to end", 2*time.Minute, func() bool { return s.commands.pending() == 0 })
+	harness.Await(t, "all commands to end", 2*time.Minute, func() bool { return s.commands.pending() == 0 })
 	cancel()
 	load.Wait()
 	after := s.settled()
 	fmt.Fprintf(os.Stdout, "gone    %s\n", s.describe(&after))
 
 	s.judge(&idle, &after, &began, &ended)
-	s.bridge.stop()
+	s.bridge.Stop()
 	s.checker.close()
-	s.platform.stop()
+	s.platform.Stop()
 }
 
 // soak is one run.
 type soak struct {
 	t                *testing.T
-	platform, bridge *process
+	platform, bridge *harness.Process
 	api              *api.Client
 	admin            string
 	data             string // the bridge's data directory
 	fleet            *jt808.Fleet
-	acked            *ledger
+	acked            *harness.Ledger
 	phones           []string
 	checker          *checker
 	commands         commands
@@ -113,7 +117,7 @@ type soak struct {
 // newSoak starts the platform and the bridge.
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	mqtt, apiAddr, admin, listen := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	mqtt, apiAddr, admin, listen := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
 	dir := t.TempDir()
 	gateways := (*devices*5/4)/subDevices + 1
 	var known, used strings.Builder
@@ -155,17 +159,17 @@ admin.address = %q
 
 	s := &soak{t: t, data: data, api: api.NewClient("http://" + apiAddr), admin: "http://" + admin}
 	t.Cleanup(s.api.Close)
-	s.platform = start(t, *results, "platform", *program, "platform", "-c", platformConf)
-	await(t, "the platform", patience, func() bool { s.platform.alive(); return answers("http://" + apiAddr + "/api/v1/stats") })
-	s.bridge = start(t, *results, "bridge", *program, "serve", "-c", bridgeConf)
-	await(t, "the bridge", patience, func() bool { s.bridge.alive(); return answers(s.admin + "/readyz") })
+	s.platform = harness.Start(t, *results, "platform", *program, "platform", "-c", platformConf)
+	harness.Await(t, "the platform", patience, func() bool { s.platform.Alive(); return harness.Answers("http://" + apiAddr + "/api/v1/stats") })
+	s.bridge = harness.Start(t, *results, "bridge", *program, "serve", "-c", bridgeConf)
+	harness.Await(t, "the bridge", patience, func() bool { s.bridge.Alive(); return harness.Answers(s.admin + "/readyz") })
 	s.checker = watch(t, "http://"+apiAddr)
 	cfg := jt808.DefaultConfig()
 	cfg.Target, cfg.Devices, cfg.Rate, cfg.Number = listen, *devices, *rate, jt808.NumberMileage
 	cfg.ConnectRate = float64(*devices) / ramp.Seconds()
 	cfg.Churn = *churn / float64(*devices)
-	s.acked = newLedger()
-	fleet, err := jt808.New(cfg, jt808.WithAcked(s.acked.note))
+	s.acked = harness.NewLedger()
+	fleet, err := jt808.New(cfg, jt808.WithAcked(s.acked.Note))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,8 +183,8 @@ admin.address = %q
 
 func (s *soak) alive() {
 	s.t.Helper()
-	s.platform.alive()
-	s.bridge.alive()
+	s.platform.Alive()
+	s.bridge.Alive()
 }
 
 // settled waits until the bridge has nobody and then for what is left of them to
@@ -188,7 +192,7 @@ func (s *soak) alive() {
 func (s *soak) settled() sample {
 	s.t.Helper()
 	var now sample
-	await(s.t, "the bridge to have nobody", 2*time.Minute, func() bool {
+	harness.Await(s.t, "the bridge to have nobody", 2*time.Minute, func() bool {
 		now = s.measure(0)
 		return now.values[connections] == 0 && now.values[sessions] == 0 && now.values[inFlight] == 0 && now.values[pending] == 0
 	})
@@ -234,7 +238,7 @@ func (s *soak) sample(at time.Duration) sample {
 // measure is the state of everything now.
 func (s *soak) measure(at time.Duration) sample {
 	s.t.Helper()
-	m, err := scrape(s.admin + "/metrics")
+	m, err := harness.Scrape(s.admin + "/metrics")
 	if err != nil {
 		s.alive()
 		s.t.Fatalf("the bridge's metrics: %v", err)
@@ -245,16 +249,16 @@ func (s *soak) measure(at time.Duration) sample {
 			s.t.Errorf("the bridge has no metric %s (column %s)", name, columnNames[column])
 		}
 	}
-	b, p, f := s.bridge.usage(), s.platform.usage(), s.fleet.Stats()
+	b, p, f := s.bridge.Usage(), s.platform.Usage(), s.fleet.Stats()
 	v := sample{at: at}
 	v.values = [columns]float64{
-		goroutines: m["go_goroutines"], fds: b.fds, rss: b.rss, heap: m["go_memstats_heap_inuse_bytes"],
+		goroutines: m["go_goroutines"], fds: b.Files, rss: b.Resident, heap: m["go_memstats_heap_inuse_bytes"],
 		connections: m["linkspan_server_connections"], sessions: m["linkspan_session_sessions"],
 		inFlight: m["linkspan_bridge_inflight_messages"], pending: m["linkspan_aliyun_messages_pending"],
-		loopLag: m["linkspan_server_loop_lag_seconds"], bridgeCPU: b.cpu, platformRSS: p.rss, platformCPU: p.cpu,
+		loopLag: m["linkspan_server_loop_lag_seconds"], bridgeCPU: b.CPU, platformRSS: p.Resident, platformCPU: p.CPU,
 		sent: float64(f.Sent), acked: float64(f.Acked), open: float64(f.Pending),
 		arrived: float64(s.checker.arrived.Load()), reconnects: float64(f.Connects),
-		commandsGiven: float64(s.commands.total()), disk: bytesIn(s.data),
+		commandsGiven: float64(s.commands.total()), disk: harness.BytesIn(s.data),
 	}
 	return v
 }
@@ -295,7 +299,7 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 	t := s.t
 	f := s.fleet.Stats()
 	// The watch is behind the acknowledgements by what is in its pipe.
-	await(t, "the watch to be through", patience, func() bool {
+	harness.Await(t, "the watch to be through", patience, func() bool {
 		return s.checker.failure() != nil || s.checker.arrived.Load() >= f.Acked
 	})
 	if err := s.checker.failure(); err != nil {
@@ -308,7 +312,7 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 	}
 	silent := 0
 	for _, phone := range s.phones {
-		acked := s.acked.of(phone)
+		acked := s.acked.Of(phone)
 		missing := s.checker.missing(phone, acked)
 		r.Missing += missing
 		if missing > 0 && r.Missing < 100 {
@@ -318,7 +322,7 @@ func (s *soak) judge(idle, after, began, ended *sample) {
 			silent++
 		}
 	}
-	if n := s.acked.len(); n != f.Acked {
+	if n := s.acked.Len(); n != f.Acked {
 		t.Errorf("the fleet has %d acknowledged reports, its observer %d", f.Acked, n)
 	}
 	if f.Refused > 0 || f.Lost > 0 || f.BadFrames > 0 || f.StrayFrames > 0 {
