@@ -2,6 +2,7 @@ package quiet_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/linkspan/linkspan/internal/quiet"
@@ -19,4 +20,21 @@ func TestLine(t *testing.T) {
 			t.Errorf("after %v: %d, %v, want %d", step.after, count, ok, step.count)
 		}
 	}
+}
+
+// Where time is not that of the process, the first line is due too.
+func TestLineOfAnotherTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l quiet.Line
+		for i := range 3 {
+			if count, ok := l.Due(time.Now()); !ok || count != uint64(min(i, 1)+1) {
+				t.Errorf("line %d: %d, %v", i, count, ok)
+			}
+			if _, ok := l.Due(time.Now()); ok {
+				t.Errorf("line %d: another one at once", i)
+			}
+			time.Sleep(quiet.For)
+		}
+	})
 }

@@ -173,7 +173,7 @@ func kill(t *testing.T, k *kind) {
 		copies = startRemote(t, roleBroker)
 		r, err := route.New(
 			route.Config{Routes: []route.Rule{{To: "main", Copies: []string{"archive"}}}},
-			map[string]upstream.Connector{"main": up, "archive": shared(t, copies.addr, p)},
+			map[string]upstream.Connector{"main": up, "archive": shared(t, copies.addr, patient{time.Minute, p.reconnectMin, p.reconnectMax})},
 		)
 		up = made(t)(r, err)
 	}
@@ -191,7 +191,7 @@ func kill(t *testing.T, k *kind) {
 	calm := min(*away/2, 5*time.Second)
 	load(calm)
 	outage := func(d time.Duration) (back time.Duration) {
-		before, burst := all[0].next, sync.WaitGroup{}
+		before, burst := len(platform.of(all[0].name)), sync.WaitGroup{}
 		burst.Go(func() { // so that many are on their way
 			for range 2 * *rate {
 				for _, s := range all {
@@ -199,7 +199,7 @@ func kill(t *testing.T, k *kind) {
 				}
 			}
 		})
-		for len(platform.of(all[0].name)) <= before {
+		for end := time.Now().Add(patience); len(platform.of(all[0].name)) == before && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 		platform.kill()
