@@ -127,6 +127,9 @@ func (l *Log) storePart(rest *part) (p part, index uint32, offset int64, err err
 	c := &l.committer
 	for attempt := 0; ; attempt++ {
 		room, err := l.room(rest)
+		if err != nil && attempt == 0 && noSpace(err) && l.makeRoom(rest.size()+recordsAt, true) {
+			continue
+		}
 		if err != nil {
 			return part{}, 0, 0, err
 		}
@@ -140,7 +143,8 @@ func (l *Log) storePart(rest *part) (p part, index uint32, offset int64, err err
 		*rest = all
 		path := c.active.path
 		if noSpace(err) {
-			if op != "write" || c.active.w.Truncate(c.active.end.size) != nil {
+			// Encrypted, what a part of was written is not written again as something else.
+			if op != "write" || p.tag > 0 || c.active.w.Truncate(c.active.end.size) != nil {
 				l.abandon(op, err)
 			}
 			if attempt > 0 || !l.makeRoom(rest.size()+recordsAt, true) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -13,11 +14,11 @@ import (
 // would not be worth it, or failed. House is held.
 func (l *Log) compact(s *segment, dropping bool) int64 {
 	l.state.Lock()
-	if !s.sealed || s.removed || s.unreadable {
+	if !s.sealed || s.removed || s.unreadable || s.hopeless(dropping) {
 		l.state.Unlock()
 		return 0
 	}
-	head, was, src := s.head, s.end, source{s, s.generation}
+	head, was, src, done := s.head, s.end, source{s, s.generation}, s.done.count
 	l.state.Unlock()
 	c := compaction{log: l, segment: s, dropping: dropping, scan: newScanner(src, &head, was.size)}
 	tmp := s.path + tmpSuffix
@@ -38,7 +39,7 @@ func (l *Log) compact(s *segment, dropping bool) int64 {
 		l.state.Lock()
 		if err = s.replace(tmp, c.head, end{was.count, c.size}); err == nil {
 			c.finish()
-			s.droppable, s.kept, s.doneThen = c.droppable, c.kept, s.done.count
+			s.droppable, s.kept, s.doneThen, s.tried = c.droppable, c.kept, s.done.count, 0
 		}
 		l.state.Unlock()
 	}
@@ -47,9 +48,12 @@ func (l *Log) compact(s *segment, dropping bool) int64 {
 		if !errors.Is(err, errNotWorth) {
 			l.counts.failures.Add(1)
 			l.logger.Warn("queue: a file could not be compacted", zap.String("path", s.path), zap.NamedError("err", err))
+			l.state.Lock()
+			s.failed = time.Now()
+			l.state.Unlock()
 		} else {
 			l.state.Lock()
-			s.droppable = c.droppable + int64(len(c.dropped))
+			s.droppable, s.tried, s.triedDropping = c.droppable+int64(len(c.dropped)), done+1, dropping
 			l.state.Unlock()
 		}
 		return 0

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // told is what the log promised at a moment.
@@ -150,6 +153,29 @@ func TestPowerCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// With an fsync every now and then, a power cut takes what came since the last one,
+// and not the file with all that was synced.
+func TestPowerCutBetweenSyncs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := small()
+		cfg.Sync, cfg.SyncInterval = SyncInterval, 50*time.Millisecond
+		d := newSimDisk()
+		l := mustOpen(t, d, cfg)
+		put(t, l, "one", 0)
+		<-time.After(time.Second)
+		synctest.Wait()
+		cut := &powerCut{volatile: map[string]*simFile{}, durable: map[string]*simFile{}, synced: map[*simFile][]byte{}}
+		for _, op := range d.ops {
+			cut.do(t, op)
+		}
+		if f := cut.durable[segmentPath(1)]; f == nil || !bytes.Contains(cut.synced[f], []byte("one")) {
+			t.Error("the record is not on the disk a second later")
+		}
+		mustClose(t, l)
+	})
 }
 
 // powerCut is a disk with a cache.

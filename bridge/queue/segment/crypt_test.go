@@ -3,7 +3,10 @@ package segment
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/linkspan/linkspan/auth"
@@ -131,4 +134,42 @@ func TestEncryptedLogCompacts(t *testing.T) {
 	l = mustOpen(t, d, cfg)
 	wantRecords(t, l, got)
 	mustClose(t, l)
+}
+
+// A write that failed half way has left a part of its bytes on the disk: what comes
+// after is not encrypted with the same nonces, in the same place.
+func TestNoncesAfterAFullDisk(t *testing.T) {
+	t.Parallel()
+	cfg := small()
+	cfg.EncryptionKey = keyA
+	d := newSimDisk()
+	l := mustOpen(t, d, cfg)
+	put(t, l, "one", 0)
+	d.setFault(func(op, _ string, size int) (int, error) {
+		if op == "write" {
+			return size / 2, syscall.ENOSPC
+		}
+		return size, nil
+	})
+	_, err := tryPut(l, strings.Repeat("two", 100), 0)
+	wantFull(t, err, FullDisk)
+	d.setFault(nil)
+	put(t, l, strings.Repeat("three", 100), 0)
+	wantRecords(t, l, []string{"one", strings.Repeat("three", 100)})
+	mustClose(t, l)
+	type place struct {
+		path string
+		off  int64
+	}
+	written := map[place][]byte{}
+	for _, op := range d.ops {
+		at := place{op.path, op.off}
+		if op.kind != "write" || filepath.Ext(op.path) != segmentSuffix {
+			continue
+		}
+		if before, twice := written[at]; twice && len(before) > 0 {
+			t.Errorf("bytes at %d of %s were written twice: %d and %d of them", op.off, op.path, len(before), len(op.data))
+		}
+		written[at] = op.data
+	}
 }

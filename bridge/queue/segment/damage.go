@@ -9,6 +9,9 @@ import (
 // lose finishes the indexes that are missing in a file. If they were not taken out on
 // purpose they are counted as damaged. State is held.
 func (l *Log) lose(s *segment, from, to uint32, damaged bool) {
+	if s.removed { // with all that was in it
+		return
+	}
 	var lost int64
 	for i := from; i < to; i++ {
 		if s.done.set(i) {

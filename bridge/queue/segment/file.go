@@ -15,20 +15,23 @@ type segment struct {
 	aead   cipher.AEAD // nil: not encrypted
 
 	// guarded by Log.state:
-	head       header // changes when the segment is compacted
-	end        end    // what is committed
-	generation int    // how often it was compacted; changes with fmu held, too
-	sealed     bool   // nothing is appended any more
-	unreadable bool   // the disk could not be read: it is kept for a better day
-	removed    bool
-	done       marks
-	kept       uint32 // records in the file since it was compacted, when doneThen was done.count; 0: it was not
-	doneThen   uint32
-	droppable  int64 // records marked Droppable, finished or not; -1: not known
-	newest     int64 // when its last record came, at the latest; Unix milliseconds
-	ages       []age
-	reported   int64 // where damage is not reported again
-	gaps       int
+	head          header // changes when the segment is compacted
+	end           end    // what is committed
+	generation    int    // how often it was compacted; changes with fmu held, too
+	sealed        bool   // nothing is appended any more
+	unreadable    bool   // the disk could not be read: it is kept for a better day
+	removed       bool
+	done          marks
+	kept          uint32 // records in the file since it was compacted, when doneThen was done.count; 0: it was not
+	doneThen      uint32
+	tried         uint32    // done.count, plus one, when compacting it was not worth it; 0: it was
+	triedDropping bool      // that was with what is Droppable
+	failed        time.Time // when compacting it failed
+	droppable     int64     // records marked Droppable, finished or not; -1: not known
+	newest        int64     // when its last record came, at the latest; Unix milliseconds
+	ages          []age
+	reported      int64 // where damage is not reported again
+	gaps          int
 
 	w file // the committer's; nil when it is not written to
 
@@ -132,6 +135,16 @@ func (s *segment) waiting() int64 { return int64(s.end.count) - int64(s.done.cou
 func (s *segment) complete() bool {
 	return s.sealed && !s.removed && !s.unreadable && s.done.count >= s.end.count
 }
+
+// hopeless says whether compacting it was tried of late and would end as it did: not worth
+// it until some more is finished, or failed a moment ago.
+func (s *segment) hopeless(dropping bool) bool {
+	same := s.tried > 0 && (!dropping || s.triedDropping || s.droppable == 0)
+	return same && s.done.count-(s.tried-1) <= s.end.count/32 || time.Since(s.failed) < tryAgain
+}
+
+// tryAgain is how long a file that could not be compacted is left alone.
+const tryAgain = 10 * time.Second
 
 // grew notes when records came.
 func (s *segment) grew(index uint32, at, size int64) {

@@ -57,6 +57,7 @@ const (
 
 	recordOverhead = recordSize + tagSize
 	maxPayload     = 1 << 28
+	maxNumber      = math.MaxUint32 - 1  // of a segment
 	maxLife        = 24 * 24 * time.Hour // of a segment that is written to, for times are 32 bits
 )
 
@@ -209,7 +210,7 @@ func fileName(number uint32) string { return fmt.Sprintf("%020d%s", number, segm
 func numberOf(name string) (number uint32, rest string, ok bool) {
 	digits, _, found := strings.Cut(name, ".")
 	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || !found || n == 0 || n == math.MaxUint32 || len(digits) != 20 {
+	if err != nil || !found || n == 0 || n > maxNumber || len(digits) != 20 {
 		return 0, "", false
 	}
 	return uint32(n), name[len(digits):], true

@@ -52,9 +52,14 @@ func (k *keeper) run() {
 			k.log.removeComplete()
 			k.log.house.Unlock()
 		}
-		if n := k.since.Load(); n >= int64(k.log.cfg.CursorCount) || n > 0 && time.Since(k.written) >= k.log.cfg.CursorInterval {
-			k.report(k.log.writeCursor())
-		}
+		k.save()
+	}
+}
+
+// save writes the cursor when it is due.
+func (k *keeper) save() {
+	if n := k.since.Load(); n >= int64(k.log.cfg.CursorCount) || n > 0 && time.Since(k.written) >= k.log.cfg.CursorInterval {
+		k.report(k.log.writeCursor())
 	}
 }
 
@@ -111,9 +116,9 @@ func (k *keeper) wake() {
 func (k *keeper) tidy() {
 	l, now := k.log, time.Now()
 	l.house.Lock()
-	defer l.house.Unlock()
 	l.expire(now)
 	l.emptyTrash()
+	l.house.Unlock()
 	for _, s := range l.snapshot() {
 		if err := s.sweep(); err != nil {
 			l.counts.failures.Add(1)
@@ -124,11 +129,26 @@ func (k *keeper) tidy() {
 		l.counts.longest[1].Store(l.counts.longest[0].Swap(0))
 	}
 	if wanted := k.room.Swap(false); wanted || l.counts.used.Load() > l.cfg.MaxBytes/4*3 {
-		for _, s := range l.snapshot() {
-			if l.sparse(s) {
-				l.compact(s, false)
-			}
+		k.compact()
+	}
+}
+
+// compact rewrites the segments that are worth it. Between two of them others may
+// have the house, the cursor is written when it is due, and the log may close.
+func (k *keeper) compact() {
+	for _, s := range k.log.snapshot() {
+		if !k.log.sparse(s) {
+			continue
 		}
+		select {
+		case <-k.quit:
+			return
+		default:
+		}
+		k.log.house.Lock()
+		k.log.compact(s, false)
+		k.log.house.Unlock()
+		k.save()
 	}
 }
 

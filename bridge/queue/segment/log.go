@@ -164,17 +164,24 @@ func (l *Log) wake() {
 // space comes free with that of its neighbours. It costs no disk access, may be called
 // in any order, and has no effect on a record that is finished or gone.
 func (l *Log) Finish(p Position) {
+	if l.finish(p) {
+		l.counts.finished.Add(1)
+	}
+}
+
+// finish is Finish, uncounted. It says whether it had an effect.
+func (l *Log) finish(p Position) bool {
 	l.state.Lock()
 	s := l.find(p.segment)
 	if s == nil || p.index >= s.end.count || !s.done.set(p.index) {
 		l.state.Unlock()
-		return
+		return false
 	}
 	l.counts.waiting.Add(-1)
 	complete := s.complete()
 	l.state.Unlock()
-	l.counts.finished.Add(1)
 	l.keeper.finished(complete)
+	return true
 }
 
 // find is the segment of that number; nil when there is none. Called with state held.

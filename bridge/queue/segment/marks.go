@@ -55,7 +55,7 @@ func (m *marks) restore(base uint32, words []uint64, indexes uint32) {
 	}
 	for i, w := range words {
 		for ; w != 0; w &= w - 1 {
-			index := (m.base+uint32(i))*64 + uint32(bits.TrailingZeros64(w)) //nolint:gosec // bounded by the segment's size
+			index := (base+uint32(i))*64 + uint32(bits.TrailingZeros64(w)) //nolint:gosec // bounded by the segment's size
 			if index < indexes {
 				m.set(index)
 			}

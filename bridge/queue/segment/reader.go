@@ -129,8 +129,9 @@ func (r *Reader) take(rec *stored) (out Record, wanted bool) {
 		Payload:  rec.body(), Time: timeOf(created, rec), Flags: rec.flags,
 	}
 	if l.cfg.MaxAge > 0 && time.Since(out.Time) > l.cfg.MaxAge {
-		l.counts.droppedAge.Add(1)
-		l.drop(out.Position)
+		if l.finish(out.Position) {
+			l.counts.droppedAge.Add(1)
+		}
 		return out, false
 	}
 	if r.cipher.aead == nil {
@@ -139,18 +140,13 @@ func (r *Reader) take(rec *stored) (out Record, wanted bool) {
 	var err error
 	if r.plain, err = r.cipher.open(r.plain[:0], rec); err != nil {
 		l.skipped(s, gap{from: rec.offset, to: rec.offset + int64(len(rec.raw))})
-		l.counts.damaged.Add(1)
-		l.drop(out.Position)
+		if l.finish(out.Position) {
+			l.counts.damaged.Add(1)
+		}
 		return out, false
 	}
 	out.Payload = r.plain
 	return out, true
-}
-
-// drop finishes a record that nobody asked to be finished.
-func (l *Log) drop(p Position) {
-	l.Finish(p)
-	l.counts.finished.Add(^uint64(0))
 }
 
 // Seek makes the record at p the next one to be read, or the first behind it

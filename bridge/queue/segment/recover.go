@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,6 +58,9 @@ func look(d *disk, dir string, k *keys, logger *zap.Logger) (*found, error) {
 func (f *found) header(d *disk, dir string, e entry, number uint32, k *keys) error {
 	path := filepath.Join(dir, e.name)
 	r, err := d.open(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // deleted meanwhile, by the process beside which a View looks
+	}
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,10 @@ func (l *Log) shortage(need int64) (cause string) {
 func (l *Log) begin() error {
 	c := &l.committer
 	l.state.Lock()
+	if l.last >= maxNumber {
+		l.state.Unlock()
+		return &IOError{Op: "create", Path: l.dir, Err: errNumbers}
+	}
 	l.last++
 	h := header{number: l.last, created: time.Now().UnixMilli(), before: l.before, beforeN: l.beforeN}
 	l.state.Unlock()
@@ -66,7 +70,7 @@ func (l *Log) begin() error {
 	if s.w, err = l.disk.create(s.path); err != nil {
 		return createError(s.path, err)
 	}
-	if _, err = s.w.WriteAt(h.encode(), 0); err == nil && l.cfg.Sync == SyncBatch {
+	if _, err = s.w.WriteAt(h.encode(), 0); err == nil && l.cfg.Sync != SyncNone {
 		err = l.disk.syncDir(l.dir)
 	}
 	if err != nil {
@@ -79,6 +83,9 @@ func (l *Log) begin() error {
 	l.counts.used.Add(recordsAt)
 	return nil
 }
+
+// errNumbers ends a log after four thousand million files.
+var errNumbers = errors.New("the numbers of files are used up; forward what is there, and purge it")
 
 func createError(path string, err error) error {
 	if noSpace(err) {

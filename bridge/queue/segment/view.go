@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,13 +103,9 @@ func (v *View) Summary() Summary {
 func (v *View) Next() (Record, bool) {
 	for v.number < len(v.segments) {
 		s := v.segments[v.number]
-		if v.scan == nil && s.complete() {
+		if v.scan == nil && (s.complete() || !v.enter(s)) {
 			v.number++
 			continue
-		}
-		if v.scan == nil {
-			v.scan, v.next = newScanner(source{s, s.generation}, &s.head, s.end.size), 0
-			v.cipher.aead = s.aead
 		}
 		rec, skipped, ok := v.scan.next()
 		switch {
@@ -129,9 +126,9 @@ func (v *View) Next() (Record, bool) {
 				out.Payload = v.plain
 				return out, true
 			}
-			v.gaps = append(v.gaps, Gap{Path: s.path, From: rec.offset, To: v.scan.off})
+			v.skipped(s, gap{from: rec.offset, to: v.scan.off})
 		case skipped.to > 0:
-			v.gaps = append(v.gaps, Gap{Path: s.path, From: skipped.from, To: skipped.to, Err: skipped.err})
+			v.skipped(s, skipped)
 		default:
 			v.scan = nil
 			v.number++
@@ -139,6 +136,29 @@ func (v *View) Next() (Record, bool) {
 		}
 	}
 	return Record{}, false
+}
+
+// enter begins to read a segment. The process beside may have deleted it meanwhile, or
+// rewritten it.
+func (v *View) enter(s *segment) bool {
+	src := source{s, s.generation}
+	if _, err := src.ReadAt(make([]byte, 1), 0); errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	if h, err := readHeader(src); err == nil && h.compacted() && h.salt == s.head.salt {
+		s.head, s.end = h, h.own
+	}
+	v.scan, v.next, v.cipher.aead = newScanner(src, &s.head, s.end.size), 0, s.aead
+	return true
+}
+
+// skipped notes bytes that are no record; neighbours are one gap.
+func (v *View) skipped(s *segment, g gap) {
+	if n := len(v.gaps); n > 0 && v.gaps[n-1].Path == s.path && v.gaps[n-1].To == g.from && (v.gaps[n-1].Err == nil) == (g.err == nil) {
+		v.gaps[n-1].To = g.to
+		return
+	}
+	v.gaps = append(v.gaps, Gap{Path: s.path, From: g.from, To: g.to, Err: g.err})
 }
 
 // Gaps is what was skipped so far: complete once Next was false.
