@@ -69,14 +69,10 @@ func (l *Log) takes(b *batch) int64 {
 // await is the next batch when it has waited long enough; nil when there is
 // something else to do.
 func (l *Log) await() (b *batch, closed bool) {
-	var since time.Time // when the batch was first seen
 	for {
 		l.mu.Lock()
 		n := len(l.batch.records)
-		if n > 0 && since.IsZero() && l.cfg.Commit.Interval > 0 {
-			since = time.Now()
-		}
-		rest := l.cfg.Commit.Interval - time.Since(since)
+		rest := l.cfg.Commit.Interval - time.Since(l.batch.began)
 		if n > 0 && (l.closed || l.batch.due(&l.cfg.Commit) || rest <= 0) {
 			b, l.batch = l.batch, l.committer.spare
 			l.committer.spare = nil

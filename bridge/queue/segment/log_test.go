@@ -258,40 +258,6 @@ func TestCloseCommits(t *testing.T) {
 	mustClose(t, l)
 }
 
-func TestBatchWaits(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cfg := small()
-		cfg.Commit = CommitConfig{Count: 10, Bytes: 1 << 20, Interval: 5 * time.Millisecond}
-		l := mustOpen(t, newSimDisk(), cfg)
-		stored := 0
-		add := func(n int) {
-			for range n {
-				if err := l.Append([]byte("x"), 0, func(Position, error) { stored++ }); err != nil {
-					t.Fatal(err)
-				}
-			}
-			synctest.Wait()
-		}
-		if add(9); stored != 0 {
-			t.Errorf("%d records were stored before the batch was due", stored)
-		}
-		if add(1); stored != 10 {
-			t.Errorf("%d records were stored when the batch was full, want 10", stored)
-		}
-		add(3)
-		<-time.After(6 * time.Millisecond)
-		synctest.Wait()
-		if stored != 13 {
-			t.Errorf("%d records were stored after the interval, want 13", stored)
-		}
-		if st := l.Stats(); st.Syncs != 2 || st.Commits != 2 {
-			t.Errorf("%d commits with %d fsyncs, want 2", st.Commits, st.Syncs)
-		}
-		mustClose(t, l)
-	})
-}
-
 func TestSyncInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
