@@ -24,7 +24,7 @@ func (p *panel) shows(now int64) time.Time {
 
 // label is what the panel's clock shows, as the panel writes times.
 func (p *panel) label(now int64) gbt26875.Time {
-	switch p.fault { //nolint:exhaustive // those about times
+	switch p.fault {
 	case FaultNoClock:
 		return gbt26875.Time{}
 	case FaultBCD:

@@ -42,7 +42,7 @@ func (p *panel) handle(now int64, w *scratch, f *gbt26875.Frame) {
 		p.shard.strayFrames.Add(1)
 		return
 	}
-	switch f.Command { //nolint:exhaustive // those that go down
+	switch f.Command {
 	case gbt26875.CommandConfirm, gbt26875.CommandDeny:
 		p.answered(now, w, f)
 	case gbt26875.CommandControl, gbt26875.CommandRequest:
@@ -167,7 +167,7 @@ func (p *panel) latest(n uint8) []operation {
 }
 
 func (p *panel) replySystem(now int64, query gbt26875.Type) gbt26875.Unit {
-	switch query { //nolint:exhaustive // those about systems
+	switch query {
 	case gbt26875.TypeReadSystemState:
 		return &gbt26875.SystemStates{Objects: []gbt26875.SystemState{p.systemState(now)}}
 	case gbt26875.TypeReadSystemSoftware:
@@ -176,12 +176,13 @@ func (p *panel) replySystem(now int64, query gbt26875.Type) gbt26875.Unit {
 		return &gbt26875.SystemConfigs{Objects: []gbt26875.SystemConfig{{System: system, Text: p.config()}}}
 	case gbt26875.TypeReadSystemTime:
 		return &gbt26875.SystemTimes{Objects: []gbt26875.SystemTime{{System: system, Time: p.label(now)}}}
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (p *panel) replyDevice(now int64, query gbt26875.Type) gbt26875.Unit {
-	switch query { //nolint:exhaustive // those about the device
+	switch query {
 	case gbt26875.TypeReadDeviceState:
 		return &gbt26875.DeviceStates{Objects: []gbt26875.DeviceState{p.deviceState(now)}}
 	case gbt26875.TypeReadDeviceSoftware:
@@ -190,8 +191,9 @@ func (p *panel) replyDevice(now int64, query gbt26875.Type) gbt26875.Unit {
 		return &gbt26875.DeviceConfigs{Objects: []gbt26875.DeviceConfig{{Text: p.config()}}}
 	case gbt26875.TypeReadDeviceTime:
 		return &gbt26875.DeviceTimes{Objects: []gbt26875.DeviceTime{{Time: p.label(now)}}}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // config is the text that tells how the panel is set up. It is short.

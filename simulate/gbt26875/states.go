@@ -31,9 +31,14 @@ func layout(n int) ([]place, error) {
 		name   string
 		analog gbt26875.AnalogType
 	}{
-		{gbt26875.PartSmokeDetector, "号烟感", 0}, {gbt26875.PartSmokeDetector, "号烟感", 0}, {gbt26875.PartHeatDetector, "号温感", analogTemperature},
-		{gbt26875.PartSmokeDetector, "号烟感", 0}, {gbt26875.PartCallPoint, "号手动报警按钮", 0}, {gbt26875.PartSmokeDetector, "号烟感", 0},
-		{gbt26875.PartHeatDetector, "号温感", analogTemperature}, {gbt26875.PartTank, "号水箱", analogHeight},
+		{gbt26875.PartSmokeDetector, "号烟感", 0},
+		{gbt26875.PartSmokeDetector, "号烟感", 0},
+		{gbt26875.PartHeatDetector, "号温感", analogTemperature},
+		{gbt26875.PartSmokeDetector, "号烟感", 0},
+		{gbt26875.PartCallPoint, "号手动报警按钮", 0},
+		{gbt26875.PartSmokeDetector, "号烟感", 0},
+		{gbt26875.PartHeatDetector, "号温感", analogTemperature},
+		{gbt26875.PartTank, "号水箱", analogHeight},
 	}
 	places := make([]place, n)
 	for i := range places {
