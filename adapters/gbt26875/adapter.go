@@ -40,6 +40,7 @@ type adapter struct {
 	own      *device                      // the device of the connection; nil before its login, and with gateway
 	devices  map[gbt26875.Address]*device // with gateway: those behind the connection
 	serial   uint16                       // of our next frame
+	most     int                          // how many devices there may be before those that have ended are forgotten
 	failures uint8                        // refused logins
 	sending  gbt26875.Frame               // what is being sent: used again
 }
@@ -150,6 +151,7 @@ func (a *adapter) attach(c *conn, d *device, identity string) {
 	if old := a.devices[d.address]; old != nil {
 		old.end()
 	}
+	a.forgetEnded()
 	if a.devices == nil {
 		a.devices = make(map[gbt26875.Address]*device)
 	}
@@ -163,6 +165,24 @@ func (a *adapter) attach(c *conn, d *device, identity string) {
 		d.begin(c, s)
 	}, a.sessions...)
 }
+
+// forgetEnded lets go of the devices that are no longer online, once they are the
+// greater part: a connection may carry ever new ones for as long as it lasts.
+func (a *adapter) forgetEnded() {
+	if len(a.devices) < a.most {
+		return
+	}
+	for address, d := range a.devices {
+		if d.ended() {
+			d.end()
+			delete(a.devices, address)
+		}
+	}
+	a.most = 2*len(a.devices) + minDevices
+}
+
+// minDevices is how many devices are remembered in any case.
+const minDevices = 16
 
 // refuse tells a device that it does not go online, if that is for good;
 // otherwise it gets no answer and tries again.

@@ -128,7 +128,7 @@ func (d *device) sent(c *conn, f *gbt26875.Frame) {
 		d.answer(c, &f.Header, gbt26875.CommandConfirm, []byte{heartbeatAnswer})
 	default:
 		key := keyOf(f)
-		switch d.before(key, d.heard) {
+		switch d.before(key, f.Serial, d.heard) {
 		case frameDone:
 			d.counters.repeated.Add(1)
 			d.answer(c, &f.Header, gbt26875.CommandConfirm, nil)

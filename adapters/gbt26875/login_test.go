@@ -9,6 +9,8 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/gbt26875"
+	"github.com/linkspan/linkspan/protocol"
+	"github.com/linkspan/linkspan/protocol/protocoltest"
 	"github.com/linkspan/linkspan/session"
 )
 
@@ -153,4 +155,41 @@ func TestDatagrams(t *testing.T) {
 	x.Send(slices.Concat(x.unit(parts(x.smoke(2, gbt26875.PartFire))), x.frame(gbt26875.CommandSend, nil)))
 	wants(t, "answers", x.heard(), "confirm 1, confirm 2")
 	wants(t, "reports", kinds(x.said()), "event fire, property")
+}
+
+// A gateway may go on for ever with ever new devices: those that have gone are not
+// kept.
+func TestGatewayForgetsDevicesThatHaveGone(t *testing.T) {
+	t.Parallel()
+	held := &adapter{}
+	p := protocol.Define(Name, DefaultConfig(), func(c Config) (protocol.Protocol[*gbt26875.Frame], error) {
+		c.Gateway = true
+		b, err := build(c, &counters{})
+		b.Adapter = func() protocol.Adapter[*gbt26875.Frame] {
+			held.host = &host{config: c, zone: china, counters: &counters{}}
+			return held
+		}
+		return b, err
+	})
+	x := &panel{Device: protocoltest.Connect(t, p, DefaultConfig()), t: t, plugin: p, decoder: gbt26875.NewDecoder(gbt26875.DefaultOptions())}
+	const all, stay = 500, 20
+	for n := range all {
+		x.address = gbt26875.NewAddress(uint64(n))
+		x.Send(x.unit(parts(x.smoke(1, gbt26875.PartFault))))
+		if n < stay {
+			continue
+		}
+		s := x.Online[len(x.Online)-1].Session
+		s.Enter(session.Closed)
+		x.TakeOver(s, session.ErrTakenOver)
+	}
+	if n := len(held.devices); len(x.Online) != all || n > 3*stay+minDevices {
+		t.Errorf("%d devices came, %d stayed, and %d are remembered", len(x.Online), stay, n)
+	}
+	x.address = gbt26875.NewAddress(3)
+	x.Take()
+	x.Send(x.frame(gbt26875.CommandSend, nil))
+	if len(x.Take()) == 0 || len(x.Online) != all {
+		t.Error("a device that stayed was forgotten")
+	}
 }

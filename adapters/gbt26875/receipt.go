@@ -118,9 +118,10 @@ type recent struct {
 }
 
 type handled struct {
-	key   uint64
-	at    time.Time
-	state uint8
+	key    uint64 // 0: none
+	at     time.Time
+	serial uint16
+	state  uint8
 }
 
 // keyOf is a number that two frames share when they are the same: serial number,
@@ -138,8 +139,10 @@ func keyOf(f *gbt26875.Frame) uint64 {
 }
 
 // before says how far the frame with that key has come when the device sent it
-// before; when not, or when it failed, it is on its way from now on.
-func (d *device) before(key uint64, now time.Time) uint8 {
+// before; when not, or when it failed, it is on its way from now on. A device that
+// says something else with the serial number of a frame does not send that frame
+// again: its numbers stand still, and what it says later is news.
+func (d *device) before(key uint64, serial uint16, now time.Time) uint8 {
 	if d.frames == nil {
 		d.frames = &recent{}
 	}
@@ -155,7 +158,12 @@ func (d *device) before(key uint64, now time.Time) uint8 {
 		}
 		return state
 	}
-	q.frames[q.next] = handled{key, now, framePending}
+	for i := range q.frames {
+		if q.frames[i].serial == serial {
+			q.frames[i].key = 0
+		}
+	}
+	q.frames[q.next] = handled{key, now, serial, framePending}
 	q.next = (q.next + 1) % maxRecent
 	return frameUnknown
 }

@@ -116,6 +116,37 @@ func TestNoFireIsTakenForARepetition(t *testing.T) {
 	wants(t, "the very same after more than a minute", kinds(x.said()), want)
 }
 
+// A device whose serial number and clock stand still says fire, all is well, and
+// fire again: the last is no repetition of the first.
+func TestFireAgainWithAStuckSerialNumber(t *testing.T) {
+	t.Parallel()
+	x := online(t)
+	tell := func(state gbt26875.PartBits) string {
+		x.serial = 7
+		o := x.smoke(1, state)
+		o.Time = gbt26875.Time{}
+		f := gbt26875.Frame{Header: x.header(gbt26875.CommandSend), Data: dataOf(t, parts(o))}
+		f.Time = gbt26875.Time{}
+		x.Take()
+		x.TakeSaid()
+		x.Send(x.framed(&f))
+		x.Advance(time.Second)
+		return kinds(x.said())
+	}
+	for i, step := range []struct {
+		state gbt26875.PartBits
+		want  string
+	}{
+		{gbt26875.PartFire, "event fire, property"},
+		{gbt26875.PartFire, ""},
+		{gbt26875.PartNormal, "event state, property"},
+		{gbt26875.PartFire, "event fire, property"},
+		{gbt26875.PartFire, ""},
+	} {
+		wants(t, fmt.Sprintf("step %d", i), tell(step.state), step.want)
+	}
+}
+
 func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	x := online(t)
