@@ -73,6 +73,9 @@ func (v Value) String() string {
 	}
 }
 
+// whole says whether v is a whole number by its kind.
+func (v Value) whole() bool { return v.kind == KindInt || v.kind == KindUint }
+
 // float is v as a float of bits bits, if it can be one exactly or, from a float,
 // nearly.
 func (v Value) float() (f float64, ok bool) {

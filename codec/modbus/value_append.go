@@ -23,7 +23,7 @@ func (f Format) Append(dst []byte, v Value) ([]byte, error) {
 			return dst, f.misfit(v)
 		case f.Type == Float64:
 			n = math.Float64bits(x)
-		case math.IsInf(float64(float32(x)), 0):
+		case math.IsInf(float64(float32(x)), 0), v.whole() && float64(float32(x)) != x:
 			return dst, f.misfit(v)
 		default:
 			n = uint64(math.Float32bits(float32(x)))

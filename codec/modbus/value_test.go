@@ -115,6 +115,7 @@ func TestAppendOtherKinds(t *testing.T) {
 	}{
 		"int as float":        {Format{Type: Float32}, IntValue(-1), "bf800000"},
 		"uint as float":       {Format{Type: Float64}, UintValue(1 << 60), "43b0000000000000"},
+		"a power of two":      {Format{Type: Float32}, UintValue(1 << 40), "53800000"},
 		"float as int":        {Format{Type: Int16}, FloatValue(-2), "fffe"},
 		"float as uint":       {Format{Type: Uint32}, FloatValue(4294967295), "ffffffff"},
 		"uint as int":         {Format{Type: Int16}, UintValue(32767), "7fff"},
@@ -148,6 +149,8 @@ func TestAppendMisfits(t *testing.T) {
 		"infinite":              {Format{Type: Float32}, FloatValue(math.Inf(1))},
 		"float32 above":         {Format{Type: Float32}, FloatValue(1e39)},
 		"an int that no float":  {Format{Type: Float64}, IntValue(math.MaxInt64)},
+		"an int past 24 bits":   {Format{Type: Float32}, IntValue(1<<24 + 1)},
+		"a uint past 24 bits":   {Format{Type: Float32}, UintValue(1<<40 + 1)},
 		"a uint that no float":  {Format{Type: Float64}, UintValue(math.MaxUint64)},
 		"BCD of 5 digits":       {Format{Type: BCD}, UintValue(10000)},
 		"BCD below":             {Format{Type: BCD}, IntValue(-1)},
