@@ -28,6 +28,8 @@ type Connector struct {
 	mu      sync.Mutex
 	entries map[key]*entry // the present login of each device; guarded by mu
 	closed  bool           // guarded by mu
+
+	closing atomic.Bool // nobody goes away any more; set before those who are away are logged out
 }
 
 // key is who a device is at its platform.
@@ -53,6 +55,7 @@ func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
+	c.closing.Store(true)
 	var left []*entry
 	for _, e := range c.entries {
 		left = append(left, e)
@@ -115,19 +118,16 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 		return
 	}
 	c.mu.Unlock()
-	h, back, ok := e.takeOver(l)
-	if !ok { // it ended meanwhile
+	h, hands := e.takeOver(l)
+	if h == nil { // it ended meanwhile
 		c.forget(e)
 		c.Login(l, done)
 		return
 	}
-	if back {
-		c.counts.back.Add(1)
-	} else {
-		c.counts.takenOver.Add(1)
-	}
 	done(h.device(), nil)
-	e.handOver()
+	if hands {
+		e.handOver()
+	}
 }
 
 // forget takes e out of the table, if it is there.
@@ -195,6 +195,9 @@ func (h *handle) Leave(done func(error)) {
 		h.Logout(done)
 		return
 	}
-	h.entry.leave(h.turn)
+	if !h.entry.leave(h.turn) {
+		h.Logout(done)
+		return
+	}
 	done(nil)
 }

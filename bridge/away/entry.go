@@ -77,30 +77,32 @@ func (e *entry) loggedIn(h *handle, d upstream.Device, err error, done func(upst
 	done(h.device(), nil)
 }
 
-// takeOver makes l the present login. back says that the device was away.
-func (e *entry) takeOver(l upstream.Login) (h *handle, back, ok bool) {
+// takeOver makes l the present login; nil if there is none to take over. hands says that
+// the caller is to call handOver, when l is done: if somebody does that
+// already, they go on with l.
+func (e *entry) takeOver(l upstream.Login) (h *handle, hands bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.phase != present && e.phase != absent {
-		return nil, false, false
-	}
-	if back = e.phase == absent; back {
+	switch e.phase {
+	case absent:
 		e.c.counts.away.Add(-1)
+		e.c.counts.back.Add(1)
+	case present:
+		e.c.counts.takenOver.Add(1)
+	default:
+		return nil, false
 	}
 	e.phase, e.login = present, l
-	e.handing = e.handing || len(e.waiting) > 0
-	return &handle{entry: e, turn: e.turn.Add(1)}, back, true
+	hands = !e.handing && len(e.waiting) > 0
+	e.handing = e.handing || hands
+	return &handle{entry: e, turn: e.turn.Add(1)}, hands
 }
 
 // handOver tells the device what has waited for it, in order; what comes
-// meanwhile waits behind.
+// meanwhile waits behind. Only one goroutine does that at a time.
 func (e *entry) handOver() {
 	for {
 		e.mu.Lock()
-		if !e.handing {
-			e.mu.Unlock()
-			return
-		}
 		if e.phase != present || len(e.waiting) == 0 {
 			e.handing = false
 			e.mu.Unlock()
@@ -119,17 +121,22 @@ func (e *entry) handOver() {
 	}
 }
 
-// leave makes the device one that is away.
-func (e *entry) leave(turn uint64) {
+// leave makes the device one that is away, if that turn is the present one. It does not
+// when the connector closes.
+func (e *entry) leave(turn uint64) (left bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.phase != present || e.turn.Load() != turn {
-		return
+		return true
+	}
+	if e.c.closing.Load() {
+		return false
 	}
 	e.phase = absent
 	e.c.counts.away.Add(1)
 	e.until = e.c.clock.now() + e.c.cfg.Hold
-	e.c.clock.set(&e.timer, e.until)
+	e.c.clock.set(&e.timer, e.next())
+	return true
 }
 
 // end ends the login, if that turn is the present one.
@@ -164,10 +171,15 @@ func (e *entry) release(done func(error)) bool {
 	}
 	left := e.finish()
 	e.mu.Unlock()
+	e.out(left, done)
+	return true
+}
+
+// out logs out a device that was away, and whose login is over.
+func (e *entry) out(left []waiting, done func(error)) {
 	e.c.forget(e)
 	e.fail(left, thing.Offline, "the device is offline")
 	e.device.Logout(done)
-	return true
 }
 
 // lost is called when the platform has ended the login.
@@ -242,9 +254,10 @@ func (e *entry) due() {
 	}
 	now := e.c.clock.now()
 	if now >= e.until {
+		left := e.finish()
 		e.mu.Unlock()
 		e.c.counts.gone.Add(1)
-		e.release(func(error) {})
+		e.out(left, upstream.Ignore)
 		return
 	}
 	var late []waiting
