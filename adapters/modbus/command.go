@@ -264,7 +264,7 @@ func (k *command) answered(pdu []byte, exception modbus.Exception) {
 	case stepVerify:
 		_, i := s.unit.profile.Point(s.point.Name)
 		v, _, err := s.unit.profile.Value(i, s.read, pdu[2:])
-		if err != nil || !s.point.Same(v, s.value) {
+		if err != nil || !s.point.Kept(s.value, pdu[2:]) {
 			k.reply(thing.Failed, 0, fmt.Sprintf("%s is %s after it was set to %s", s.point.Name, v, s.value), k.fields)
 			return
 		}

@@ -21,6 +21,7 @@ func controls() profile.Config {
 		"valve":  {Address: "00002", Access: "rw", Write: "multiple"},
 		"level":  {Address: "40001", Type: "int16", Scale: "0.5", Offset: "-10", Access: "rw", Min: "-10", Max: "100"},
 		"single": {Address: "40002", Access: "rw", Write: "multiple"},
+		"count":  {Address: "40030", Type: "uint64", Access: "rw"},
 		"total":  {Address: "40003", Type: "uint32", Order: "CDAB", Access: "rw"},
 		"speed":  {Address: "40005", Type: "float32", Access: "rw"},
 		"bit3":   {Address: "40007", Type: "bit", Bit: 3, Access: "rw"},
@@ -161,6 +162,22 @@ func TestReadBack(t *testing.T) {
 	w.wrap = func(b []byte) []byte { forget.holding[0] = 99; return b }
 	w.tell(unit1, set(field("level", thing.Int(5))))
 	if said := w.said(); len(said) == 0 || said[0] != unit1+` reply failed (level is 39.5 after it was set to 5)` {
+		t.Errorf("said %v", said)
+	}
+}
+
+// What is read back are registers, not what a report makes of them: the largest
+// numbers of 64 bits are reported as floating point numbers.
+func TestReadBackOfTheLargestNumbers(t *testing.T) {
+	t.Parallel()
+	w := control(t, func(c *Config) { c.Commands.ReadBack = true })
+	w.tell(unit1, set(field("count", thing.String("18446744073709551615"))))
+	said := w.said()
+	if len(said) == 0 || !strings.HasPrefix(said[0], unit1+` reply done {"count":18446744073709552000}`) {
+		t.Errorf("said %v", said)
+	}
+	w.tell(unit1, set(field("count", thing.Float(1<<63))))
+	if said := w.said(); len(said) != 1 || !strings.Contains(said[0], "reply invalid") || !strings.Contains(said[0], "as a text") {
 		t.Errorf("said %v", said)
 	}
 }

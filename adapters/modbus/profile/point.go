@@ -245,6 +245,9 @@ func (p *Compiled) raw(v thing.Value) (modbus.Value, error) {
 		return modbus.FloatValue(f), nil
 	}
 	n, ok := nearest(r)
+	if v.Type() == thing.FloatType && n.CmpAbs(sure) > 0 {
+		return modbus.Value{}, fmt.Errorf("%w: %s: %s may not be the number that was meant, for so many digits are not exact on their way: write it as a text, in quotes", ErrRefused, p.Name, v)
+	}
 	if !ok {
 		return modbus.Value{}, fmt.Errorf("%w: %s: %s lies between two steps of its scale", ErrRefused, p.Name, v)
 	}
@@ -256,6 +259,9 @@ func (p *Compiled) raw(v thing.Value) (modbus.Value, error) {
 	}
 	return modbus.Value{}, fmt.Errorf("%w: %s: %s is out of range", ErrRefused, p.Name, v)
 }
+
+// sure is the largest number whose digits binary floating point numbers keep.
+var sure = big.NewInt(1e15)
 
 // tolerance is how far, in steps, a number may be from one of its steps: what
 // binary floating point makes of decimal numbers on their way.
@@ -321,6 +327,25 @@ func named(p *Compiled, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", p.Name, err)
+}
+
+// Kept says whether data, as read from the point's registers or bits, is what
+// setting the point to v has written: the same bytes or, where a unit has written a
+// value in another way, the same value.
+func (p *Compiled) Kept(v thing.Value, data []byte) bool {
+	w, err := p.Writing(v)
+	switch {
+	case err != nil:
+		return false
+	case p.Address.Area.Bits():
+		return modbus.Bit(data, 0) == (w.Value != 0 || len(w.Data) > 0 && modbus.Bit(w.Data, 0))
+	case w.Function == modbus.MaskWriteRegister:
+		return modbus.Register(data, 0)&^w.AndMask == w.OrMask&^w.AndMask
+	case w.Data == nil && modbus.Register(data, 0) == w.Value, w.Data != nil && bytes.Equal(data, w.Data):
+		return true
+	}
+	have, _, err := p.Decode(data)
+	return err == nil && p.Same(have, v)
 }
 
 // Same says whether a and b are the same in the point's registers.

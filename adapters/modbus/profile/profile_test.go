@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -144,6 +145,58 @@ func TestWritingAndReadingBack(t *testing.T) {
 			r.Fatalf("%x is %s, written as %x is %s, %v", data, v, w.Data, again, err)
 		}
 	})
+}
+
+// JSON numbers above 2^63 - 1 and with more than 15 digits reach linkspan as binary
+// floating point numbers, which may be others than were written: they are refused,
+// and texts are exact.
+func TestWritingLargeNumbers(t *testing.T) {
+	t.Parallel()
+	type want struct {
+		registers string
+		text      string // of the error
+	}
+	for name, test := range map[string]struct {
+		typ, scale, json string
+		want
+	}{
+		"the largest int64":              {"uint64", "", "9223372036854775807", want{registers: "7fffffffffffffff"}},
+		"above, as a number":             {"uint64", "", "9223372036854775808", want{text: "as a text"}},
+		"the largest uint64 as a number": {"uint64", "", "18446744073709551615", want{text: "as a text"}},
+		"a round one, which is not sure": {"uint64", "", "10000000000000000001", want{text: "as a text"}},
+		"above, as a text":               {"uint64", "", `"9223372036854775808"`, want{registers: "8000000000000000"}},
+		"the largest uint64 as a text":   {"uint64", "", `"18446744073709551615"`, want{registers: "ffffffffffffffff"}},
+		"too large, as a text":           {"uint64", "", `"18446744073709551616"`, want{text: "out of range"}},
+		"too large for int64":            {"int64", "", `"9223372036854775808"`, want{text: "does not fit int64"}},
+		"the lowest int64":               {"int64", "", "-9223372036854775808", want{registers: "8000000000000000"}},
+		"many digits with a scale":       {"uint64", "0.001", "1844674407370955.161", want{text: "as a text"}},
+		"the same as a text":             {"uint64", "0.001", `"1844674407370955.161"`, want{registers: "1999999999999999"}},
+		"15 digits with a scale":         {"uint64", "0.001", "123456789012.345", want{registers: "00007048860ddf79"}},
+		"a whole float":                  {"uint32", "", "1e3", want{registers: "000003e8"}},
+		"a float for a float":            {"float64", "", "1e300", want{registers: "7e37e43c8800759c"}},
+	} {
+		c, err := Compile("test", func() Config {
+			c := DefaultConfig()
+			c.Points = map[string]Point{"p": {Address: "40001", Type: test.typ, Scale: test.scale, Access: "rw"}}
+			return c
+		}(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := thing.ParseJSON([]byte(test.json))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Points[0].Writing(v)
+		switch {
+		case test.text != "":
+			if err == nil || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("%s: %x, %v", name, r.Data, err)
+			}
+		case err != nil || hex.EncodeToString(r.Data) != test.registers:
+			t.Errorf("%s: %x, %v; want %s", name, r.Data, err, test.registers)
+		}
+	}
 }
 
 func plan(p *Profile) string {
