@@ -181,6 +181,15 @@ func (h handler[M]) Session() *session.Session {
 	return h.c.session
 }
 
+// AwaitsLogin implements LoginAwaiter.
+func (h handler[M]) AwaitsLogin() bool {
+	awaits := true
+	if a, ok := h.c.adapter.(LoginAwaiter); ok {
+		h.c.guard(func() { awaits = a.AwaitsLogin() })
+	}
+	return awaits
+}
+
 // Closed implements Handler.
 func (h handler[M]) Closed(cause error) {
 	c := h.c

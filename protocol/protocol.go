@@ -40,6 +40,17 @@ type Closer[M any] interface {
 	Closed(c *Conn[M], cause error)
 }
 
+// LoginAwaiter is implemented by adapters that know when a connection is in order
+// without a device online, and perhaps without a message: a line that is known, on
+// which no device answers yet. Handlers of connections implement it too.
+type LoginAwaiter interface {
+	// AwaitsLogin says whether the connection still has to show that it belongs
+	// here. As long as it does, servers end it when its first message or its login
+	// takes too long; of adapters that do not implement this they do so always. On
+	// the loop only. Once it is false it stays so.
+	AwaitsLogin() bool
+}
+
 // Protocol is one configured protocol. Its functions are called once per
 // connection; the decoder's also after a decoder has panicked, and for what comes
 // behind a datagram that ended inside a message. A protocol whose

@@ -123,10 +123,11 @@ func check[M any](p Protocol[M]) error {
 	_, opener := a.(Opener[M])
 	_, commander := a.(Commander[M])
 	_, closer := a.(Closer[M])
+	_, awaiter := a.(LoginAwaiter)
 	for _, optional := range []struct {
 		method string
 		ok     bool
-	}{{"Opened", opener}, {"Command", commander}, {"Closed", closer}} {
+	}{{"Opened", opener}, {"Command", commander}, {"Closed", closer}, {"AwaitsLogin", awaiter}} {
 		if optional.ok {
 			continue
 		}

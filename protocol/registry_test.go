@@ -25,6 +25,10 @@ type wrongOpened struct{ mute }
 
 func (wrongOpened) Opened(*conn) {}
 
+type wrongAwaitsLogin struct{ mute }
+
+func (wrongAwaitsLogin) AwaitsLogin(*conn) bool { return true }
+
 type pointerClosed struct{ mute }
 
 func (*pointerClosed) Closed(*conn, error) {}
@@ -45,6 +49,7 @@ func TestPluginsThatCannotWork(t *testing.T) {
 		"wrong Command":   {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(wrongCommand{})}, "method Command with another signature"},
 		"wrong Closed":    {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(&wrongClosed{})}, "method Closed with another signature"},
 		"wrong Opened":    {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(wrongOpened{})}, "method Opened with another signature"},
+		"wrong awaiter":   {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(wrongAwaitsLogin{})}, "method AwaitsLogin with another signature"},
 		"pointer missing": {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(pointerClosed{})}, "return a pointer"},
 		"no encoder":      {protocol.Protocol[string]{Decoder: decoder, Adapter: adapter(&script{})}, "no Encoder"},
 	} {

@@ -33,8 +33,8 @@ type Limits struct {
 	MessagesPerSecond int           `conf:"messagesPerSecond" doc:"messages that a connection may send in a second, on average over burst; 0: no limit"`
 	Burst             time.Duration `conf:"burst" doc:"time over which the rates are averaged: a silent device may then send rate x burst at once; 0: the default"`
 	Handshake         time.Duration `conf:"handshake" doc:"time until a connection's PROXY header has arrived and its TLS handshake is done; 0: the default"`
-	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit"`
-	Login             time.Duration `conf:"login" doc:"time until a connection's device is online, and online again after it has logged out; 0: no limit, for protocols without a login"`
+	FirstMessage      time.Duration `conf:"firstMessage" doc:"time until a connection's first message; 0: no limit. Where login does not apply this does not either"`
+	Login             time.Duration `conf:"login" doc:"time until a connection's device is online, and online again after it has logged out; 0: no limit. Not of connections that are in order without one, as Modbus lines are once their name is known"`
 	Idle              time.Duration `conf:"idle" doc:"time without any byte received; 0: no limit but the session's heartbeats, 5 minutes for UDP peers"`
 	MaxFaults         int           `conf:"maxFaults" doc:"damaged frames that end a connection; 0: never"`
 	FaultDecay        time.Duration `conf:"faultDecay" doc:"time after which one damaged frame is forgiven; 0: never"`

@@ -6,6 +6,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/linkspan/linkspan/protocol"
 )
 
 // terminate ends the connection's protocol, and its socket as soon as may be.
@@ -103,15 +105,23 @@ func (c *conn) checkTimes() {
 		next = min(next, at)
 		return false
 	}
+	awaited := c.awaitsLogin()
 	if c.handler == nil && late(limits.Handshake, c.opened, CauseHandshake) ||
-		c.count == 0 && late(limits.FirstMessage, c.opened, CauseFirstMessage) ||
-		!c.online && late(limits.Login, c.offline, CauseLogin) ||
+		awaited && c.count == 0 && late(limits.FirstMessage, c.opened, CauseFirstMessage) ||
+		awaited && !c.online && late(limits.Login, c.offline, CauseLogin) ||
 		late(limits.Idle, c.active, CauseIdle) {
 		return
 	}
 	if next != math.MaxInt64 {
 		c.loop.watch(c, next)
 	}
+}
+
+// awaitsLogin says whether the limits for the first message and the login are meant
+// for the connection: not once its protocol says that it needs neither.
+func (c *conn) awaitsLogin() bool {
+	h, ok := c.handler.(protocol.LoginAwaiter)
+	return !ok || h.AwaitsLogin()
 }
 
 // logEnd logs the connection's end, once.

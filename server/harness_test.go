@@ -134,6 +134,7 @@ func (c *cloud) heard(identity string) []string {
 //	OUT        logout
 //	SAY text   report, answered ACK text when it is published
 //	ECHO text  answered with text
+//	WELCOME    the connection needs no login from now on
 //	TARGET     answered with what was dialled
 //	BIG n      answered with n bytes and a newline
 //	LATER n    answered LATER after n milliseconds
@@ -142,7 +143,12 @@ func (c *cloud) heard(identity string) []string {
 //	BAD        the decoder refuses the line
 //	DIE        the decoder gives the stream up
 //	BYE        answered BYE and closed
-type chat struct{ ends chan<- error }
+type chat struct {
+	ends    chan<- error
+	welcome bool
+}
+
+func (a *chat) AwaitsLogin() bool { return !a.welcome }
 
 func (a *chat) Received(c *protocol.Conn[string], line string) error {
 	verb, rest, _ := strings.Cut(line, " ")
@@ -162,6 +168,8 @@ func (a *chat) Received(c *protocol.Conn[string], line string) error {
 		return c.Report(&thing.Message{Kind: thing.Raw, Raw: []byte(rest)}, func(error) { _ = c.Send("ACK " + rest) })
 	case "ECHO":
 		return c.Send(rest)
+	case "WELCOME":
+		a.welcome = true
 	case "TARGET":
 		return c.Send(c.Target())
 	case "BIG":
@@ -221,7 +229,7 @@ func openChat(tb testing.TB, ends chan<- error) protocol.Open {
 			Encoder: codec.AppendFunc[string](func(dst []byte, line string) ([]byte, error) {
 				return append(append(dst, line...), '\n'), nil
 			}),
-			Adapter: func() protocol.Adapter[string] { return &chat{ends} },
+			Adapter: func() protocol.Adapter[string] { return &chat{ends: ends} },
 		}, nil
 	})
 	open, err := p.New(p.Config)

@@ -156,6 +156,69 @@ func TestWithinLimits(t *testing.T) {
 	}
 }
 
+// A protocol may know connections that are in order without a device online. Their
+// time begins to count for nothing when it says so, even if limits were near.
+func TestConnectionsThatNeedNoLogin(t *testing.T) {
+	t.Parallel()
+	b := serve(t, limited(func(l *server.Limits) { l.FirstMessage, l.Login = time.Minute, 300*time.Millisecond }))
+	known := b.dial(t)
+	known.send("WELCOME\nECHO in\n")
+	known.want("in")
+	for range 2 { // strangers of the same age, and of a second one
+		stranger := b.dial(t)
+		stranger.send("ECHO in\n")
+		stranger.want("in")
+		b.wantEnd(t, server.CauseLogin)
+		stranger.wantClosed()
+	}
+	known.send("HELLO m1\nOUT\nECHO still\n") // logging out does not begin the time anew
+	known.want("OK", "still")
+	stranger := b.dial(t)
+	b.wantEnd(t, server.CauseLogin)
+	stranger.wantClosed()
+	known.send("ECHO there\n")
+	known.want("there")
+	if n := b.stats().Closed[server.CauseLogin.String()]; n != 3 {
+		t.Errorf("%d connections were closed for want of a login, want the three strangers", n)
+	}
+}
+
+// Nor is a first message asked for.
+func TestSilentConnectionsThatNeedNoLogin(t *testing.T) {
+	t.Parallel()
+	b := &bench{cloud: newCloud(t), ends: make(chan error, 16)}
+	l := listenerFor(t, b.cloud, b.ends, limited(func(l *server.Limits) { l.FirstMessage, l.Login = 200*time.Millisecond, 200*time.Millisecond }))
+	open, first := l.Open, true
+	l.Open = func(tr protocol.Transport, h *protocol.Host) protocol.Handler {
+		handler := open(tr, h)
+		if !first {
+			return handler
+		}
+		first = false
+		return settled{handler}
+	}
+	s, err := server.New(server.Config{Loops: 1}, []server.Listener{l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, s)
+	b.Server, b.addr = s, s.Addr("test").String()
+	known := b.dial(t)
+	until(t, "the first connection is there", func() bool { return b.stats().Connections == 1 })
+	for range 2 {
+		stranger := b.dial(t)
+		b.wantEnd(t, server.CauseFirstMessage)
+		stranger.wantClosed()
+	}
+	known.send("ECHO there\n")
+	known.want("there")
+}
+
+// settled is a handler that needs no login from the start.
+type settled struct{ protocol.Handler }
+
+func (settled) AwaitsLogin() bool { return false }
+
 func TestMemoryOfAllConnections(t *testing.T) {
 	t.Parallel()
 	b := serveWith(t, server.Config{Loops: 2, MaxPending: 100_000}, unlimited())

@@ -122,6 +122,10 @@ func (l *line) Opened(c *conn) error {
 	return err
 }
 
+// AwaitsLogin implements protocol.LoginAwaiter: a line that has a name is in order,
+// whether its units answer or not.
+func (l *line) AwaitsLogin() bool { return l.stage == nameless || l.stage == waiting }
+
 // enter notes that a callback begins.
 func (l *line) enter(c *conn) {
 	l.c = c

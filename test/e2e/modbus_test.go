@@ -121,6 +121,24 @@ func TestModbusFromTheMeterToThePlatform(t *testing.T) {
 	}
 }
 
+// A line on which no unit answers has no device online, and stays all the same:
+// its first answer is not missed.
+func TestModbusLineOfDeadUnitsStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) { s.limits.FirstMessage, s.limits.Login = 500*time.Millisecond, 500*time.Millisecond })
+	w.know("861234567890001_1", "861234567890001_2")
+	addr, plugin := w.lines(nil)
+	c := simulate.DefaultConfig()
+	c.Target, c.Units, c.Dead = addr, "1-2", "1-2"
+	f := w.slaves(c, false)
+	await(t, "units to be asked in vain", func() bool { return plugin.Stats().(adapter.Stats).Timeouts >= 2 }) // a second each
+	f.SetDead(0, 1, false)
+	await(t, "the voltage", func() bool { return w.property("861234567890001_1", "voltage") == "23.0" })
+	if n := f.Stats().Connects; n != 1 {
+		t.Errorf("the line has connected %d times, want once", n)
+	}
+}
+
 // Slaves of Modbus TCP that listen themselves.
 func TestModbusSlavesThatListen(t *testing.T) {
 	t.Parallel()
