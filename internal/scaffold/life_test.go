@@ -59,7 +59,7 @@ func day(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := strings.NewReplacer("127.0.0.1:1883", mqtt, "127.0.0.1:9000", "127.0.0.1:0").Replace(string(text))
+	conf := strings.NewReplacer("127.0.0.1:1883", mqtt, "127.0.0.1:9000", "127.0.0.1:0").Replace(string(text)) + "\nadmin.address = \"127.0.0.1:0\"\n"
 	if err = os.WriteFile(filepath.Join(dir, "test.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
