@@ -34,6 +34,9 @@ type Connector struct {
 	state  connectorState
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
+
+	hurry chan struct{} // closed when connections have to end at once
+	cut   func()        // closes it
 }
 
 type connectorState uint8
@@ -59,7 +62,9 @@ func NewOver(cfg Config, dialer carrier.Dialer) (*Connector, error) {
 		cfg:     s,
 		limiter: rate.NewLimiter(rate.Limit(s.LoginRate), max(s.BatchLogin, 1)),
 		pacer:   newPacer(s.LoginsPerMinute),
+		hurry:   make(chan struct{}),
 	}
+	c.cut = sync.OnceFunc(func() { close(c.hurry) })
 	for i := range s.Gateways {
 		c.gateways = append(c.gateways, newGateway(c, i))
 	}
@@ -223,9 +228,13 @@ func hashOf(name string) uint32 {
 	return h
 }
 
+// lastWords bounds what is left to do when the time of Close is over.
+const lastWords = time.Second
+
 // Close implements [upstream.Closer]: no more is taken, what was published
 // before is sent and acknowledged within ctx, then the gateways disconnect, which
-// takes their devices offline. It may be called more than once.
+// takes their devices offline. A connection that is stuck then is cut off a second
+// after ctx. It may be called more than once.
 func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	before := c.state
@@ -254,6 +263,16 @@ func (c *Connector) Close(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-time.After(2*c.cfg.WriteTimeout + c.cfg.ConnectTimeout): // a call of the wire that hangs takes no longer
+	case <-ctx.Done():
+		select {
+		case <-ended:
+		case <-time.After(lastWords):
+		}
+	}
+	c.cut()
+	select {
+	case <-ended:
+	case <-time.After(lastWords):
 		errs = append(errs, errHangs)
 	}
 	if c.registry != nil {

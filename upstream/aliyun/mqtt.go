@@ -312,8 +312,8 @@ func (w *mqttWire) granted(of token) {
 	}
 }
 
-// cancel implements wire: what was sent stays so.
-func (*mqttWire) cancel(uint32) {}
+// cancel implements wire: what was sent stays so, but the platform may be gone.
+func (w *mqttWire) cancel(uint32) { w.conn.Probe() }
 
 // isOpen implements wire.
 func (w *mqttWire) isOpen() bool {
@@ -332,6 +332,7 @@ func (w *mqttWire) leave() {
 	select {
 	case <-w.over:
 	case <-time.After(w.l.g.cfg.WriteTimeout):
+	case <-w.l.g.connector.hurry:
 	}
 }
 

@@ -266,9 +266,37 @@ func (c *Connector) clock() {
 	}
 }
 
+// lastWords bounds what is left to do when the time of Close is over.
+const lastWords = time.Second
+
+// untilEnded waits for all goroutines. Connections that are stuck are cut off a
+// second after ctx.
+func (c *Connector) untilEnded(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() { // ends with the goroutines that it waits for
+		c.ended.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-ended:
+		return
+	case <-time.After(lastWords):
+	}
+	for _, d := range c.all(nil) {
+		d.hangUp()
+	}
+	<-ended // every call that it waits for ends with its connection, or with the connector's context
+}
+
 // Close implements [upstream.Closer]: no more is taken, what was published before
-// is sent and acknowledged within ctx, then all devices disconnect. It may be
-// called more than once.
+// is sent and acknowledged within ctx, then all devices disconnect; a connection
+// that is stuck then is cut off a second after ctx. It may be called more than
+// once.
 func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	before := c.state
@@ -292,7 +320,7 @@ func (c *Connector) Close(ctx context.Context) error {
 		d.disconnect()
 	}
 	c.cancel()
-	c.ended.Wait() // every call that it waits for has a timeout
+	c.untilEnded(ctx)
 	for _, d := range c.all(nil) {
 		d.abandon()
 	}

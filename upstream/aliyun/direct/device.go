@@ -328,6 +328,15 @@ func (d *device) disconnect() {
 	}
 }
 
+// hangUp ends the connection at once.
+func (d *device) hangUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.link != nil {
+		d.link.Close(nil)
+	}
+}
+
 // abandon ends what is left when the connector is closed.
 func (d *device) abandon() {
 	d.mu.Lock()
