@@ -16,13 +16,17 @@ import (
 
 // newDevices opens the sources of devices. Relative paths are beside the file
 // that the configuration came from. Entries that are wrong cost no other: they
-// are logged. warn is called for what keeps nothing from running.
-func newDevices(cfg devices.Config, tree *config.Tree, baseDir string, log *zap.Logger, warn func(error)) (*devices.Catalog, error) {
+// are logged. secrets is the folder for what devices were given, empty if there is none. warn is called for what keeps nothing from running.
+func newDevices(cfg devices.Config, tree *config.Tree, baseDir, secrets string, log *zap.Logger, warn func(error)) (*devices.Catalog, error) {
 	beside(baseDir, &cfg.File, &cfg.Pool, &cfg.Bindings)
 	if !tree.Has("devices.file") {
 		cfg.File = defaultDevices(cfg)
 	}
-	known, err := devices.Open(cfg)
+	var options []devices.Option
+	if keepBindings(tree, secrets, &cfg.Bindings) {
+		options = append(options, devices.WithBindingsDir())
+	}
+	known, err := devices.Open(cfg, options...)
 	if err != nil {
 		return nil, devicesErrors(tree, cfg, err)
 	}

@@ -9,7 +9,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config/devices"
+	"github.com/linkspan/linkspan/internal/datadir"
 )
 
 func newDevicesCommand() *cobra.Command {
@@ -37,11 +39,12 @@ func newDevicesFind() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg := devices.DefaultConfig()
-			if err = tree.Decode("devices", &cfg); err != nil {
+			cfg, data, stored := devices.DefaultConfig(), datadir.DefaultConfig(), queue.DefaultConfig()
+			if err = errors.Join(tree.Decode("devices", &cfg), tree.Decode("data", &data), tree.Decode("queue", &stored)); err != nil {
 				return err
 			}
-			known, err := newDevices(cfg, tree, flags.baseDir(), zap.NewNop(), func(error) {})
+			secrets := secretsDir(tree, data, stored.Mode, flags.baseDir())
+			known, err := newDevices(cfg, tree, flags.baseDir(), secrets, zap.NewNop(), func(error) {})
 			if err != nil {
 				return err
 			}

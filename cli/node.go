@@ -36,11 +36,14 @@ type node struct {
 	data     *datadir.Dir     // open while the node runs, if anything is kept there
 	dataCfg  datadir.Config
 	baseDir  string
-	reload   *reloader // of devices
-	shutdown shutdownSettings
-	stats    []admin.Stats
-	draining atomic.Bool
-	started  atomic.Bool
+	makeDirs []string // of the data directory
+	// keepsData: something is kept in the data directory.
+	keepsData bool
+	reload    *reloader // of devices
+	shutdown  shutdownSettings
+	stats     []admin.Stats
+	draining  atomic.Bool
+	started   atomic.Bool
 }
 
 // errStarting and errDraining say why a node should not be sent devices.
@@ -61,8 +64,12 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 			tree.Warn(e)
 		}
 	}
-	connector, connectorStats, connectorErr := newUpstream(tree, all, warn)
-	known, devicesErr := newDevices(all.Devices, tree, baseDir, log, warn)
+	keep := &keeping{dir: secretsDir(tree, all.Data, all.Queue.Mode, baseDir), used: map[string]string{}, warn: warn}
+	connector, connectorStats, connectorErr := newUpstream(tree, all, keep, warn)
+	n.makeDirs = keep.make
+	n.keepsData = all.Queue.Mode != queue.ModeOff || len(keep.make) > 0 ||
+		keep.dir != "" && all.Devices.Unknown == devices.PolicyFirstFree && !tree.Has("devices.bindings")
+	known, devicesErr := newDevices(all.Devices, tree, baseDir, keep.dir, log, warn)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
 	guard, guardErr := attempts.New(all.Attempts, nil)
 	if guardErr != nil {
@@ -117,8 +124,8 @@ func (n *node) start(ctx context.Context) error {
 	if n.admin, err = admin.Start(ctx, n.adminCfg, n.log.Named("admin"), n.ready, n.stats...); err != nil {
 		return err
 	}
-	if n.queue != nil {
-		if n.data, err = openData(n.dataCfg, n.baseDir); err != nil {
+	if n.keepsData {
+		if n.data, err = openData(n.dataCfg, n.baseDir, n.makeDirs); err != nil {
 			return errors.Join(err, n.admin.Close(context.WithoutCancel(ctx)))
 		}
 	}

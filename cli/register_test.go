@@ -22,6 +22,20 @@ import (
 // secret is logged.
 func TestNobodyHasASecret(t *testing.T) {
 	t.Parallel()
+	named, data := filepath.Join(t.TempDir(), "secrets.jsonl"), filepath.Join(t.TempDir(), "data")
+	for _, c := range []struct{ name, settings, secrets string }{
+		{"in a file that is named", fmt.Sprintf("upstream.aliyun.register.secrets = %q", named), named},
+		{"in the data directory", fmt.Sprintf("data.directory = %q", data), filepath.Join(data, "secrets", "device-secrets.jsonl")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			nobodyHasASecret(t, c.settings, c.secrets)
+		})
+	}
+}
+
+func nobodyHasASecret(t *testing.T, settings, secrets string) {
+	t.Helper()
 	if pop.MACAddress() == "" {
 		t.Skip("this machine has no MAC address")
 	}
@@ -38,14 +52,14 @@ func TestNobodyHasASecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
-	secrets := filepath.Join(t.TempDir(), "secrets.jsonl")
 	text := fmt.Sprintf(`
 productKey = gateway
 popClientProfile { accessKey = ak, accessSecret = account-s3cret, name = cn-shanghai, region = cn-shanghai, product = Iot, endpoint = "http://%s" }
-upstream.aliyun { endpoint = "tcp://%s", register { by = gateway, secrets = "%s" } }
+upstream.aliyun { endpoint = "tcp://%s", register.by = gateway }
+%s
 devices { unknown = template, template.productKey = demo }
 listeners = [{ name = yard, protocol = jt808, address = "127.0.0.1:0", jt808.authentication.policy = accept }]
-admin.address = ""`, p.AuthAddr(), p.MQTTAddr(), secrets)
+admin.address = ""`, p.AuthAddr(), p.MQTTAddr(), settings)
 
 	core, lines := observer.New(zap.DebugLevel)
 	var kept []byte

@@ -90,7 +90,7 @@ func decodeSettings(tree *config.Tree) (settings, error) {
 
 // newConnector makes the connector that the section upstream names. warn is
 // called for what does not keep it from working.
-func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upstream.Connector, error) {
+func newConnector(tree *config.Tree, s upstreamSettings, keep *keeping, warn func(error)) (upstream.Connector, error) {
 	plugin, err := pluginOf(tree, "upstream", s.Type)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func newConnector(tree *config.Tree, s upstreamSettings, warn func(error)) (upst
 		derive(tree, before, a)
 		defaults = a
 	}
-	return connectorOf(tree, "upstream", plugin, defaults)
+	return connectorOf(tree, "upstream", "", plugin, defaults, keep)
 }
 
 // unprefixed is the text of a plugin's error without the names of its room and

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -79,12 +80,19 @@ func warnUnstored(tree *config.Tree, cfg queue.Config, doors []door, warn func(e
 	}
 }
 
-// openData opens the data directory, when something is kept there.
-func openData(cfg datadir.Config, baseDir string) (*datadir.Dir, error) {
+// openData opens the data directory, when something is kept there, and makes those
+// folders in it.
+func openData(cfg datadir.Config, baseDir string, folders []string) (*datadir.Dir, error) {
 	beside(baseDir, &cfg.Directory)
 	d, err := datadir.Open(cfg.Directory)
 	if errors.Is(err, datadir.ErrLocked) {
 		return nil, fmt.Errorf("cli: %s (data.directory): %w", cfg.Directory, err)
+	}
+	for i := 0; err == nil && i < len(folders); i++ {
+		err = os.MkdirAll(folders[i], 0o700)
+	}
+	if err != nil && d != nil {
+		return nil, errors.Join(fmt.Errorf("cli: %w", err), d.Close())
 	}
 	return d, err
 }

@@ -28,19 +28,19 @@ var upstreamName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // upstream, or a router in front of those of the section upstreams, and what they
 // count. warn is called for what does not keep it from working. Settings of upstream
 // beside upstreams have no effect: the tree warns of them, for nobody reads them.
-func newUpstream(tree *config.Tree, s settings, warn func(error)) (upstream.Connector, []admin.Stats, error) {
+func newUpstream(tree *config.Tree, s settings, keep *keeping, warn func(error)) (upstream.Connector, []admin.Stats, error) {
 	if len(s.Upstreams) == 0 {
 		if len(s.Routes) > 0 {
 			return nil, nil, tree.Errorf("routes", "has nothing to choose from: there is no section upstreams",
 				"upstreams { a { type = aliyun, aliyun { ... } }, b { ... } }")
 		}
-		connector, err := newConnector(tree, s.Upstream, warn)
+		connector, err := newConnector(tree, s.Upstream, keep, warn)
 		if err != nil {
 			return nil, nil, err
 		}
 		return connector, statsOf(connector), nil
 	}
-	connectors, stats, err := newUpstreams(tree, s.Upstreams)
+	connectors, stats, err := newUpstreams(tree, s.Upstreams, keep)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,7 +53,7 @@ func newUpstream(tree *config.Tree, s settings, warn func(error)) (upstream.Conn
 
 // newUpstreams makes the connectors of the section upstreams. What they count has
 // their names as a label.
-func newUpstreams(tree *config.Tree, named map[string]namedUpstream) (map[string]upstream.Connector, []admin.Stats, error) {
+func newUpstreams(tree *config.Tree, named map[string]namedUpstream, keep *keeping) (map[string]upstream.Connector, []admin.Stats, error) {
 	var (
 		errs  []error
 		stats []admin.Stats
@@ -70,7 +70,7 @@ func newUpstreams(tree *config.Tree, named map[string]namedUpstream) (map[string
 		section := "upstreams." + name
 		plugin, err := pluginOf(tree, section, named[name].Type)
 		if err == nil {
-			connectors[name], err = connectorOf(tree, section, plugin, plugin.Config)
+			connectors[name], err = connectorOf(tree, section, name, plugin, plugin.Config, keep)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -124,11 +124,16 @@ func pluginOf(tree *config.Tree, section, name string) (upstream.Plugin, error) 
 	return plugin, nil
 }
 
-// connectorOf makes a connector of the settings beside a section's type.
-func connectorOf(tree *config.Tree, section string, plugin upstream.Plugin, defaults any) (upstream.Connector, error) {
+// connectorOf makes a connector of the settings beside a section's type. name is that of
+// the platform if there are several.
+func connectorOf(tree *config.Tree, section, name string, plugin upstream.Plugin, defaults any, keep *keeping) (upstream.Connector, error) {
 	tellUnused(tree, section, "type", plugin.Name, upstream.Default.Names())
+	defaults = keep.place(tree, section+"."+plugin.Name, name, defaults)
 	own, err := tree.DecodeNew(section+"."+plugin.Name, defaults)
 	if err != nil {
+		return nil, err
+	}
+	if err = keep.note(tree, section+"."+plugin.Name, own); err != nil {
 		return nil, err
 	}
 	connector, err := plugin.New(own)

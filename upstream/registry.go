@@ -13,6 +13,16 @@ type Plugin struct {
 	New    func(config any) (Connector, error)
 }
 
+// Keeper is implemented by configurations whose connectors keep secrets that the
+// platform gives out once in a file of their own.
+type Keeper interface {
+	// KeepIn is the configuration whose file is in dir unless it says otherwise. It is
+	// of the same type.
+	KeepIn(dir string) any
+	// Keeps is the file, and whether the connector will write it.
+	Keeps() (path string, used bool)
+}
+
 // Registry holds plugins by name. It is filled before anything runs and only
 // read afterwards.
 type Registry map[string]Plugin

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/time/rate"
@@ -29,9 +30,10 @@ var (
 // bindings are which device has which certificate of the pool. All methods may
 // be called from several goroutines.
 type bindings struct {
-	path    string
-	max     int64
-	limiter *rate.Limiter // nil: no limit
+	path     string
+	makesDir bool // the directory of path is made when it is missing
+	max      int64
+	limiter  *rate.Limiter // nil: no limit
 
 	write sync.Mutex // held while a certificate is given out, or the file is read
 	seen  stamp      // guarded by write; of the file as it is in memory
@@ -264,6 +266,11 @@ func (b *bindings) open() (*os.File, error) {
 	if b.seen.info != nil {
 		if _, err := os.Stat(b.path); err != nil {
 			return nil, fmt.Errorf("it was there and is gone; put it back, or restart to begin with none: %w", err)
+		}
+	}
+	if b.makesDir {
+		if err := os.MkdirAll(filepath.Dir(b.path), 0o700); err != nil {
+			return nil, err
 		}
 	}
 	return openLocked(b.path)

@@ -23,6 +23,8 @@ type Catalog struct {
 	source Source    // nil if there is none
 	http   *HTTP     // the same, if it is one of ours
 
+	makesDir bool // of bound
+
 	reload sync.Mutex // held while something is read again
 	seen   stamps     // guarded by reload: what Watch saw last
 	failed stamps     // guarded by reload: what Watch could not load
@@ -45,6 +47,10 @@ type Option func(*Catalog)
 // place of Config.HTTP.
 func WithSource(s Source) Option { return func(c *Catalog) { c.source = s } }
 
+// WithBindingsDir has the catalog make the directory of Config.Bindings, for its
+// owner alone, when the first binding is written and there is none.
+func WithBindingsDir() Option { return func(c *Catalog) { c.makesDir = true } }
+
 // Open reads what cfg names. An error means that there is nothing to go on
 // with: the settings are wrong, all of which are reported at once, or a file
 // cannot be read. Mistakes in entries are no error, see [Catalog.Mistakes].
@@ -53,7 +59,7 @@ func Open(cfg Config, opts ...Option) (*Catalog, error) {
 	for _, o := range opts {
 		o(c)
 	}
-	if err := cfg.validate(c.source != nil); err != nil {
+	if err := cfg.validate(c.source != nil, c.makesDir); err != nil {
 		return nil, err
 	}
 	if c.source == nil && cfg.HTTP.URL != "" {
@@ -66,6 +72,7 @@ func Open(cfg Config, opts ...Option) (*Catalog, error) {
 	if cfg.Unknown == PolicyFirstFree {
 		c.pool = newFile(cfg.Pool, cfg.MaxFile, true)
 		c.bound = newBindings(cfg.Bindings, cfg.MaxFile, cfg.BindRate)
+		c.bound.makesDir = c.makesDir
 	}
 	var errs []error
 	for _, f := range []*File{c.file, c.pool} {

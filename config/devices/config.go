@@ -25,7 +25,7 @@ type Config struct {
 	Unknown  string        `conf:"unknown" doc:"what becomes of a device that is neither in the file nor known to the server: reject, template, or first-free"`
 	Template Template      `conf:"template" doc:"the identity of unknown devices, if unknown = template"`
 	Pool     string        `conf:"pool" doc:"file or directory of certificates for unknown devices, if unknown = first-free"`
-	Bindings string        `conf:"bindings" doc:"file that says which device has got which certificate of the pool; linkspan writes it"`
+	Bindings string        `conf:"bindings" doc:"file that says which device has got which certificate of the pool; linkspan writes it. With a data directory it is in its folder secrets by default"`
 	BindRate int           `conf:"bindRate" doc:"certificates of the pool that may be given out in a minute; 0: no limit"`
 }
 
@@ -40,7 +40,7 @@ func DefaultConfig() Config {
 	}
 }
 
-func (c Config) validate(extra bool) error {
+func (c Config) validate(extra, makesDir bool) error {
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("devices: "+format, args...))
@@ -58,7 +58,7 @@ func (c Config) validate(extra bool) error {
 			bad("%s", problem)
 		}
 	case PolicyFirstFree:
-		c.validatePool(bad)
+		c.validatePool(makesDir, bad)
 	default:
 		bad("unknown is %q; it must be %s, %s or %s", c.Unknown, PolicyReject, PolicyTemplate, PolicyFirstFree)
 	}
@@ -85,7 +85,7 @@ func (c Config) validate(extra bool) error {
 	return errors.Join(errs...)
 }
 
-func (c Config) validatePool(bad func(format string, args ...any)) {
+func (c Config) validatePool(makesDir bool, bad func(format string, args ...any)) {
 	if c.Pool == "" {
 		bad("unknown is %s, but there is no pool of certificates; set pool", PolicyFirstFree)
 	}
@@ -94,6 +94,7 @@ func (c Config) validatePool(bad func(format string, args ...any)) {
 		bad("unknown is %s, but bindings is empty; name the file that remembers who got which certificate", PolicyFirstFree)
 	case formatOf(c.Bindings) != "hocon":
 		bad("bindings %q must be named .conf", c.Bindings)
+	case makesDir:
 	default:
 		dir := filepath.Dir(c.Bindings)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {

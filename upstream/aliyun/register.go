@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 
 	"go.uber.org/zap"
 
@@ -20,7 +21,7 @@ import (
 // registration (developer guide, chapters 9 and 11.2).
 type RegisterConfig struct {
 	By           string            `conf:"by" doc:"never; gateway: the gateway asks for its sub-devices; https or mqtt: each device is registered by its product's secret"`
-	Secrets      string            `conf:"secrets" doc:"file that keeps the secrets which devices got, for the platform gives them out once; linkspan writes it, readable by its owner alone"`
+	Secrets      string            `conf:"secrets" doc:"file that keeps the secrets which devices got, for the platform gives them out once; linkspan writes it, readable by its owner alone. With a data directory it is in its folder secrets by default"`
 	Products     []certify.Product `conf:"products" doc:"products with their secrets, if by = https or mqtt; a gateway device without a deviceSecret is registered likewise"`
 	Endpoint     string            `conf:"endpoint" doc:"https://host[:port] of HTTPS registration; default: the region's iot-auth host"`
 	MQTTEndpoint string            `conf:"mqttEndpoint" doc:"host:port of registration over MQTT and TLS; default: the product's own host in the region, port 1883"`
@@ -39,6 +40,17 @@ const (
 	maxRegistering  = 4096 // that wait for one of them
 	maxDoubts       = 4096
 )
+
+// KeepIn implements upstream.Keeper.
+func (c Config) KeepIn(dir string) any {
+	c.Register.Secrets = filepath.Join(dir, filepath.Base(DefaultConfig().Register.Secrets))
+	return c
+}
+
+// Keeps implements upstream.Keeper.
+func (c Config) Keeps() (path string, used bool) {
+	return c.Register.Secrets, c.Register.By != "" && c.Register.By != RegisterNever
+}
 
 // registers says whether devices without a secret get one.
 func (s *settings) registers() bool { return s.Register.By != RegisterNever }

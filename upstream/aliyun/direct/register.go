@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 
 	"go.uber.org/zap"
@@ -20,7 +21,7 @@ import (
 // certificate per product (developer guide, chapter 9).
 type RegisterConfig struct {
 	By           string            `conf:"by" doc:"never; https or mqtt: a device that comes without a deviceSecret is registered by its product's secret"`
-	Secrets      string            `conf:"secrets" doc:"file that keeps the secrets which devices got, for the platform gives them out once; linkspan writes it, readable by its owner alone"`
+	Secrets      string            `conf:"secrets" doc:"file that keeps the secrets which devices got, for the platform gives them out once; linkspan writes it, readable by its owner alone. With a data directory it is in its folder secrets by default"`
 	Products     []certify.Product `conf:"products" doc:"products with their secrets"`
 	Endpoint     string            `conf:"endpoint" doc:"https://host[:port] of HTTPS registration; default: the region's iot-auth host"`
 	MQTTEndpoint string            `conf:"mqttEndpoint" doc:"host:port of registration over MQTT and TLS; default: the endpoint's, if that is ssl://, or the product's own host in the region, port 1883"`
@@ -60,6 +61,17 @@ func (r *RegisterConfig) check() (errs []error) {
 		}
 	}
 	return errs
+}
+
+// KeepIn implements upstream.Keeper.
+func (c Config) KeepIn(dir string) any {
+	c.Register.Secrets = filepath.Join(dir, filepath.Base(DefaultConfig().Register.Secrets))
+	return c
+}
+
+// Keeps implements upstream.Keeper.
+func (c Config) Keeps() (path string, used bool) {
+	return c.Register.Secrets, c.Register.By != "" && c.Register.By != RegisterNever
 }
 
 // registers says whether devices without a secret get one.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
@@ -87,6 +88,17 @@ func DefaultConfig() Config {
 		ConnectTimeout: d.ConnectTimeout, ReconnectMin: d.ReconnectMin, ReconnectMax: d.ReconnectMax, WriteTimeout: d.WriteTimeout,
 		Names: DefaultNames(),
 	}
+}
+
+// KeepIn implements upstream.Keeper.
+func (c Config) KeepIn(dir string) any {
+	c.Register.Secrets = filepath.Join(dir, filepath.Base(DefaultConfig().Register.Secrets))
+	return c
+}
+
+// Keeps implements upstream.Keeper.
+func (c Config) Keeps() (path string, used bool) {
+	return c.Register.Secrets, c.Register.By != "" && c.Register.By != aliyun.RegisterNever
 }
 
 // gateways is the part of c that the connector of package aliyun looks after. Its
