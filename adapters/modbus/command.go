@@ -206,23 +206,40 @@ func (k *command) want(u *unit, p *profile.Compiled, at int) error {
 	return nil // every readable point is in a request
 }
 
-// stepCommand sends the next request of the first command, and returns 0; or when
-// it can be sent.
-func (l *line) stepCommand() int64 {
+// commandAt is when there is something to do for the first command: not while its
+// request would take the late answer to another one for its own.
+func (l *line) commandAt() int64 {
+	if len(l.queue) == 0 {
+		return never
+	}
 	k := l.queue[0]
+	s := &k.steps[k.at]
+	if s.unit == nil || !l.ambiguous(s.unit, s.pdu) || !l.c.Holds(k.session) {
+		return l.now
+	}
+	if k.cmd.Deadline.IsZero() {
+		return s.unit.asked.until
+	}
+	return min(s.unit.asked.until, k.cmd.Deadline.UnixMilli())
+}
+
+// stepCommand sends the next request of the first command, or ends it.
+func (l *line) stepCommand() {
+	k := l.queue[0]
+	if !l.c.Holds(k.session) { // the bridge has ended it
+		k.end()
+		return
+	}
 	if !k.cmd.Deadline.IsZero() && l.now >= k.cmd.Deadline.UnixMilli() {
 		k.reply(thing.TimedOut, 0, "its time was over before the line was free"+k.partly(), nil)
-		return 0
+		return
 	}
 	s := &k.steps[k.at]
 	retries := l.config.Requests.Retries
 	if s.kind == stepRaw && s.unsafe() {
 		retries = 0
 	}
-	if l.ask(exchange{unit: s.unit, number: s.number, cmd: k, pdu: s.pdu, retries: uint8(retries)}) { //nolint:gosec // 10 at most
-		return 0
-	}
-	return l.freeAt
+	l.ask(exchange{unit: s.unit, number: s.number, cmd: k, pdu: s.pdu, retries: uint8(retries)}) //nolint:gosec // 10 at most
 }
 
 // unsafe says whether doing it twice may be something else than doing it once.
@@ -331,6 +348,14 @@ func (k *command) reply(state thing.State, code int, text string, fields []thing
 }
 
 func (k *command) replyRaw(state thing.State, code int, text string, fields []thing.Field, raw []byte) {
+	k.end()
+	m := k.cmd.Reply(state)
+	m.Code, m.Text, m.Fields, m.Raw = code, text, fields, raw
+	_ = k.l.c.ReportFor(k.session, &m, nil) // the session is not nil
+}
+
+// end takes the command off the queue.
+func (k *command) end() {
 	if len(k.l.queue) > 0 && k.l.queue[0] == k {
 		k.l.queue[0] = nil
 		if k.l.queue = k.l.queue[1:]; len(k.l.queue) == 0 {
@@ -340,7 +365,4 @@ func (k *command) replyRaw(state thing.State, code int, text string, fields []th
 	if k.l.x.cmd == k {
 		k.l.x.cmd, k.l.x.again = nil, false
 	}
-	m := k.cmd.Reply(state)
-	m.Code, m.Text, m.Fields, m.Raw = code, text, fields, raw
-	_ = k.l.c.ReportFor(k.session, &m, nil) // the session is not nil
 }

@@ -33,12 +33,34 @@ func (l *line) pushed(in []byte) error {
 	return nil
 }
 
+// minIdle is the shortest silence, in milliseconds, that shows that what is kept is
+// no frame.
+const minIdle = 500
+
+// idle gives up the front of what is kept when the line is silent: noise that looks
+// like the front of a frame would hide the frames behind it until as many bytes
+// have come as it says. It returns 0 when it has done so, or when it will.
+func (l *line) idle() int64 {
+	if l.push == nil || l.mode != modbus.RTU || len(l.rest) == 0 {
+		return never
+	}
+	if at := l.heardAt + max(l.quiet, minIdle); l.now < at {
+		return at
+	}
+	for len(l.rest) > 0 {
+		n := max(1, l.sign(l.rest))
+		l.noise(l.rest[:n])
+		_ = l.pushed(l.rest[n:]) // RTU is never fatal
+	}
+	return 0
+}
+
 // frame handles one frame.
 func (l *line) frame(f *modbus.Frame) {
 	if l.x.active && l.isReply(f) {
 		return
 	}
-	if bytes.Equal(l.x.pdu, f.PDU) { // the answer to a write, once more: to answer it would never end
+	if l.now < l.x.deadline && bytes.Equal(l.x.pdu, f.PDU) { // the answer to a write, once more: to answer it would never end
 		l.counters.unexpected.Add(1)
 		return
 	}

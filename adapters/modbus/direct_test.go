@@ -83,3 +83,57 @@ func TestCommandsToGatewaysThatPush(t *testing.T) {
 		t.Error("nothing was written")
 	}
 }
+
+// Noise that looks like the front of a long frame hides what follows until the line
+// is silent.
+func TestAFalseFrontIsGivenUpWhenTheLineIsSilent(t *testing.T) {
+	t.Parallel()
+	w := connect(t, testConfig(direct), 1)
+	w.Send([]byte(imei))
+	answer := rtu(t, 1, modbus.Response{Function: 3, Data: modbus.AppendRegisters(nil, 2305, 151, 0, 0, 1, 2)})
+	w.Send([]byte{1, 3, 250, 7}) // 255 bytes, it says
+	w.Send(answer)
+	w.wantSaid()
+	w.Advance(600 * time.Millisecond)
+	w.wantSaid()
+	w.Advance(600 * time.Millisecond)
+	w.wantSaid(imei + `/1 property {"voltage":230.5,"current":1.51,"energy":65538}`)
+	if st := w.stats(); st.Pushed != 1 || st.Noise != 4 {
+		t.Errorf("%+v", st)
+	}
+	w.Send(answer[:9])
+	w.Advance(600 * time.Millisecond)
+	w.Send(answer[9:]) // in time
+	w.wantSaid(imei + `/1 property {"voltage":230.5,"current":1.51,"energy":65538}`)
+}
+
+// What was written to a gateway may be pushed by it later, as anything else.
+func TestAGatewayPushesWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	w := connect(t, testConfig(direct), 1)
+	w.Send([]byte(imei))
+	w.Send(rtu(t, 1, modbus.Request{Function: 5, Address: 0, Value: modbus.CoilValue(false)}))
+	w.TakeSaid()
+	w.Take()
+	w.tell(imei+"/1", set(field("relay", thing.Bool(true))))
+	w.wantSaid(imei + "/1 reply done")
+	echo := rtu(t, 1, modbus.Request{Function: 5, Address: 0, Value: modbus.CoilValue(true)})
+	w.Send(echo)
+	w.wantSaid()
+	w.run(time.Minute)
+	w.Send(echo)
+	w.wantSaid(imei + `/1 property {"relay":true}`)
+}
+
+// While a device is on its way online nothing of what is pushed is lost.
+func TestPushedDuringTheLogin(t *testing.T) {
+	t.Parallel()
+	w := connect(t, testConfig(direct), 1)
+	w.HoldLogins = true
+	w.Send([]byte(imei))
+	w.Send(rtu(t, 1, modbus.Request{Function: 6, Address: 0, Value: 2200}))
+	w.Send(rtu(t, 1, modbus.Request{Function: 6, Address: 1, Value: 5}))
+	w.Send(rtu(t, 1, modbus.Request{Function: 6, Address: 0, Value: 2210}))
+	w.ReleaseLogins(nil)
+	w.wantSaid(imei + `/1 property {"voltage":221.0,"current":0.05}`)
+}

@@ -54,40 +54,21 @@ func (s *scratch) giveBack() {
 	scratches.Put(s)
 }
 
-// ask sends a request and waits. false: not before freeAt, for it would take the
-// late answer to another request for its own.
-func (l *line) ask(x exchange) bool {
-	if x.unit != nil && l.ambiguous(x.unit, x.pdu) {
-		l.freeAt = x.unit.asked.until
-		return false
-	}
+// ask sends a request.
+func (l *line) ask(x exchange) {
 	x.expect = l.x.expect // for its memory
 	l.x = x
 	l.send()
-	return true
 }
 
 // busyPause is how long a unit that is busy is left alone, in milliseconds.
 const busyPause = 500
 
-// ambiguous says whether the answer to the last request that u did not answer
-// would look like that to pdu.
+// ambiguous says whether the answer to the last request that u did not answer may
+// look like that to pdu: an exception tells no more than the function.
 func (l *line) ambiguous(u *unit, pdu []byte) bool {
 	lost := u.asked.pdu
-	if l.mode == modbus.TCP || lost == nil || l.now >= u.asked.until || bytes.Equal(lost, pdu) {
-		return false
-	}
-	if len(lost) != len(pdu) || lost[0] != pdu[0] {
-		return false
-	}
-	switch modbus.Function(pdu[0]) {
-	case modbus.ReadCoils, modbus.ReadDiscreteInputs, modbus.ReadHoldingRegisters, modbus.ReadInputRegisters:
-		return lost[3] == pdu[3] && lost[4] == pdu[4] // as many
-	case modbus.WriteSingleCoil, modbus.WriteSingleRegister, modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters, modbus.MaskWriteRegister:
-		return false // the answer has the address
-	default:
-		return true
-	}
+	return l.mode != modbus.TCP && lost != nil && l.now < u.asked.until && lost[0] == pdu[0] && !bytes.Equal(lost, pdu)
 }
 
 // send sends the request that is l.x.

@@ -128,6 +128,10 @@ func (l *line) parse(whole bool) error {
 		_ = l.c.Send(r.Reply) // a connection that is closing shows that by its end
 	}
 	probed := l.x.active
+	if probed { // its answer may follow
+		l.owed = l.mode != modbus.TCP
+		l.freeAt = max(l.freeAt, l.now+l.quiet)
+	}
 	if err := l.identified(r.Identity); err != nil || len(rest) == 0 || probed || l.stage != working {
 		return err // what was asked before is asked again
 	}

@@ -80,7 +80,7 @@ type unit struct {
 	phase     int64 // of its polls
 	session   *session.Session
 	attaching bool           // its login is under way
-	held      *thing.Message // the last report meanwhile
+	held      *thing.Message // what was reported meanwhile
 	retryAt   int64          // it is not polled before
 	loginAt   int64          // it does not come online before
 	failures  int32          // polls in a row that it did not answer
@@ -128,7 +128,9 @@ func (l *line) AwaitsLogin() bool { return l.stage == nameless || l.stage == wai
 
 // enter notes that a callback begins.
 func (l *line) enter(c *conn) {
-	l.c = c
+	if l.c == nil { // later on others read it, see claim
+		l.c = c
+	}
 	l.now = c.Now().UnixMilli()
 }
 
@@ -234,7 +236,7 @@ func (l *line) hash(number uint8) int64 {
 func (l *line) begin() {
 	l.stage = working
 	if l.config.Direct.Enabled {
-		l.push = modbus.NewDecoder(modbus.Options{Mode: l.mode})
+		l.push = modbus.NewDecoder(modbus.Options{Mode: l.mode, Answers: l.config.Direct.Answer})
 	}
 }
 
@@ -277,6 +279,7 @@ func (l *line) attach(u *unit) {
 	u.attaching = true
 	clear(u.last)
 	clear(u.faults)
+	inline := true // it may be told at once that there are too many; then the answer is still being handled
 	l.c.Attach(l.name+l.config.Separator+strconv.Itoa(int(u.number)), l.credentials(), func(s *session.Session, err error) {
 		l.enter(l.c)
 		u.attaching = false
@@ -285,7 +288,9 @@ func (l *line) attach(u *unit) {
 		if err != nil {
 			l.counters.refused.Add(1)
 			u.loginAt = l.now + l.config.Failures.Login.Milliseconds()
-			l.step()
+			if !inline {
+				l.step()
+			}
 			return
 		}
 		u.session = s
@@ -295,6 +300,7 @@ func (l *line) attach(u *unit) {
 		}
 		l.step()
 	}, l.sessions...)
+	inline = false
 }
 
 // dueNow makes all points of u due, but for those that are being read.
@@ -356,7 +362,21 @@ func (l *line) report(u *unit, fields []thing.Field) {
 		l.say(s, &m)
 	} else if u.attaching {
 		m.Time = l.c.Now()
-		u.held = m.Clone()
+		u.hold(&m)
+	}
+}
+
+// hold keeps m, and of what was kept before what m does not say anew.
+func (u *unit) hold(m *thing.Message) {
+	before := u.held
+	u.held = m.Clone()
+	if before == nil {
+		return
+	}
+	for _, f := range before.Fields {
+		if _, anew := thing.Get(m.Fields, f.Name); !anew {
+			u.held.Fields = append(u.held.Fields, f)
+		}
 	}
 }
 

@@ -8,19 +8,22 @@ import (
 	"github.com/linkspan/linkspan/thing"
 )
 
-// sendPoll sends the next request of the poll under way, and returns 0; or when
-// it can be sent.
-func (l *line) sendPoll() int64 {
+// sendPoll sends the next request of the poll under way. One that would take the
+// late answer to another request for its own is put off, with the unit's other
+// polls, and the line is there for other units.
+func (l *line) sendPoll() {
 	u := l.run.unit
-	requests := u.groups()[l.run.group].Requests
+	pdu := u.groups()[l.run.group].Requests[l.run.request].PDU
+	if l.ambiguous(u, pdu) {
+		u.retryAt, u.due[l.run.group] = max(u.retryAt, u.asked.until), l.now
+		l.finishRun()
+		return
+	}
 	retries := l.config.Requests.Retries
 	if u.failures > 0 {
 		retries = 0
 	}
-	if l.ask(exchange{unit: u, number: u.number, pdu: requests[l.run.request].PDU, retries: uint8(retries)}) { //nolint:gosec // 10 at most
-		return 0
-	}
-	return l.freeAt
+	l.ask(exchange{unit: u, number: u.number, pdu: pdu, retries: uint8(retries)}) //nolint:gosec // 10 at most
 }
 
 // polled handles the answer to a request of the poll under way.

@@ -16,7 +16,9 @@ func (l *line) step() {
 		case nameless:
 			at = l.stepNameless()
 		case working:
-			at = l.stepWorking()
+			if at = l.stepWorking(); at > 0 {
+				at = min(at, l.idle())
+			}
 		default:
 			return
 		}
@@ -63,19 +65,18 @@ func (l *line) stepWorking() int64 {
 		l.x.again = false
 		l.send()
 		return 0
-	case len(l.queue) > 0:
-		return l.stepCommand()
+	case l.commandAt() <= l.now:
+		l.stepCommand()
+		return 0
 	case l.run.unit != nil:
-		return l.sendPoll()
+		l.sendPoll()
+		return 0
 	case l.config.Direct.Enabled:
-		return never
+		return l.commandAt()
 	}
 	u, group, due := l.next()
-	if u == nil {
-		return never
-	}
 	if due > l.now {
-		return due
+		return min(due, l.commandAt())
 	}
 	l.beginRun(u, group, due)
 	return 0

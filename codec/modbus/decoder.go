@@ -1,6 +1,8 @@
 package modbus
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/linkspan/linkspan/codec"
@@ -15,6 +17,9 @@ type Options struct {
 	// tells, such as makers' own, to end where their CRC is right for the first
 	// time. In noise that finds a frame now and then where none is.
 	AnyFunction bool
+	// Answers says that the reader of the stream answers the writes in it: what may
+	// be a write or the answer to one is a write.
+	Answers bool
 }
 
 // NewDecoder returns a decoder of all the frames in a stream, whoever sent them:
@@ -32,7 +37,8 @@ type Options struct {
 // first byte that is kept and decodes the rest again, until nothing is kept.
 //
 // Where a request and a response look the same, as in functions 5 and 6, a
-// request that has not been answered yet makes the next such frame its response.
+// request that has not been answered yet makes the next such frame, if it has the
+// same data, its response.
 //
 // A frame is valid until the next Decode. A decoder may be used by one goroutine
 // at a time; it panics for a Mode that there is not.
@@ -59,13 +65,13 @@ type decoder struct {
 	frame   Frame  // what Decode returns
 	pdu     []byte // its PDU
 	dropped bool   // the bytes before belong to no frame, which has been reported
-	// asked is the last request while no response to it has come: unit, function
-	// and the quantity of functions 1 and 2.
+	// asked is the last request while no response to it has come: unit, function,
+	// and the first bytes of its data.
 	asked struct {
 		open     bool
 		unit     uint8
 		function Function
-		bits     uint16
+		data     [4]byte
 	}
 }
 
@@ -89,9 +95,8 @@ func (d *decoder) take(response bool, transaction uint16, unit uint8, pdu []byte
 		return &d.frame
 	}
 	d.asked.open, d.asked.unit, d.asked.function = true, unit, Function(pdu[0])
-	if len(pdu) >= 5 {
-		d.asked.bits = uint16(pdu[3])<<8 | uint16(pdu[4])
-	}
+	d.asked.data = [4]byte{}
+	copy(d.asked.data[:], pdu[1:])
 	return &d.frame
 }
 
@@ -111,13 +116,17 @@ func (d *decoder) couldBe(pdu []byte) (request, response bool) {
 // isResponse decides what a PDU that could be both is.
 func (d *decoder) isResponse(unit uint8, pdu []byte) bool {
 	f := Function(pdu[0])
-	if !d.asked.open || d.asked.unit != unit || d.asked.function != f {
+	if !d.asked.open || d.asked.unit != unit || d.asked.function != f || d.options.Answers && f.Writes() {
 		return false
 	}
-	if f == ReadCoils || f == ReadDiscreteInputs {
-		return int(pdu[1]) == (int(d.asked.bits)+7)/8
+	switch f {
+	case ReadCoils, ReadDiscreteInputs:
+		return int(pdu[1]) == (int(binary.BigEndian.Uint16(d.asked.data[2:]))+7)/8
+	case WriteSingleCoil, WriteSingleRegister, MaskWriteRegister:
+		return bytes.Equal(pdu[1:5], d.asked.data[:])
+	default:
+		return true
 	}
-	return true
 }
 
 // misfit is the error of a sound frame whose PDU has no size that its function

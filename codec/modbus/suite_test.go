@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -171,5 +172,35 @@ func checkParsed(t *testing.T, f Frame) {
 	}
 	if err != nil || string(again) != string(f.PDU) {
 		t.Fatalf("PDU %x written again is %x, %v", f.PDU, again, err)
+	}
+}
+
+// A write and the answer to it look the same: a frame is the answer to a write that
+// nobody has answered yet, if it says the same, and if not the reader answers.
+func TestWritesAndTheirAnswers(t *testing.T) {
+	t.Parallel()
+	write := func(address, value uint16) []byte {
+		pdu, err := Request{Function: WriteSingleRegister, Address: address, Value: value}.Append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pdu
+	}
+	for _, m := range []Mode{RTU, TCP, ASCII} {
+		var stream []byte
+		for _, pdu := range [][]byte{write(0, 1), write(1, 1), write(1, 1), write(1, 1)} {
+			stream = AppendFrame(stream, m, 7, 1, pdu)
+		}
+		for o, want := range map[Options]string{
+			{Mode: m}:                "[false false true false]",
+			{Mode: m, Answers: true}: "[false false false false]",
+		} {
+			frames, errs, _ := decodeAll(t, NewDecoder(o), stream)
+			var got []bool
+			for _, f := range frames {
+				got = append(got, f.Response)
+			}
+			equal(t, fmt.Sprintf("%v: responses (errors %v)", o, errs), fmt.Sprint(got), want)
+		}
 	}
 }
