@@ -33,9 +33,8 @@ func (g *gateway) expire(now int64) {
 			g.requestTimedOut(g.answer(id))
 		}
 	}
-	leaked := 0
 	for _, d := range g.devices {
-		leaked += g.expireMessages(d, now)
+		g.expireMessages(d, now)
 		switch {
 		case d.state == pausing && now > d.retryAt:
 			g.wantLogin(d)
@@ -46,25 +45,17 @@ func (g *gateway) expire(now int64) {
 			g.drop(d, upstream.ErrNotConnected)
 		}
 	}
-	l := g.link
 	if len(g.throttled) > 0 {
 		g.unthrottle()
 	}
 	g.settle()
-	if l != nil && l.leak(leaked) {
-		l.fail(errLeaked)
-	}
 }
 
-// expireMessages fails the messages of a device whose time is over, and says how
-// many of them hold an MQTT packet identifier for ever. mu is held.
-func (g *gateway) expireMessages(d *device, now int64) (leaked int) {
+// expireMessages fails the messages of a device whose time is over. mu is held.
+func (g *gateway) expireMessages(d *device, now int64) {
 	for m := d.head; m != nil; m = m.next {
 		if m.state == finished || m.rejected || now <= m.deadline {
 			continue
-		}
-		if m.state == taken && m.qos > 0 && !m.acked && g.cfg.dialer == nil {
-			leaked++
 		}
 		switch {
 		case m.sent:
@@ -75,5 +66,4 @@ func (g *gateway) expireMessages(d *device, now int64) (leaked int) {
 			g.finish(m, upstream.ErrNotConnected)
 		}
 	}
-	return leaked
 }

@@ -15,8 +15,8 @@ var (
 	errClosed     = errors.New("aliyun: gateway is closing")
 )
 
-// maxLeaked is how many packet identifiers may be lost to messages that were
-// never acknowledged before the connection is begun anew.
+// maxLeaked is how many packet identifiers may be lost to messages that were given
+// up and not acknowledged since, before the connection is begun anew.
 const maxLeaked = 1 << 14
 
 // link is one connection of a gateway, from the platform's consent until it is
@@ -38,12 +38,12 @@ type link struct {
 	inFlight int  // guarded by g.mu
 	idle     bool // send is waiting to be woken; guarded by g.mu
 
-	mu      sync.Mutex // guards what follows; taken under g.mu, never the other way round
-	packets map[uint32]*outgoing
+	mu      sync.Mutex           // guards what follows; taken under g.mu, never the other way round
+	packets map[uint32]*outgoing // nil: given up, and neither acknowledged nor cancelled yet
+	lost    int                  // packets that were given up
 	acked   []acknowledgement
 	lastID  uint32 // of packets, when the wire has none of its own
-	leaked  int
-	err     error // why down was closed
+	err     error  // why down was closed
 }
 
 // acknowledgement is what the platform says about a message.
@@ -169,15 +169,6 @@ func (l *link) open() bool {
 	}
 }
 
-// leak counts packet identifiers that are lost, and says whether there are too
-// many.
-func (l *link) leak(n int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.leaked += n
-	return l.leaked > maxLeaked
-}
-
 // sleeping is l when its sender waits to be woken and there is a reason to: then
 // the caller wakes it after letting go of g.mu, which is held.
 func (l *link) sleeping() *link {
@@ -204,7 +195,8 @@ func (l *link) release(m *outgoing) {
 	l.mu.Lock()
 	open := l.packets[m.packet] == m
 	if open {
-		delete(l.packets, m.packet)
+		l.packets[m.packet] = nil
+		l.lost++
 	}
 	l.mu.Unlock()
 	if open {
@@ -216,10 +208,13 @@ func (l *link) release(m *outgoing) {
 // identifier.
 func (l *link) acknowledge(id uint32, err error) {
 	l.mu.Lock()
-	m := l.packets[id]
-	if m != nil {
-		delete(l.packets, id)
+	m, sent := l.packets[id]
+	delete(l.packets, id)
+	switch {
+	case m != nil:
 		l.acked = append(l.acked, acknowledgement{m, err})
+	case sent: // it was given up
+		l.lost--
 	}
 	first := len(l.acked) == 1
 	l.mu.Unlock()

@@ -29,12 +29,13 @@ type mqttWire struct {
 	over chan struct{} // closed when run has ended
 
 	mu    sync.Mutex
-	room  *sync.Cond                   // out was taken, or the connection has ended
-	out   []byte                       // packets to be written; guarded by mu
-	mark  *moment                      // when they are; guarded by mu, nil when nobody wants to know
-	going *moment                      // mark of what the network takes now; the writer's
-	asks  map[uint16]*mqttSubscription // SUBSCRIBEs that are not answered; guarded by mu
-	ended bool                         // guarded by mu
+	room  *sync.Cond // out was taken, or the connection has ended
+	out   []byte     // packets to be written; guarded by mu
+	mark  *moment    // when they are; guarded by mu, nil when nobody wants to know
+	going *moment    // mark of what the network takes now; the writer's
+	ended bool       // guarded by mu
+
+	asks map[uint16]*mqttSubscription // SUBSCRIBEs that are not answered; guarded by the link's mu
 }
 
 // dialMQTT makes an MQTT connection.
@@ -142,20 +143,29 @@ func (w *mqttWire) track(m *outgoing) uint16 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if m.packet != 0 && l.packets[m.packet] == m {
-		delete(l.packets, m.packet) // it is sent again: one identifier at a time
+		l.packets[m.packet] = nil // it is sent again: one identifier at a time
+		l.lost++
 	}
-	id := uint16(l.lastID) //nolint:gosec // 16 bits are kept there
-	for {
-		if id++; id == 0 {
-			continue
-		}
-		if l.packets[uint32(id)] == nil { // those in flight are fewer than identifiers, by the limits of inFlight and maxLeaked
-			break
-		}
-	}
-	l.lastID, m.packet = uint32(id), uint32(id)
+	id := w.free()
+	m.packet = uint32(id)
 	l.packets[m.packet] = m
 	return id
+}
+
+// free is a packet identifier that nothing on its way has. Those that have one are
+// fewer than there are, by the limits of inFlight and maxLeaked. The link's mu is
+// held.
+func (w *mqttWire) free() uint16 {
+	l := w.l
+	id := uint16(l.lastID) //nolint:gosec // 16 bits are kept there
+	for {
+		id++
+		_, sent := l.packets[uint32(id)]
+		if id != 0 && !sent && w.asks[id] == nil {
+			l.lastID = uint32(id)
+			return id
+		}
+	}
 }
 
 // put puts a packet onto the wire, and blocks while too much waits. The token is
@@ -218,10 +228,10 @@ func (w *mqttWire) Received(p *mqttlink.Packet) {
 	case mqttlink.Puback:
 		w.l.acknowledge(uint32(p.ID), nil)
 	case mqttlink.Suback:
-		w.mu.Lock()
+		w.l.mu.Lock()
 		s := w.asks[p.ID]
 		delete(w.asks, p.ID)
-		w.mu.Unlock()
+		w.l.mu.Unlock()
 		if s != nil {
 			s.answered(p.Codes)
 		}
@@ -279,15 +289,7 @@ func (w *mqttWire) ask(s *mqttSubscription) uint16 {
 	l := w.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := uint16(l.lastID) //nolint:gosec // 16 bits are kept there
-	for {
-		if id++; id != 0 && l.packets[uint32(id)] == nil && w.asks[id] == nil {
-			break
-		}
-	}
-	l.lastID = uint32(id)
+	id := w.free()
 	if s != nil {
 		w.asks[id] = s
 	}
@@ -312,8 +314,17 @@ func (w *mqttWire) granted(of token) {
 	}
 }
 
-// cancel implements wire: what was sent stays so, but the platform may be gone.
-func (w *mqttWire) cancel(uint32) { w.conn.Probe() }
+// cancel implements wire: what was sent stays so. Its identifier is taken until the
+// platform acknowledges it after all (MQTT 3.1.1, section 2.3.1); a connection that
+// loses too many is begun anew.
+func (w *mqttWire) cancel(uint32) {
+	w.l.mu.Lock()
+	many := w.l.lost > maxLeaked
+	w.l.mu.Unlock()
+	if many {
+		w.l.fail(errLeaked)
+	}
+}
 
 // isOpen implements wire.
 func (w *mqttWire) isOpen() bool {

@@ -166,7 +166,10 @@ func (w *carried) granted(of token) {
 	}
 }
 
-func (w *carried) cancel(id uint32) { w.conn.Cancel(id) }
+func (w *carried) cancel(id uint32) {
+	w.conn.Cancel(id)
+	w.l.acknowledge(id, nil) // nothing comes of it any more
+}
 
 func (w *carried) isOpen() bool { return !w.closing.Load() }
 
