@@ -141,8 +141,13 @@ func New(cfg Config, now func() time.Time) (*Guard, error) {
 	return g, nil
 }
 
-// Admit is nil when that device may try to log in now, or a *PausedError.
+// Admit is nil when that device may try to log in now, or a *PausedError. None may
+// from an address that is banned: its connections may be older than the ban.
 func (g *Guard) Admit(from netip.Addr, identity string) error {
+	if rest := g.ban(from); rest > 0 {
+		g.counts.paused.Add(1)
+		return &PausedError{Address: network(from), Wait: rest}
+	}
 	if g.cfg.Free == 0 {
 		return nil
 	}
@@ -160,6 +165,7 @@ func (g *Guard) Admit(from netip.Addr, identity string) error {
 
 // Outcome notes how an attempt ended.
 func (g *Guard) Outcome(from netip.Addr, identity string, err error) {
+	trusted := g.trusts(from)
 	from = network(from)
 	switch {
 	case err == nil:
@@ -174,7 +180,7 @@ func (g *Guard) Outcome(from netip.Addr, identity string, err error) {
 		if g.cfg.Free > 0 {
 			g.failedName(name{from, identity}, now)
 		}
-		if g.cfg.PerAddress > 0 && !g.trusts(from) {
+		if g.cfg.PerAddress > 0 && !trusted {
 			g.failedAddress(from, now)
 		}
 	}
@@ -185,18 +191,18 @@ func (g *Guard) failedName(n name, now time.Time) {
 	f := g.names[n]
 	if f == nil || now.Sub(f.since) > g.forget() {
 		f = &failures{}
-		room(g.names, g.cfg.MaxEntries, func(f *failures) bool { return now.Sub(f.since) > g.forget() })
+		room(g.names, g.cfg.MaxEntries, func(f *failures) bool { return now.Sub(f.since) > g.forget() }, func(*failures) {})
 		g.names[n] = f
 	}
 	f.since = now
 	if f.count++; f.count < g.cfg.Free {
 		return
 	}
-	pause := g.cfg.MaxPause
-	if over := f.count - g.cfg.Free; over < 30 {
-		pause = min(g.cfg.Pause<<over, pause)
+	pause := g.cfg.Pause
+	for n := f.count - g.cfg.Free; n > 0 && pause < g.cfg.MaxPause; n-- {
+		pause *= 2
 	}
-	f.until = now.Add(pause)
+	f.until = now.Add(min(pause, g.cfg.MaxPause))
 }
 
 // forget is how long a failure of a name is remembered.
@@ -206,7 +212,7 @@ func (g *Guard) forget() time.Duration { return 2*g.cfg.MaxPause + time.Minute }
 func (g *Guard) failedAddress(from netip.Addr, now time.Time) {
 	f := g.addresses[from]
 	if f == nil {
-		room(g.addresses, g.cfg.MaxEntries, func(f *failures) bool { return now.Sub(f.since) > g.cfg.Window && now.After(f.until) })
+		room(g.addresses, g.cfg.MaxEntries, func(f *failures) bool { return now.Sub(f.since) > g.cfg.Window && now.After(f.until) }, g.unban)
 		f = &failures{since: now}
 		g.addresses[from] = f
 	}
@@ -216,33 +222,51 @@ func (g *Guard) failedAddress(from netip.Addr, now time.Time) {
 	if f.count++; f.count < g.cfg.PerAddress || now.Before(f.until) {
 		return
 	}
+	g.unban(f) // an earlier one, that nobody has looked at since it was over
 	f.until, f.count = now.Add(g.cfg.Ban), 0
 	g.counts.banned.Add(1)
 	g.bans.Add(1)
 }
 
-// Banned says whether connections of that address are refused now.
-func (g *Guard) Banned(from netip.Addr) bool {
-	if g.bans.Load() == 0 {
-		return false
-	}
-	from = network(from)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f := g.addresses[from]
-	if f == nil || f.until.IsZero() {
-		return false
-	}
-	if !g.now().Before(f.until) {
+// unban ends a ban, if there is one. The caller holds mu.
+func (g *Guard) unban(f *failures) {
+	if !f.until.IsZero() {
 		f.until = time.Time{}
 		g.bans.Add(-1)
+	}
+}
+
+// Banned says whether connections of that address are refused now.
+func (g *Guard) Banned(from netip.Addr) bool {
+	if g.ban(from) == 0 {
 		return false
 	}
 	g.counts.refused.Add(1)
 	return true
 }
 
+// ban is how long the address is still banned; 0: it is not.
+func (g *Guard) ban(from netip.Addr) time.Duration {
+	if g.bans.Load() == 0 || g.trusts(from) {
+		return 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.addresses[network(from)]
+	if f == nil || f.until.IsZero() {
+		return 0
+	}
+	rest := f.until.Sub(g.now())
+	if rest <= 0 {
+		g.unban(f)
+		return 0
+	}
+	return rest
+}
+
+// trusts says whether an address is never banned.
 func (g *Guard) trusts(from netip.Addr) bool {
+	from = from.Unmap().WithZone("")
 	for _, p := range g.trusted {
 		if p.Contains(from) {
 			return true
@@ -266,8 +290,8 @@ func (g *Guard) Stats() Stats {
 const looked = 8
 
 // room makes room in a full table for another entry: it forgets some that are
-// over, or, if there is none among a few, one of these.
-func room[K comparable](table map[K]*failures, most int, over func(*failures) bool) {
+// over, or, if there is none among a few, one of these. gone is called for each.
+func room[K comparable](table map[K]*failures, most int, over func(*failures) bool, gone func(*failures)) {
 	if len(table) < most {
 		return
 	}
@@ -275,6 +299,7 @@ func room[K comparable](table map[K]*failures, most int, over func(*failures) bo
 	var last K
 	for k, f := range table {
 		if over(f) {
+			gone(f)
 			delete(table, k)
 		}
 		last = k
@@ -283,6 +308,7 @@ func room[K comparable](table map[K]*failures, most int, over func(*failures) bo
 		}
 	}
 	if len(table) >= most {
+		gone(table[last])
 		delete(table, last)
 	}
 }

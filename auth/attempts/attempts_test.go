@@ -165,3 +165,61 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// Pauses double up to the longest, and never turn into none.
+func TestPausesDoNotOverflow(t *testing.T) {
+	t.Parallel()
+	for _, first := range []time.Duration{time.Second, time.Minute, time.Hour, 100 * time.Hour} {
+		g, _ := guard(t, func(c *attempts.Config) { c.Free, c.Pause, c.MaxPause = 1, first, 700*time.Hour })
+		last := time.Duration(0)
+		for n := range 80 {
+			g.Outcome(here, "a", auth.ErrUnknownDevice)
+			w := wait(t, g, here, "a")
+			if w < last || n > 30 && w != 700*time.Hour {
+				t.Errorf("first %s: after %d failures the pause is %s, it was %s", first, n+1, w, last)
+				break
+			}
+			last = w
+		}
+	}
+}
+
+// An address that is trusted is never banned, whoever else is in its network.
+func TestTrustedIPv6(t *testing.T) {
+	t.Parallel()
+	trusted, neighbour := netip.MustParseAddr("2001:db8::5"), netip.MustParseAddr("2001:db8::6")
+	g, _ := guard(t, func(c *attempts.Config) { c.Free, c.PerAddress, c.Trusted = 0, 3, []string{trusted.String()} })
+	for n := range 10 {
+		g.Outcome(trusted, fmt.Sprint(n), auth.ErrUnknownDevice)
+	}
+	if g.Banned(neighbour) || g.Stats().Banned != 0 {
+		t.Error("failures of a trusted address have banned its network")
+	}
+	for n := range 10 {
+		g.Outcome(neighbour, fmt.Sprint(n), auth.ErrUnknownDevice)
+	}
+	if !g.Banned(neighbour) || g.Banned(trusted) || g.Admit(trusted, "x") != nil {
+		t.Errorf("banned: the neighbour %v, the trusted address %v; want the first alone", g.Banned(neighbour), g.Banned(trusted))
+	}
+}
+
+// Connections that are open when their address is banned do not go on guessing.
+func TestBanOfOpenConnections(t *testing.T) {
+	t.Parallel()
+	for _, free := range []int{0, 5} {
+		g, clock := guard(t, func(c *attempts.Config) { c.Free, c.PerAddress, c.Ban = free, 3, time.Minute })
+		for n := range 3 {
+			g.Outcome(here, fmt.Sprint(n), auth.ErrUnknownDevice)
+		}
+		if w := wait(t, g, here, "new"); w != time.Minute {
+			t.Errorf("free = %d: another name may try in %s, want 1m", free, w)
+		}
+		if w := wait(t, g, there, "new"); w != 0 {
+			t.Errorf("free = %d: another address has to wait %s", free, w)
+		}
+		clock.Advance(time.Minute)
+		if w := wait(t, g, here, "new"); w != 0 {
+			t.Errorf("free = %d: %s after the ban", free, w)
+		}
+	}
+}
