@@ -281,7 +281,7 @@ func TestConfigMistakesAreToldAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"mode:", "devices:", "heartbeats:", "requests.timeout:", "failures.max:", "registration: form", `unit "1-300"`, `unit "x"`,
-		`lines."a*".name`, "there is no profile pump", "unit 1 stands there twice", `lines."e".units: there are none`,
+		`lines."a*".name`, "there is no profile pump: there are bad, meter", "unit 1 stands there twice", `lines."e".units: there are none`,
 		"profiles.bad: order:", "profiles.bad: maxLength:", "profiles.bad: point p: address:", "profiles.bad: point p: scale:",
 	} {
 		if !strings.Contains(err.Error(), want) {

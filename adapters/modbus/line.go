@@ -48,6 +48,7 @@ type line struct {
 
 	units []unit
 	dues  []int64  // when the groups of units are due, in ms; units have parts of it
+	phase int64    // of its polls: another one for each line
 	run   run      // the poll under way
 	x     exchange // the request under way
 	queue []*command
@@ -77,7 +78,7 @@ const (
 // unit is one slave.
 type unit struct {
 	siteUnit
-	phase     int64 // of its polls
+	first     int32 // the place of due in the line's
 	session   *session.Session
 	attaching bool           // its login is under way
 	held      *thing.Message // what was reported meanwhile
@@ -211,25 +212,28 @@ func (l *line) credentials() []string {
 // settle makes the line's units.
 func (l *line) settle(s *site) {
 	l.units, l.dues = make([]unit, len(s.units)), make([]int64, s.dues)
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(l.name))
+	l.phase = int64(h.Sum64() >> 16) //nolint:gosec // 48 bits
 	spread := max(l.config.Requests.Spread.Milliseconds(), 1)
-	dues := l.dues
+	rest := l.dues
 	for i := range s.units {
 		u := &l.units[i]
 		u.siteUnit = s.units[i]
-		u.phase = l.hash(u.number)
-		u.due, dues = dues[:len(u.profile.Groups):len(u.profile.Groups)], dues[len(u.profile.Groups):]
+		u.first = int32(len(l.dues) - len(rest)) //nolint:gosec // few
+		u.due, rest = rest[:len(u.profile.Groups):len(u.profile.Groups)], rest[len(u.profile.Groups):]
 		for g := range u.due {
-			u.due[g] = l.now + u.phase%min(spread, u.profile.Groups[g].Interval.Milliseconds())
+			u.due[g] = l.now + l.place(u, g, min(spread, u.profile.Groups[g].Interval.Milliseconds()))
 		}
 	}
 }
 
-// hash spreads units over time: the same one is always at the same place.
-func (l *line) hash(number uint8) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(l.name))
-	_, _ = h.Write([]byte{number})
-	return int64(h.Sum64() >> 16) //nolint:gosec // 48 bits
+// place is where in a time the group of u has its place: lines anywhere, always at the
+// same place, and the groups of a line evenly behind one another, so that none waits
+// for another.
+func (l *line) place(u *unit, group int, in int64) int64 {
+	k := int64(u.first) + int64(group)
+	return (l.phase + k*in/int64(len(l.dues))) % in
 }
 
 // begin lets the line work.

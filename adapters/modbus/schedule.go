@@ -123,6 +123,7 @@ type run struct {
 	unit    *unit // nil: there is none
 	group   int
 	request int // the next one
+	late    int64
 	fields  *scratch
 }
 
@@ -137,11 +138,8 @@ func (r *run) end() {
 // beginRun makes a group the poll under way. Of a unit that has not answered the
 // shortest is asked: its first request alone.
 func (l *line) beginRun(u *unit, group int, due int64) {
-	l.run = run{unit: u, group: group}
+	l.run = run{unit: u, group: group, late: l.now - due}
 	l.counters.polls.Add(1)
-	if u.failures == 0 {
-		l.counters.lateness.note(l.now, l.now-due)
-	}
 	l.plan(u, group)
 }
 
@@ -151,7 +149,8 @@ func (l *line) beginRun(u *unit, group int, due int64) {
 func (l *line) plan(u *unit, group int) {
 	interval := u.profile.Groups[group].Interval.Milliseconds()
 	due := &u.due[group]
-	if (*due-u.phase)%interval == 0 {
+	place := l.place(u, group, interval)
+	if (*due-place)%interval == 0 {
 		*due += interval
 		if late := l.now - *due; late >= 0 {
 			missed := late/interval + 1
@@ -161,5 +160,5 @@ func (l *line) plan(u *unit, group int) {
 		return
 	}
 	from := l.now + interval/2 // of the next place
-	*due = from + (interval-(from-u.phase)%interval)%interval
+	*due = from + (interval-(from-place)%interval)%interval
 }

@@ -30,7 +30,7 @@ func (k *command) servicePDU() error {
 	text, _ := v.Text()
 	pdu, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
 	if err != nil || len(pdu) == 0 {
-		return invalid("pdu: %s, must be a function code and its data in hexadecimal digits, such as 0300000002", v)
+		return invalid("pdu: %s, must be a text, a function code and its data in hexadecimal digits, such as \"0300000002\"", v)
 	}
 	number, err := k.unitNumber()
 	if err != nil {

@@ -187,7 +187,7 @@ func (b *siteBuilder) profile(key, name string) *profile.Profile {
 	case name == "":
 		b.errs = append(b.errs, fmt.Errorf("%s: its profile is missing", key))
 	case !known:
-		b.errs = append(b.errs, fmt.Errorf("%s: there is no profile %s", key, name))
+		b.errs = append(b.errs, fmt.Errorf("%s: there is no profile %s: there are %s", key, name, strings.Join(slices.Sorted(maps.Keys(b.profiles)), ", ")))
 	}
 	return p
 }

@@ -12,7 +12,7 @@ type Stats struct {
 	UnitsDown    int64   `metric:"linkspan_modbus_units_down" doc:"units that do not answer"`
 	Polls        uint64  `metric:"linkspan_modbus_polls_total" doc:"polls of a unit's points, of one or several requests"`
 	Skipped      uint64  `metric:"linkspan_modbus_polls_skipped_total" doc:"polls left out because the line was busy with earlier ones for a whole interval"`
-	LatenessP99  float64 `metric:"linkspan_modbus_poll_lateness_p99_seconds" doc:"of the polls of the last minute or two, how late 99 of 100 were at most"`
+	LatenessP99  float64 `metric:"linkspan_modbus_poll_lateness_p99_seconds" doc:"of the polls of the last minute or two that were answered, how late 99 of 100 were sent at most"`
 	LatenessMax  float64 `metric:"linkspan_modbus_poll_lateness_max_seconds" doc:"how late the latest of these polls was"`
 	Requests     uint64  `metric:"linkspan_modbus_requests_total" doc:"requests sent, repetitions included"`
 	Responses    uint64  `metric:"linkspan_modbus_responses_total" doc:"answers, exceptions included"`

@@ -378,7 +378,7 @@ func (c *checking) access() {
 	switch {
 	case !p.Writable || !c.ok:
 	case !p.Address.Area.Writable():
-		c.fail("access", "%s, but a %s is only read", c.from.Access, p.Address.Area)
+		c.fail("access", "%s, but area %s is only read", c.from.Access, p.Address.Area)
 	case p.Format.Type == modbus.BitField && p.partial() && p.Format.Size() > 1:
 		c.fail("access", "%s, but bits of several registers are only read", c.from.Access)
 	case p.Format.Type != 0 && p.Size() > modbus.MaxWriteRegisters:

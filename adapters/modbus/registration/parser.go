@@ -131,10 +131,15 @@ func (p *Parser) name(in []byte, whole bool) (name string, size int, err error) 
 	case FormText:
 		return p.text(in, whole)
 	case FormIMEI, FormICCID:
-		if len(in) < length {
-			return "", 0, atLeast(digits(in))
+		number := in[:min(len(in), length)]
+		wrong := digits(number)
+		if p.config.Form == FormICCID { // operators have letters in theirs
+			wrong = hexDigits(number)
 		}
-		return string(in[:length]), length, digits(in[:length])
+		if len(in) < length {
+			return "", 0, atLeast(wrong)
+		}
+		return string(number), length, wrong
 	case FormBCD:
 		return bcd(in, length)
 	case FormHex:
@@ -208,6 +213,16 @@ func (p *Parser) text(in []byte, whole bool) (name string, size int, err error) 
 func digits(in []byte) error {
 	for _, b := range in {
 		if b < '0' || b > '9' {
+			return fmt.Errorf("byte 0x%02x is no digit", b)
+		}
+	}
+	return nil
+}
+
+// hexDigits is digits, with A to F among them.
+func hexDigits(in []byte) error {
+	for _, b := range in {
+		if (b < '0' || b > '9') && (b|0x20 < 'a' || b|0x20 > 'f') {
 			return fmt.Errorf("byte 0x%02x is no digit", b)
 		}
 	}

@@ -131,6 +131,8 @@ func TestForms(t *testing.T) {
 		left         int
 		wrong        string // in the error
 	}{
+		"ICCID with letters": {change: form(FormICCID), in: "898604D7192040123456\r\n", want: "898604D7192040123456", left: 2},
+		"ICCID with others":  {change: form(FormICCID), in: "898604G7192040123456", wrong: "byte 0x47 is no digit"},
 		"prefix":             {change: login, in: "LOGIN:1001", whole: true, want: "1001"},
 		"prefix, no pause":   {change: login, in: "LOGIN:1001", wrong: "incomplete"},
 		"wrong prefix":       {change: login, in: "LOGOUT", wrong: "prefix"},
