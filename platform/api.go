@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -199,8 +200,13 @@ func body(r *http.Request, v any) error {
 	if len(strings.TrimSpace(string(text))) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(text, v); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields() // a fault with a key that is misspelt would strike all
+	if err := dec.Decode(v); err != nil {
 		return badRequest("the body is not the JSON that is wanted: %v", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("the body is not the JSON that is wanted: there is more behind it")
 	}
 	return nil
 }

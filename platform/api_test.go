@@ -163,6 +163,9 @@ func TestAPIErrors(t *testing.T) {
 		{"GET", "/api/v1/watch?kind=nothing", "", 400, api.CodeBadRequest},
 		{"POST", "/api/v1/faults", `{"delay":"soon"}`, 400, api.CodeBadRequest},
 		{"POST", "/api/v1/faults", `{"disconnect":"nobody"}`, 400, api.CodeBadRequest},
+		{"POST", "/api/v1/faults", `{"frozn":true}`, 400, api.CodeBadRequest},
+		{"POST", "/api/v1/faults", `{"silent":false} {"frozen":false}`, 400, api.CodeBadRequest},
+		{"POST", "/api/v1/faults/rules", `{"action":"refuse","code":500,"methd":"connect"}`, 400, api.CodeBadRequest},
 	} {
 		status, doc := ask(t, p, tc.method, tc.path, tc.body, nil)
 		if status != tc.status || doc.Error.Code != tc.code || doc.Error.Message == "" {
