@@ -88,7 +88,7 @@ func mixed(n *node, parts []*node) *Error {
 			kinds = append(kinds, d)
 		}
 	}
-	return n.errorf("join only texts with texts, arrays with arrays, objects with objects",
+	return n.errorf("put a comma or a line break between them if the second is a key; join only texts with texts, arrays with arrays, objects with objects",
 		"%s cannot be joined on one line", strings.Join(kinds, " and "))
 }
 

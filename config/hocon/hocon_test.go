@@ -96,6 +96,7 @@ func TestMistakesTellPlaceProblemAndHint(t *testing.T) {
 		{"not UTF-8", "a = \xff\xfe", "m.conf:1:5", "0xff is not UTF-8", "UTF-8"},
 		{"substitution without a value", "a = 1\nb = x ${c.d}", "m.conf:2:7", "${c.d} has no value", "${?c.d}"},
 		{"a circle", "a = 1 ${b}\nb = ${c}\nc = ${a}", "m.conf:3:5", "${a} leads back to itself", "break"},
+		{"no comma between two keys", "a { b { x = 1 } c { x = 2 } }", "m.conf:1:7", "an object and a text cannot be joined", "put a comma or a line break between them"},
 		{"text and array", "a = [1]\nb = ${a} x", "m.conf:2:5", "an array and a text cannot be joined", "only"},
 		{"+= on a text", "a = x\na += y", "m.conf:2:6", "adds to an array", "use ="},
 		{"object in itself", "a { b = ${a} }", "m.conf:1:9", "contains itself", "circle"},
