@@ -213,7 +213,7 @@ func TestCommandsThatAreNone(t *testing.T) {
 		{invoke("a", "checkPost", `{"minutes":0,"y":1}`), `invalid: minutes: 0, must be a whole number from 1 to 255; y: is not known here; known are minutes`},
 		{invoke("a", "readPartState", `{}`), `invalid: address: is missing: 8 hexadecimal digits`},
 		{invoke("a", "readPartState", `{"address":"xyz","systemType":256}`), `invalid: systemType: 256, must be a whole number from 0 to 255; address: "xyz", must be 8`},
-		{invoke("a", "readPartState", `{"parts":[{"address":7},3]}`), `invalid: parts[0].address: 7, must be a text; parts[0].address: is missing: 8 hexadecimal digits as in the part's states; parts: item 1 must be an object`},
+		{invoke("a", "readPartState", `{"parts":[{"address":7},3]}`), `invalid: parts[0].address: 7, must be a text, in quotation marks; parts[0].address: is missing: 8 hexadecimal digits as in the part's states; parts: item 1 must be an object`},
 		{invoke("a", "readPartState", `{"parts":[]}`), `invalid: parts: must be a list of 1 to 22`},
 		{invoke("a", "readSystemClock", `{"systems":[{},{}]}`), `invalid: systems: must be a list of 1 to 1`},
 		{invoke("a", "readOperations", `{"start":"yesterday"}`), `invalid: start: "yesterday", must be Unix milliseconds or "2026`},

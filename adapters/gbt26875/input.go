@@ -81,7 +81,7 @@ func (in *input) text(name string) string {
 	}
 	s, ok := v.Text()
 	if !ok {
-		in.fail(name, "%v, must be a text", v)
+		in.fail(name, "%v, must be a text, in quotation marks", v)
 	}
 	return s
 }

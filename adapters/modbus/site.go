@@ -186,7 +186,7 @@ func (b *siteBuilder) profile(key, name string) *profile.Profile {
 	switch {
 	case name == "":
 		b.errs = append(b.errs, fmt.Errorf("%s: its profile is missing", key))
-	case !known:
+	case !known && len(b.profiles) > 0: // that there are none was said before
 		b.errs = append(b.errs, fmt.Errorf("%s: there is no profile %s: there are %s", key, name, strings.Join(slices.Sorted(maps.Keys(b.profiles)), ", ")))
 	}
 	return p

@@ -134,7 +134,7 @@ func ParseAddress(s string, area Area, base int) (Address, error) {
 		case err != nil:
 			return fail("%q is no area: want coil, discreteInput, inputRegister or holdingRegister", name)
 		case area != 0 && named != area:
-			return fail("it is a %s, want a %s", named, area)
+			return fail("it is of area %s, want %s", named, area)
 		}
 		return plainAddress(s, strings.TrimSpace(number), named, base)
 	}
@@ -149,6 +149,9 @@ func ParseAddress(s string, area Area, base int) (Address, error) {
 		return Address{numbered, uint16(n - 1)}, nil //nolint:gosec // checked
 	}
 	if !area.valid() {
+		if _, err := strconv.ParseUint(text, 0, 16); err != nil {
+			return fail("want 00001, 10001, 30001 or 40001, or an area and a number from %d, as in holding:107", base)
+		}
 		return fail("in which area? Write 40001, or holding:%s", text)
 	}
 	return plainAddress(s, text, area, base)
