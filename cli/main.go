@@ -53,7 +53,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "linkspan",
 		Short:         "Bridge devices that speak anything over TCP to an IoT platform",
-		Long:          "linkspan takes devices that IoT platforms do not speak to (JT/T 808 terminals, your own protocol),\nkeeps a session for each, and carries each of them to its platform over MQTT, both ways.\n\nTry it:  linkspan demo",
+		Long:          "linkspan takes devices that IoT platforms do not speak to (JT/T 808 terminals, Modbus meters,\nGB/T 26875.3 fire panels, your own protocol), keeps a session for each, and carries each\nof them to its platform over MQTT or HTTP/2, both ways.\n\nTry it:  linkspan demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       Version(),

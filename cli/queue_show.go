@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -216,6 +217,9 @@ func newQueueExport() *cobra.Command {
 			out := cmd.OutOrStdout()
 			if path != "-" {
 				f, openErr := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the user's file
+				if errors.Is(openErr, fs.ErrExist) {
+					return fmt.Errorf("cli: %w: name another file, or take that one away", openErr)
+				}
 				if openErr != nil {
 					return fmt.Errorf("cli: %w", openErr)
 				}

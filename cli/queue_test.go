@@ -113,7 +113,7 @@ func TestQueueCommands(t *testing.T) {
 	if text, readErr := os.ReadFile(file); string(text) != out {
 		t.Errorf("the file holds %q, %v", text, readErr)
 	}
-	if _, err = run(t, "", "queue", "export", "--data", dir, "-o", file); !errors.Is(err, os.ErrExist) {
+	if _, err = run(t, "", "queue", "export", "--data", dir, "-o", file); !errors.Is(err, os.ErrExist) || !strings.Contains(err.Error(), "name another file") {
 		t.Errorf("an export over a file is %v", err)
 	}
 	if out, err = run(t, "", "queue", "stats", "--data", dir, "--dead"); err != nil || !strings.Contains(out, "records    0\n") {

@@ -83,16 +83,22 @@ func warnUnstored(tree *config.Tree, cfg queue.Config, doors []door, warn func(e
 // openData opens the data directory, when something is kept there, and makes those
 // folders in it.
 func openData(cfg datadir.Config, baseDir string, folders []string) (*datadir.Dir, error) {
+	if cfg.Directory == "" {
+		return nil, errors.New("cli: data.directory is empty: name a directory for what is kept")
+	}
 	beside(baseDir, &cfg.Directory)
 	d, err := datadir.Open(cfg.Directory)
-	if errors.Is(err, datadir.ErrLocked) {
+	if errors.Is(err, datadir.ErrForeign) {
+		err = fmt.Errorf("%w: name another directory, or an empty one", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cli: %s (data.directory): %w", cfg.Directory, err)
 	}
 	for i := 0; err == nil && i < len(folders); i++ {
 		err = os.MkdirAll(folders[i], 0o700)
 	}
-	if err != nil && d != nil {
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cli: %w", err), d.Close())
 	}
-	return d, err
+	return d, nil
 }
