@@ -102,7 +102,7 @@ var readOnly = fault{
 	skip: needsRoot, // to run the bridge as somebody whom rights bind
 	plan: plan{
 		fleet:  impatient,
-		bridge: "queue { segmentSize = 64KiB, maxRecord = 16KiB }",
+		bridge: "queue { segmentSize = 64KiB, maxRecord = 16KiB }", command: asNobody,
 		data: func(w *world) string {
 			dir, err := os.MkdirTemp("", "faults-data") // whose parents everybody may pass
 			if err != nil {
@@ -125,12 +125,6 @@ var readOnly = fault{
 			w.t.Fatal(err)
 		}
 	},
-}
-
-func init() {
-	readOnly.plan.command = asNobody
-	slowSync.plan.command = traced("fdatasync,fsync:delay_enter=60000")
-	failingSync.plan.command = traced("fdatasync,fsync:error=EIO:when=20+37", "pwrite64:error=ENOSPC:when=50+41")
 }
 
 // asNobody has the bridge run as somebody who is not root.
@@ -165,6 +159,7 @@ func asNobody(w *world, cmd *exec.Cmd) *exec.Cmd {
 // slowSync makes each fsync of the bridge take longer, by strace.
 var slowSync = fault{
 	name: "fsync slow", short: []string{stored}, skip: needsTrace,
+	plan: plan{command: traced("fdatasync,fsync:delay_enter=60000")},
 	inject: func(w *world) {
 		w.moment()
 		w.injected++ // as long as the bridge lives
@@ -176,7 +171,7 @@ var slowSync = fault{
 // failingSync makes some fsyncs and writes of the bridge fail, by strace.
 var failingSync = fault{
 	name: "fsync and writes fail", short: []string{stored}, skip: needsTrace, reorders: true,
-	plan: plan{fleet: impatient},
+	plan: plan{fleet: impatient, command: traced("fdatasync,fsync:error=EIO:when=5+17", "pwrite64:error=ENOSPC:when=20+23")}, // counted by thread
 	inject: func(w *world) {
 		w.until("a write or fsync to fail", func(m map[string]float64) bool { return m["linkspan_queue_disk_failures_total"] > 2 })
 		w.injected++
@@ -207,7 +202,7 @@ func traced(inject ...string) func(*world, *exec.Cmd) *exec.Cmd {
 // damage changes bytes of the files of the queue while the bridge is stopped and
 // much is stored.
 var damage = fault{
-	name: "damaged files", short: []string{stored, delivered},
+	name: "damaged files", short: []string{stored, delivered}, reorders: true, // a terminal says again what was lost before it was delivered
 	plan: plan{bridge: "queue { segmentSize = 256KiB, maxBytes = 64MiB }"},
 	inject: func(w *world) {
 		w.killPlatform()
