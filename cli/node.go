@@ -14,6 +14,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/bridge/away"
 	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
@@ -100,6 +101,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	n.bridge, n.server, n.stats, n.auth, n.devices = b, srv, stats, checker, known
 	n.reload = &reloader{devices: known, bridge: b, auth: checker, tls: certificates(doors), log: log.Named("devices")}
+	n.reload.away, _ = connector.(*away.Connector)
 	n.stats = append(append(n.stats, connectorStats...), awayStats...)
 	for _, room := range []any{srv, b, b.Sessions(), checker, guard, known} {
 		if stats := admin.StatsOf(room); stats != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/bridge/away"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/server"
 	"github.com/linkspan/linkspan/session"
@@ -22,6 +23,7 @@ import (
 type reloader struct {
 	devices *devices.Catalog
 	bridge  *bridge.Bridge
+	away    *away.Connector // nil: nobody may be away
 	auth    auth.Provider // reloaded for each signal; it looks at its files itself otherwise
 	tls     []*server.TLS // likewise
 	log     *zap.Logger
@@ -91,6 +93,9 @@ func (r *reloader) apply(c devices.Changes, err error, began time.Time) {
 		r.log.Error("devices file", zap.NamedError("err", m))
 	}
 	ended := r.bridge.Revoke(both(c.Changed, c.Removed), session.ErrRevoked)
+	if r.away != nil {
+		ended += r.away.Revoke(both(c.Changed, c.Removed))
+	}
 	r.log.Info("devices reloaded", zap.Int("count", r.devices.Len()),
 		zap.Int("added", len(c.Added)), zap.Int("changed", len(c.Changed)), zap.Int("removed", len(c.Removed)),
 		zap.Int("kept", len(c.Kept)), zap.Int("mistakes", len(c.Mistakes)), zap.Int("offline", ended),

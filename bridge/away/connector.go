@@ -3,6 +3,9 @@ package away
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -128,6 +131,28 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 	if hands {
 		e.handOver()
 	}
+}
+
+// Revoke logs out those of the devices of these names that are away: they were removed,
+// or are someone else now. It says how many. Devices that are there are their
+// session's business.
+func (c *Connector) Revoke(names iter.Seq[string]) (count int) {
+	revoked := map[string]bool{}
+	for name := range names {
+		revoked[name] = true
+	}
+	if len(revoked) == 0 {
+		return 0
+	}
+	c.mu.Lock()
+	entries := slices.Collect(maps.Values(c.entries))
+	c.mu.Unlock()
+	for _, e := range entries {
+		if revoked[e.name()] && e.release(upstream.Ignore) {
+			count++
+		}
+	}
+	return count
 }
 
 // forget takes e out of the table, if it is there.

@@ -8,6 +8,6 @@
 // nothing. What a device cannot be told in time is reported as such.
 //
 // A device that says goodbye, is taken offline, or was removed is logged out at
-// once: only sessions that end with session.ErrDisconnected or
+// once, also while it is away ([Connector.Revoke]): only sessions that end with session.ErrDisconnected or
 // session.ErrHeartbeatTimeout leave their device away.
 package away

@@ -54,6 +54,13 @@ func (e *entry) fits(l *upstream.Login) bool {
 		have.Device == l.Device && have.Name == l.Name && have.Listener == l.Listener
 }
 
+// name is the device's own.
+func (e *entry) name() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.login.Name
+}
+
 // loggedIn is called when the platform has answered.
 func (e *entry) loggedIn(h *handle, d upstream.Device, err error, done func(upstream.Device, error)) {
 	e.mu.Lock()

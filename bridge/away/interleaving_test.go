@@ -13,7 +13,7 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 )
 
-// login logs device a in, with that for what it is told.
+// join logs device a in, with that for what it is told.
 func (w *world) join(command func(d upstream.Device, cmd *thing.Command)) upstream.Device {
 	w.t.Helper()
 	var d upstream.Device
@@ -26,7 +26,7 @@ func (w *world) join(command func(d upstream.Device, cmd *thing.Command)) upstre
 		in <- err
 	})
 	if err := <-in; err != nil {
-		w.t.Fatal(err)
+		w.t.Error(err)
 	}
 	return d
 }
@@ -98,5 +98,28 @@ func TestLeaveAfterClose(t *testing.T) {
 		}
 		c.leave()
 		w.want("login a", "logout a")
+	})
+}
+
+// A device that is removed while it is away does not stay logged in.
+func TestRevokedWhileAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := begin(t, nil)
+		defer w.close()
+		w.online("a", "x").leave()
+		w.online("b", "x").leave()
+		there := w.online("c", "x")
+		if n := w.Revoke(slices.Values([]string{"a", "c", "nobody"})); n != 1 {
+			t.Errorf("%d were logged out, want 1", n)
+		}
+		w.want("login a", "login b", "login c", "logout a")
+		if s := w.Stats(); s.Away != 1 {
+			t.Errorf("%d are away, want 1", s.Away)
+		}
+		there.Logout(upstream.Ignore)
+		w.want("logout c")
+		w.online("b", "x").Logout(upstream.Ignore)
+		w.want("logout b")
 	})
 }
