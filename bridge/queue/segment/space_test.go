@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// created is how many files of that kind were made.
-func (d *simDisk) created(suffix string) (n int) {
+// rewritten is how many compactions were begun.
+func (d *simDisk) rewritten() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, op := range d.ops {
-		if op.kind == "create" && strings.HasSuffix(op.path, suffix) {
+		if op.kind == "create" && strings.HasSuffix(op.path, segmentSuffix+tmpSuffix) {
 			n++
 		}
 	}
@@ -39,7 +39,7 @@ func TestNothingToDropCostsLittle(t *testing.T) {
 	}
 	_, err = tryPut(l, strings.Repeat("x", 1000), Droppable)
 	wantFull(t, err, FullMaxBytes)
-	before := d.created(".seg" + tmpSuffix)
+	before := d.rewritten()
 	for range 20 {
 		_, err = tryPut(l, strings.Repeat("x", 1000), Droppable)
 		wantFull(t, err, FullMaxBytes)
@@ -173,7 +173,7 @@ func TestCloseDuringCompaction(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if n := d.created(".seg" + tmpSuffix); n != 1 {
+	if n := d.rewritten(); n != 1 {
 		t.Errorf("%d files were rewritten, want the one that had been begun", n)
 	}
 }
