@@ -318,6 +318,7 @@ func (w *mqttWire) granted(of token) {
 // platform acknowledges it after all (MQTT 3.1.1, section 2.3.1); a connection that
 // loses too many is begun anew.
 func (w *mqttWire) cancel(uint32) {
+	w.conn.Probe() // the platform may be gone without a word
 	w.l.mu.Lock()
 	many := w.l.lost > maxLeaked
 	w.l.mu.Unlock()

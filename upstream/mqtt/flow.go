@@ -162,6 +162,9 @@ func (ln *lane) expire(now int64) {
 	request := ln.cfg.RequestTimeout.Milliseconds()
 	for m := ln.list.first; m != nil && m != ln.list.unsent && now > m.sentAt+request; {
 		next := m.behind
+		if link != nil {
+			link.Probe()
+		}
 		ln.count.timeouts.Add(1)
 		ln.finish(m, upstream.ErrTimeout)
 		m = next

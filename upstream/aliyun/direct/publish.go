@@ -207,6 +207,9 @@ func (d *device) expire(now int64) {
 		switch {
 		case m.finished || now <= m.deadline:
 		case m.sent:
+			if d.link != nil {
+				d.link.Probe()
+			}
 			d.finish(m, upstream.ErrTimeout)
 		case d.state == online || d.state == leaving:
 			d.finish(m, upstream.ErrOverloaded)

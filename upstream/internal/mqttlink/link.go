@@ -136,7 +136,24 @@ func (l *Link) Tick(now time.Time) {
 	if idle := ms - min(l.sent.Load(), l.heard.Load()); idle < l.keepAlive*3/4 {
 		return
 	}
-	l.pinged.Store(ms)
+	l.ping(ms)
+}
+
+// Probe is for an owner whom the broker has not answered in time. If nothing at all
+// was heard of the broker within the ping's timeout it is asked now whether it is
+// there, and not when the keep-alive is over: a connection whose other end is gone
+// without a word takes what is written to it for minutes.
+func (l *Link) Probe() {
+	if ms := time.Now().UnixMilli(); ms-l.heard.Load() >= l.pingTimeout {
+		l.ping(ms)
+	}
+}
+
+// ping asks the broker for an answer, unless that is on its way.
+func (l *Link) ping(ms int64) {
+	if !l.pinged.CompareAndSwap(0, ms) {
+		return
+	}
 	l.mu.Lock()
 	l.acks = appendHead(l.acks, pingreq, 0, 0)
 	l.mu.Unlock()

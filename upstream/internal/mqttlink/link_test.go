@@ -204,6 +204,32 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
+// An owner that gets no answers has a silent broker asked, once, and one that talks
+// left alone.
+func TestProbe(t *testing.T) {
+	t.Parallel()
+	l, broker, ended := dialed(t, newOwner(), func(o *Options) { o.PingTimeout = 50 * time.Millisecond })
+	l.heard.Store(time.Now().UnixMilli())
+	l.Probe() // it was just heard
+	if l.pinged.Load() != 0 {
+		t.Error("a broker that talks was asked")
+	}
+	l.heard.Store(time.Now().Add(-time.Second).UnixMilli())
+	l.Probe()
+	l.Probe()
+	cp, err := packets.ReadPacket(broker)
+	if _, ok := cp.(*packets.PingreqPacket); !ok || err != nil {
+		t.Fatalf("got %v, %v", cp, err)
+	}
+	l.Tick(time.Now().Add(time.Second)) // without an answer
+	if err := await(t, "the end", ended); !errors.Is(err, ErrSilent) {
+		t.Errorf("the link ended with %v", err)
+	}
+	if cp, err := packets.ReadPacket(broker); err == nil {
+		t.Errorf("it was asked twice: %v", cp)
+	}
+}
+
 // What comes at QoS 1 is acknowledged behind Received, in order. While the broker
 // does not read the acknowledgements, no more of it is read.
 func TestAcknowledgements(t *testing.T) {
