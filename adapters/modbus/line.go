@@ -49,6 +49,7 @@ type line struct {
 	units []unit
 	dues  []int64  // when the groups of units are due, in ms; units have parts of it
 	phase int64    // of its polls: another one for each line
+	least int64    // the shortest interval of a group, in ms
 	run   run      // the poll under way
 	x     exchange // the request under way
 	queue []*command
@@ -217,6 +218,12 @@ func (l *line) settle(s *site) {
 	l.phase = int64(h.Sum64() >> 16) //nolint:gosec // 48 bits
 	spread := max(l.config.Requests.Spread.Milliseconds(), 1)
 	rest := l.dues
+	l.least = never
+	for i := range s.units {
+		for _, g := range s.units[i].profile.Groups {
+			l.least = min(l.least, g.Interval.Milliseconds())
+		}
+	}
 	for i := range s.units {
 		u := &l.units[i]
 		u.siteUnit = s.units[i]
@@ -228,12 +235,12 @@ func (l *line) settle(s *site) {
 	}
 }
 
-// place is where in a time the group of u has its place: lines anywhere, always at the
-// same place, and the groups of a line evenly behind one another, so that none waits
-// for another.
-func (l *line) place(u *unit, group int, in int64) int64 {
+// place is where in an interval the group of u has its place: lines anywhere, always
+// at the same place, and the groups of a line evenly behind one another, so that none
+// waits for another.
+func (l *line) place(u *unit, group int, interval int64) int64 {
 	k := int64(u.first) + int64(group)
-	return (l.phase + k*in/int64(len(l.dues))) % in
+	return (l.phase + k*min(l.least, interval)/int64(len(l.dues))) % interval
 }
 
 // begin lets the line work.
@@ -311,7 +318,7 @@ func (l *line) attach(u *unit) {
 func (l *line) dueNow(u *unit) {
 	for g := range u.due {
 		if l.run.unit != u || l.run.group != g {
-			u.due[g] = min(u.due[g], l.now)
+			u.due[g] = l.now // what it has missed meanwhile is not late
 		}
 	}
 }

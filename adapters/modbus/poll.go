@@ -29,7 +29,7 @@ func (l *line) sendPoll() {
 // polled handles the answer to a request of the poll under way.
 func (l *line) polled(u *unit, pdu []byte, exception modbus.Exception) {
 	requests := u.groups()[l.run.group].Requests
-	if l.run.request == 0 {
+	if l.run.request == 0 && l.run.late >= 0 {
 		l.counters.lateness.note(l.now, l.run.late)
 	}
 	r := &requests[l.run.request]

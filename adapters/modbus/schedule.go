@@ -122,8 +122,8 @@ func (l *line) next() (u *unit, group int, due int64) {
 type run struct {
 	unit    *unit // nil: there is none
 	group   int
-	request int // the next one
-	late    int64
+	request int   // the next one
+	late    int64 // how late it has begun; -1: that does not count
 	fields  *scratch
 }
 
@@ -139,6 +139,9 @@ func (r *run) end() {
 // shortest is asked: its first request alone.
 func (l *line) beginRun(u *unit, group int, due int64) {
 	l.run = run{unit: u, group: group, late: l.now - due}
+	if u.failures > 0 {
+		l.run.late = -1
+	}
 	l.counters.polls.Add(1)
 	l.plan(u, group)
 }

@@ -91,17 +91,18 @@ func (s *slave) answer(r modbus.Request) modbus.Response {
 // site of a test: a DTU with slaves behind it.
 type world struct {
 	*protocoltest.Device
-	tb     testing.TB
-	plugin protocol.Plugin
-	mode   modbus.Mode
-	slaves map[uint8]*slave
-	sent   []byte // what the bridge has sent and is no whole request yet
-	before []byte // is put before each answer
-	behind []byte // and behind it
-	wire   []string
-	unwrap func([]byte) []byte // of what the bridge sends
-	wrap   func([]byte) []byte // of what the DTU sends
-	later  []lateAnswer
+	tb       testing.TB
+	plugin   protocol.Plugin
+	counters *counters
+	mode     modbus.Mode
+	slaves   map[uint8]*slave
+	sent     []byte // what the bridge has sent and is no whole request yet
+	before   []byte // is put before each answer
+	behind   []byte // and behind it
+	wire     []string
+	unwrap   func([]byte) []byte // of what the bridge sends
+	wrap     func([]byte) []byte // of what the DTU sends
+	later    []lateAnswer
 }
 
 type lateAnswer struct {
@@ -139,7 +140,8 @@ const imei = "861234567890123"
 // connect dials in with a slave for each unit.
 func connect(tb testing.TB, c Config, units ...uint8) *world {
 	tb.Helper()
-	w := &world{tb: tb, plugin: New("modbus"), slaves: map[uint8]*slave{}}
+	counters := &counters{}
+	w := &world{tb: tb, plugin: define("modbus", counters), counters: counters, slaves: map[uint8]*slave{}}
 	w.mode, _ = modbus.ParseMode(c.Mode)
 	for _, n := range units {
 		s := newSlave()
@@ -271,6 +273,12 @@ func (w *world) wantLive(want ...string) {
 }
 
 func (w *world) stats() Stats { return w.plugin.Stats().(Stats) }
+
+// lateness is how late the latest poll of the last minute or two was, in seconds.
+func (w *world) lateness() float64 {
+	_, most := w.counters.lateness.read(w.Now().UnixMilli())
+	return most
+}
 
 // tell tells the device of that name something, and lets time pass.
 func (w *world) tell(identity string, cmd *thing.Command) {

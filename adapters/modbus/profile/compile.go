@@ -296,28 +296,6 @@ func (c *checking) numbers() {
 	c.invalid()
 }
 
-// invalid reads the numbers that mean no value.
-func (c *checking) invalid() {
-	for _, text := range c.from.Invalid {
-		n, err := strconv.ParseInt(text, 0, 64)
-		wide, tooWide := strconv.ParseUint(text, 0, 64)
-		switch {
-		case err != nil && tooWide != nil:
-			c.fail("invalid", "%q is no whole number such as 32767 or 0x7FFF", text)
-			continue
-		case c.to.Address.Area.Bits() || c.text():
-			c.fail("invalid", "only for numbers in registers")
-			continue
-		case err == nil:
-			wide = uint64(n) //nolint:gosec // two's complement
-		}
-		if c.to.invalid == nil {
-			c.to.invalid = map[uint64]bool{}
-		}
-		c.to.invalid[c.to.wire(modbus.IntValue(int64(wide)))] = true //nolint:gosec // the same bits
-	}
-}
-
 // enumeration reads the texts in place of numbers.
 func (c *checking) enumeration() {
 	if c.from.Enum == nil {

@@ -34,7 +34,7 @@ type Point struct {
 	Unit      string            `conf:"unit" doc:"for people: V, kWh"`
 	Title     string            `conf:"title" doc:"for people: what it is"`
 	Enum      map[string]string `conf:"enum" doc:"texts in place of numbers: { 0 = off, 1 = on }"`
-	Invalid   []string          `conf:"invalid" doc:"numbers in the registers that mean no value, such as 0x7FFF; the point is left out then"`
+	Invalid   []string          `conf:"invalid" doc:"numbers that mean no value, such as 0x7FFF as registers have it, or -9999 as it is read, before scale; the point is left out then"`
 	Access    string            `conf:"access" doc:"r: read; w: written; rw: both"`
 	Write     string            `conf:"write" doc:"how it is written: single (functions 5 and 6), multiple (15 and 16), or auto: single where one register or coil is enough. Bits of a register are written with function 22 or, with modify, by reading the register and writing it back"`
 	Min       string            `conf:"min" doc:"lowest value that may be written"`

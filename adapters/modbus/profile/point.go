@@ -85,8 +85,10 @@ func (p *Compiled) Decode(data []byte) (thing.Value, Mark, error) {
 		return thing.String(raw.Text()), Mark(maphash.String(markSeed, raw.Text())), nil
 	}
 	bits := bitsOf(raw)
-	if p.invalid != nil && p.invalid[p.wire(raw)] {
-		return thing.Value{}, 0, ErrNoValue
+	if p.invalid != nil {
+		if n, _ := p.wire(raw); p.invalid[n] {
+			return thing.Value{}, 0, ErrNoValue
+		}
 	}
 	if p.Truth {
 		return thing.Bool(bits != 0), Mark(bits), nil
@@ -103,14 +105,6 @@ func (p *Compiled) Decode(data []byte) (thing.Value, Mark, error) {
 		return v, Mark(math.Float64bits(f)), nil
 	}
 	return v, Mark(bits), nil
-}
-
-// wire is a number as the registers have it, without a sign.
-func (p *Compiled) wire(raw modbus.Value) uint64 {
-	if raw.Kind() == modbus.KindInt {
-		return uint64(raw.Int()) & (math.MaxUint64 >> (64 - 16*p.Format.Size())) //nolint:gosec // the same bits
-	}
-	return bitsOf(raw)
 }
 
 // bitsOf tells numbers of one kind apart.

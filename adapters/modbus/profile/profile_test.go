@@ -110,6 +110,54 @@ func TestNoValues(t *testing.T) {
 }
 
 // What is written is what is read afterwards.
+// Numbers that mean no value: in hexadecimal digits as registers have them, in
+// decimal ones as they are read.
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		point   Point
+		none    string // registers that have no value
+		another string // and some that have one
+	}{
+		"int16":               {Point{Type: "int16", Invalid: []string{"0x8000"}}, "8000", "7fff"},
+		"int16, decimal":      {Point{Type: "int16", Invalid: []string{"-32768"}}, "8000", "7fff"},
+		"int16, unsigned":     {Point{Type: "int16", Invalid: []string{"32768"}}, "8000", "7fff"},
+		"uint16":              {Point{Invalid: []string{"65535"}}, "ffff", "fffe"},
+		"other order":         {Point{Type: "uint32", Order: "CDAB", Invalid: []string{"0x7FFFFFFF"}}, "ffff7fff", "7fffffff"},
+		"uint64":              {Point{Type: "uint64", Invalid: []string{"18446744073709551615"}}, "ffffffffffffffff", "7fffffffffffffff"},
+		"float32":             {Point{Type: "float32", Invalid: []string{"0xFF7FFFFF"}}, "ff7fffff", "ff7ffffe"},
+		"float32, decimal":    {Point{Type: "float32", Invalid: []string{"-9999"}}, "c61c3c00", "461c3c00"},
+		"float32, a fraction": {Point{Type: "float32", Invalid: []string{"-999.9"}}, "c479f99a", "c479f99b"},
+		"float64":             {Point{Type: "float64", Invalid: []string{"-1"}}, "bff0000000000000", "3ff0000000000000"},
+		"sign and magnitude":  {Point{Type: "signMagnitude", Invalid: []string{"0xFFFF"}}, "ffff", "8001"},
+		"the same, decimal":   {Point{Type: "signMagnitude", Invalid: []string{"-1"}}, "8001", "ffff"},
+		"BCD":                 {Point{Type: "bcd", Invalid: []string{"0x9999"}}, "9999", "9998"},
+		"BCD, decimal":        {Point{Type: "bcd", Invalid: []string{"9999"}}, "9999", "2706"},
+		"bit field":           {Point{Type: "bitField", Bit: 4, Bits: 4, Invalid: []string{"15"}}, "12f4", "ffe0"},
+	} {
+		c.point.Address = "40001"
+		p, err := Compile("test", func() Config { x := DefaultConfig(); x.Points = map[string]Point{"p": c.point}; return x }(), nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for registers, none := range map[string]bool{c.none: true, c.another: false} {
+			data, _ := hex.DecodeString(registers)
+			if v, _, err := p.Points[0].Decode(data); errors.Is(err, ErrNoValue) != none || err != nil && !none {
+				t.Errorf("%s: %s is %s, %v", name, registers, v, err)
+			}
+		}
+	}
+	_, err := Compile("test", func() Config {
+		x := DefaultConfig()
+		x.Points = map[string]Point{"p": {Address: "40001", Invalid: []string{"1.5"}}}
+		return x
+	}(), nil)
+	if err == nil || !strings.Contains(err.Error(), "invalid") {
+		t.Errorf("a fraction of a whole number: %v", err)
+	}
+}
+
 func TestWritingAndReadingBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
