@@ -44,7 +44,7 @@ func TestNothingToDropCostsLittle(t *testing.T) {
 		_, err = tryPut(l, strings.Repeat("x", 1000), Droppable)
 		wantFull(t, err, FullMaxBytes)
 	}
-	if n := d.created(".seg"+tmpSuffix) - before; n > 2 {
+	if n := d.rewritten() - before; n > 2 {
 		t.Errorf("%d files were rewritten for 20 records that were refused", n)
 	}
 	for i, p := range positions { // when more is finished, it is worth it
@@ -75,7 +75,7 @@ func TestSparseButLarge(t *testing.T) {
 		}
 		<-time.After(30 * time.Second)
 		synctest.Wait()
-		if n, most := d.created(".seg"+tmpSuffix), l.Stats().Segments; n > most {
+		if n, most := d.rewritten(), l.Stats().Segments; n > most {
 			t.Errorf("%d files of %d were rewritten in half a minute", n, most)
 		}
 		mustClose(t, l)
