@@ -18,6 +18,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/platform/api"
 )
@@ -307,5 +308,19 @@ func TestTokenConnects(t *testing.T) {
 	now.Add((2 * time.Minute).Milliseconds())
 	if code := try(id, second); code != 3 {
 		t.Errorf("an expired token: CONNACK %d, want 3", code)
+	}
+	_, last := token()
+	g := dialGateway(t, p)
+	for _, what := range []string{"sub/register", "sub/unregister"} {
+		g.publish(g.sys("thing/"+what), 0, `{"id":"1","version":"1.0","params":[{"productKey":"pk","deviceName":"device"}],"method":"x"}`)
+		if r := g.next(g.sys("thing/" + what + "_reply")); r["code"] != 200.0 {
+			t.Fatalf("%s: %v", what, r)
+		}
+	}
+	if err := p.AddDevice(auth.Identity{ProductKey: "pk", DeviceName: "device", DeviceSecret: "another"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if code := try(id, last); code != 3 {
+		t.Errorf("the token of a device that was removed, for one that has its name: CONNACK %d, want 3", code)
 	}
 }

@@ -103,6 +103,9 @@ func (p *Platform) addDevice(d Device) error {
 	if err != nil {
 		return err
 	}
+	if dev.deleted { // whoever had its token was another
+		delete(p.tokens, dev.iotID())
+	}
 	dev.secret, dev.unverified, dev.deleted = d.DeviceSecret, false, false
 	p.alter(dev)
 	if d.Gateway == "" {

@@ -3,6 +3,7 @@ package platform
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 
@@ -18,9 +19,13 @@ import (
 type received struct {
 	log *zap.Logger
 
-	mu    sync.Mutex
-	file  *os.File
-	lines []byte // of note, used again
+	path string
+
+	mu      sync.Mutex
+	file    io.WriteCloser // guarded by mu, as is what follows
+	lines   []byte         // of note, used again
+	torn    bool           // the last line has no end
+	failing bool           // the last message is not in the file
 }
 
 // openReceived opens the file to append to it. A line that is not whole, as a
@@ -30,7 +35,7 @@ func openReceived(path string, log *zap.Logger) (*received, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: received: %w", err)
 	}
-	r := &received{log: log, file: f}
+	r := &received{log: log, path: path, file: f}
 	info, err := f.Stat()
 	if err == nil && info.Size() > 0 {
 		var last [1]byte
@@ -56,12 +61,22 @@ func (r *received) note(m *api.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
-		r.lines = append(append(r.lines[:0], text...), '\n')
-		_, err = r.file.Write(r.lines) // one write: the system has all of it or nothing
+		r.lines = r.lines[:0]
+		if r.torn {
+			r.lines = append(r.lines, '\n')
+		}
+		r.lines = append(append(r.lines, text...), '\n')
+		var n int
+		n, err = r.file.Write(r.lines) // at once: a sudden end leaves all of it or nothing
+		r.torn = n > 0 && r.lines[n-1] != '\n' || n == 0 && r.torn
 	}
-	if err != nil {
-		r.log.Error("message is not in the file of received messages", zap.String("path", r.file.Name()), zap.NamedError("err", err))
+	switch {
+	case err == nil && r.failing:
+		r.log.Info("messages are in the file of received messages again", zap.String("path", r.path))
+	case err != nil && !r.failing:
+		r.log.Error("messages are not in the file of received messages", zap.String("path", r.path), zap.NamedError("err", err))
 	}
+	r.failing = err != nil
 }
 
 func (r *received) close() error { return r.file.Close() }

@@ -183,6 +183,7 @@ func (p *Platform) dropSubDevices(l *link, gw *device, r request, destroy bool) 
 				p.detach(sub)
 			}
 			delete(p.devices, k)
+			delete(p.tokens, dev.iotID())
 			p.alter(dev)
 		}
 	}
