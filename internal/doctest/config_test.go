@@ -152,8 +152,10 @@ func checkPlatform(t *testing.T, where, text string) {
 	if err == nil {
 		err = tree.Decode("platform", &cfg)
 	}
-	if cfg.Data != "" {
-		cfg.Data = filepath.Join(t.TempDir(), cfg.Data)
+	for _, file := range []*string{&cfg.Data, &cfg.Received} {
+		if *file != "" {
+			*file = filepath.Join(t.TempDir(), *file)
+		}
 	}
 	var p *platform.Platform
 	if err == nil {
