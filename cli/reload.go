@@ -24,8 +24,8 @@ type reloader struct {
 	devices *devices.Catalog
 	bridge  *bridge.Bridge
 	away    *away.Connector // nil: nobody may be away
-	auth    auth.Provider // reloaded for each signal; it looks at its files itself otherwise
-	tls     []*server.TLS // likewise
+	auth    auth.Provider   // reloaded for each signal; it looks at its files itself otherwise
+	tls     []*server.TLS   // likewise
 	log     *zap.Logger
 	signals <-chan os.Signal // set before start: each one means a reload at once; may be nil
 

@@ -2,8 +2,8 @@ package attempts_test
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +109,7 @@ func TestBans(t *testing.T) {
 	})
 	fail := func(from netip.Addr) {
 		for i := range 3 {
-			g.Outcome(from, fmt.Sprint(i), auth.ErrUnknownDevice)
+			g.Outcome(from, strconv.Itoa(i), auth.ErrUnknownDevice)
 		}
 	}
 	for _, a := range []string{"10.1.2.3", "192.0.2.7"} {
@@ -146,7 +146,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	g, _ := guard(t, func(c *attempts.Config) { c.MaxEntries = 100 })
 	for i := range 10_000 {
-		g.Outcome(here, fmt.Sprint(i), auth.ErrUnknownDevice)
+		g.Outcome(here, strconv.Itoa(i), auth.ErrUnknownDevice)
 	}
 	if n := g.Stats().Names; n > 100 {
 		t.Errorf("%d names are remembered, want 100 at most", n)
@@ -190,13 +190,13 @@ func TestTrustedIPv6(t *testing.T) {
 	trusted, neighbour := netip.MustParseAddr("2001:db8::5"), netip.MustParseAddr("2001:db8::6")
 	g, _ := guard(t, func(c *attempts.Config) { c.Free, c.PerAddress, c.Trusted = 0, 3, []string{trusted.String()} })
 	for n := range 10 {
-		g.Outcome(trusted, fmt.Sprint(n), auth.ErrUnknownDevice)
+		g.Outcome(trusted, strconv.Itoa(n), auth.ErrUnknownDevice)
 	}
 	if g.Banned(neighbour) || g.Stats().Banned != 0 {
 		t.Error("failures of a trusted address have banned its network")
 	}
 	for n := range 10 {
-		g.Outcome(neighbour, fmt.Sprint(n), auth.ErrUnknownDevice)
+		g.Outcome(neighbour, strconv.Itoa(n), auth.ErrUnknownDevice)
 	}
 	if !g.Banned(neighbour) || g.Banned(trusted) || g.Admit(trusted, "x") != nil {
 		t.Errorf("banned: the neighbour %v, the trusted address %v; want the first alone", g.Banned(neighbour), g.Banned(trusted))
@@ -209,7 +209,7 @@ func TestBanOfOpenConnections(t *testing.T) {
 	for _, free := range []int{0, 5} {
 		g, clock := guard(t, func(c *attempts.Config) { c.Free, c.PerAddress, c.Ban = free, 3, time.Minute })
 		for n := range 3 {
-			g.Outcome(here, fmt.Sprint(n), auth.ErrUnknownDevice)
+			g.Outcome(here, strconv.Itoa(n), auth.ErrUnknownDevice)
 		}
 		if w := wait(t, g, here, "new"); w != time.Minute {
 			t.Errorf("free = %d: another name may try in %s, want 1m", free, w)
