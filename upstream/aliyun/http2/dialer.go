@@ -196,8 +196,12 @@ func (c *conn) Subscribe(filter string) carrier.Subscription {
 	return s
 }
 
-// Unsubscribe implements carrier.Conn.
+// Unsubscribe implements carrier.Conn. Many at a time do not take the room of what
+// has to be said.
 func (c *conn) Unsubscribe(filter string) {
+	if c.channel.Stats().Pending > controls/2 {
+		return
+	}
 	_ = c.channel.Unsubscribe(filter, func(error) {}) // the end of the device's session ends it, too
 }
 
