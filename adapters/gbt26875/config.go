@@ -77,7 +77,7 @@ const (
 // DefaultConfig is what holds for everything that is not written.
 func DefaultConfig() Config {
 	return Config{
-		Ack:         ackReceived,
+		Ack:         ackDelivered,
 		Identity:    identityHex,
 		Attempts:    5,
 		Mode:        modeLenient,

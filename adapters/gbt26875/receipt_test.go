@@ -21,13 +21,29 @@ func ack(word string) func(*Config) { return func(c *Config) { c.Ack = word } }
 
 func TestReceivedDoesNotWait(t *testing.T) {
 	t.Parallel()
-	x := online(t)
+	x := online(t, ack(ackReceived))
 	x.HoldPublishes = true
 	x.Send(x.unit(parts(x.smoke(2, gbt26875.PartFire))))
 	wants(t, "answers", x.heard(), "confirm 2")
 	if x.Online[0].Session.Stored() {
 		t.Error("the session wants its messages stored")
 	}
+}
+
+// A device that nobody has configured must not be told that its fire has arrived
+// while it can still be lost.
+func TestNoFireIsConfirmedBeforeItHasArrived(t *testing.T) {
+	t.Parallel()
+	x := online(t)
+	x.FailPublish = errors.New("the platform is away")
+	x.Send(x.unit(parts(x.smoke(2, gbt26875.PartFire))))
+	wants(t, "answers", x.heard(), "")
+	x.FailPublish = nil
+	x.Advance(10 * time.Second)
+	x.TakeSaid()
+	x.Send(x.framed(&gbt26875.Frame{Header: x.header(gbt26875.CommandSend), Data: dataOf(t, parts(x.smoke(2, gbt26875.PartFire)))}))
+	wants(t, "reports of the repetition", kinds(x.said()), "event fire, property")
+	wants(t, "answers to it", x.heard(), "confirm 2")
 }
 
 // A confirmation waits for all that was made of a frame.
