@@ -127,6 +127,9 @@ func newQueuePurge() *cobra.Command {
 				return fmt.Errorf("cli: this deletes all messages in %s: look at them with linkspan queue stats, and say --yes", dir)
 			}
 			files, err := segment.Purge(dir, damaged)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("cli: there is no queue in %s: nothing was ever stored there", dir)
+			}
 			if errors.Is(err, segment.ErrLocked) {
 				return fmt.Errorf("cli: %s is in use: stop the bridge first: %w", dir, err)
 			}

@@ -12,8 +12,10 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -86,7 +88,7 @@ func queueStats(out io.Writer, dir string, v *segment.View, devices int) error {
 	}
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
 	for _, name := range names[:min(devices, len(names))] {
-		fmt.Fprintf(w, "  %s\t%d\n", name, counts[name])
+		fmt.Fprintf(w, "  %s\t%d\n", visible(name), counts[name])
 	}
 	return errors.Join(w.Flush(), writeGaps(out, v))
 }
@@ -199,7 +201,18 @@ func peekLine(rec *segment.Record, e *queue.Entry) string {
 	if e.Dead {
 		line += fmt.Sprintf(" [dead since %s after %d attempts: %s]", e.Died.UTC().Format(time.RFC3339), e.Attempts, e.Cause)
 	}
-	return line
+	return visible(line)
+}
+
+// visible is s without what a terminal would obey: names and texts are of devices' and
+// platforms' making.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func newQueueExport() *cobra.Command {

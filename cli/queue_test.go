@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -197,5 +198,38 @@ func TestQueuePurge(t *testing.T) {
 	}
 	if out, err := run(t, "", "queue", "stats", "--data", dir); err != nil || !strings.Contains(out, "records    0\n") {
 		t.Errorf("stats after purge: %q, %v", out, err)
+	}
+}
+
+// What devices and platforms have named does not get at the terminal.
+func TestPeekLineIsOneLine(t *testing.T) {
+	t.Parallel()
+	rec := segment.Record{}
+	line := peekLine(&rec, &queue.Entry{
+		Name: "a\x1b[2J", ProductKey: "p", DeviceName: "d\nx", Dead: true, Cause: "\u009b31m no",
+		Message: thing.Message{Kind: thing.Event, Name: "e\r", Topic: "t\x07", Fields: []thing.Field{{Name: "f\x1b", Value: thing.String("v\x1b\u009b")}}},
+	})
+	for _, r := range line {
+		if !unicode.IsPrint(r) {
+			t.Errorf("%q has %q", line, r)
+		}
+	}
+	if line = peekLine(&rec, &queue.Entry{Name: "设备 1", ProductKey: "p", DeviceName: "d"}); !strings.Contains(line, " 设备 1 (p/d) ") {
+		t.Errorf("the line is %q", line)
+	}
+}
+
+func TestPurgeOfNoQueue(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	d, err := datadir.Open(dir)
+	if err == nil {
+		err = d.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = run(t, "", "queue", "purge", "--data", dir, "--yes"); err == nil || !strings.Contains(err.Error(), "there is no queue") {
+		t.Errorf("purge where nothing was ever stored: %v", err)
 	}
 }
