@@ -34,6 +34,7 @@ type adapter struct {
 	alarms   jt808.Alarm // of the last location that was reported live
 	serial   uint16      // of our next message
 	failures uint8       // failed logins
+	greeting bool        // the terminal has registered, and said nothing since: commands wait
 }
 
 // origin is how a terminal speaks: answers are laid out in the same way. It does
@@ -115,6 +116,7 @@ func (a *adapter) online(c *conn) bool {
 func (a *adapter) take(c *conn, f *jt808.Frame) {
 	s := borrow()
 	defer s.giveBack()
+	a.listens()
 	if f.IsPackage() {
 		a.addPackage(c, s, f)
 		return

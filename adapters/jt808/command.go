@@ -64,6 +64,7 @@ type pending struct {
 	cmd       *thing.Command
 	wait      time.Duration // of this sending
 	tries     int           // sendings, the first not counted
+	held      bool          // not sent yet, for the terminal has only just registered
 	confirmed bool          // result 0 came, and data is to follow
 	heard     uint16        // packages of this sending up to the last one that was confirmed
 	stop      func()
@@ -100,8 +101,31 @@ func (a *adapter) Command(c *conn, s *session.Session, cmd *thing.Command) error
 		a.keepRecent(c, &p.message)
 	}
 	a.counters.commands.Add(1)
+	if a.greeting { // it would not hear the command
+		p.held = true
+		p.arm(p.wait)
+		return nil
+	}
 	p.send()
 	return nil
+}
+
+// listens is the terminal speaking after its registration: commands that came
+// meanwhile are sent. One that says nothing gets them when their time is over, as
+// if they were repeated.
+func (a *adapter) listens() {
+	if !a.greeting {
+		return
+	}
+	a.greeting = false
+	if a.commands == nil {
+		return
+	}
+	for _, p := range a.commands.pending {
+		if p.held {
+			p.send()
+		}
+	}
 }
 
 // keepRecent keeps a message that went in packages for a while.
@@ -141,6 +165,7 @@ func (a *adapter) supersede(q *request) {
 func (p *pending) send() {
 	s := borrow()
 	defer s.giveBack()
+	p.held = false
 	p.a.sendFrames(p.c, s, &p.message, nil)
 	p.arm(p.wait)
 }

@@ -563,3 +563,49 @@ func TestCommandsOfOneSessionAreNotForTheNext(t *testing.T) {
 		t.Errorf("said %v", names(got))
 	}
 }
+
+// A terminal that has registered listens to commands once it has authenticated, or
+// says anything else: they wait, and follow the answer.
+func TestCommandsWaitBehindARegistration(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		next   func(x *terminal, code string) jt808.Body
+		answer []jt808.ID
+	}{
+		"authentication": {func(_ *terminal, code string) jt808.Body { return &jt808.Authenticate{Code: code} }, []jt808.ID{jt808.IDPlatformResponse, jt808.IDText}},
+		"location":       {func(x *terminal, _ string) jt808.Body { return x.place() }, []jt808.ID{jt808.IDText, jt808.IDPlatformResponse}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := dial(t)
+			r := parse[jt808.RegisterResponse](t, only(t, x.say(&jt808.Register{Plate: "京A12345", PlateColor: jt808.PlateBlue})))
+			x.Command(service("text", `{"text":"hi"}`))
+			if got := x.heard(); len(got) != 0 {
+				t.Fatalf("the terminal was sent %v before it had authenticated", ids(got))
+			}
+			frames := x.say(test.next(x, r.Code))
+			if got := ids(frames); !slices.Equal(got, test.answer) {
+				t.Fatalf("sent %v, want %v", got, test.answer)
+			}
+			x.TakeSaid()
+			x.say(ack(frames[slices.Index(test.answer, jt808.IDText)], jt808.ResultOK))
+			x.wantReply(thing.Done, 0)
+			x.order(service("text", `{"text":"now"}`))
+		})
+	}
+}
+
+// A terminal that says nothing more behind its registration gets commands late.
+func TestCommandsDoNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	x := dial(t)
+	x.say(&jt808.Register{Plate: "京A12345", PlateColor: jt808.PlateBlue})
+	x.Command(service("text", `{"text":"hi"}`))
+	x.Advance(DefaultConfig().Commands.Timeout)
+	f := only(t, x.heard())
+	x.TakeSaid()
+	if got := x.say(ack(f, jt808.ResultOK)); len(got) != 0 {
+		t.Errorf("sent %v", ids(got))
+	}
+	x.wantReply(thing.Done, 0)
+}

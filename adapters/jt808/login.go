@@ -32,6 +32,7 @@ func (a *adapter) register(c *conn, f *jt808.Frame) {
 	registered := func(s *scratch) {
 		a.counters.registrations.Add(1)
 		a.sendRegistered(c, s, o, serial, jt808.RegisterOK)
+		a.greeting = true
 		a.introduce(c, s, registrationFields(s.fields[:0], &r))
 	}
 	if a.online(c) {
@@ -83,6 +84,7 @@ func (a *adapter) authenticate(c *conn, f *jt808.Frame) {
 	authenticated := func(s *scratch) {
 		a.answerTo(c, s, o, jt808.IDAuthenticate, serial, jt808.ResultOK)
 		a.introduce(c, s, authenticationFields(s.fields[:0], &m))
+		a.listens()
 	}
 	if a.online(c) {
 		authenticated(s)
@@ -168,7 +170,7 @@ func (a *adapter) logout(c *conn, s *scratch, f *jt808.Frame) {
 
 // forget lets go of all that belongs to one time online.
 func (a *adapter) forget() {
-	a.alarms = 0
+	a.alarms, a.greeting = 0, false
 	a.dropCommands()
 	a.dropPackages()
 }
