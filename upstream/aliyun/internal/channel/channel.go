@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -117,7 +118,7 @@ func (c *Channel) authenticate(ctx context.Context) error {
 	if errors.As(err, &no) {
 		return &upstream.RefusedError{
 			Code: no.Status, Temporary: no.Temporary(),
-			Reason: "the platform refused the credentials with status " + strconv.Itoa(no.Status) + " " + no.Text + "; check productKey, deviceName and deviceSecret",
+			Reason: strings.TrimSpace("the platform refused the credentials with status "+strconv.Itoa(no.Status)+" "+no.Text) + "; check productKey, deviceName and deviceSecret",
 		}
 	}
 	return err
