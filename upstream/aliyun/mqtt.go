@@ -224,6 +224,10 @@ func (w *mqttWire) Wrote() {
 func (w *mqttWire) Received(p *mqttlink.Packet) {
 	switch p.Type {
 	case mqttlink.Publish:
+		if p.TooLarge {
+			w.l.g.count(func(s *counters) { s.malformed++ })
+			return
+		}
 		w.l.g.received(w.l, p.Topic, p.Payload)
 	case mqttlink.Puback:
 		w.l.acknowledge(uint32(p.ID), nil)

@@ -3,6 +3,8 @@ package aliyun
 import (
 	"errors"
 	"testing"
+
+	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
 )
 
 // mqttLink is a link over MQTT that nothing runs.
@@ -79,5 +81,18 @@ func TestLostIdentifiersEndTheConnection(t *testing.T) {
 	}
 	if !errors.Is(l.cause(), errLeaked) {
 		t.Errorf("the connection ended: %v", l.cause())
+	}
+}
+
+// What is too large to be read is no command with nothing in it.
+func TestTooLargeCommands(t *testing.T) {
+	t.Parallel()
+	k := newTold(t)
+	w := &mqttWire{l: k.link}
+	w.Received(&mqttlink.Packet{Type: mqttlink.Publish, Topic: deviceTopic + "thing/model/down_raw", TooLarge: true})
+	w.Received(&mqttlink.Packet{Type: mqttlink.Publish, Topic: "/a1truck0001/truck-1/user/get", TooLarge: true})
+	k.say("/none", "")
+	if len(k.commands) > 0 || k.stats.malformed != 2 {
+		t.Errorf("%d commands, %d malformed, want none and two", len(k.commands), k.stats.malformed)
 	}
 }
