@@ -10,7 +10,7 @@ import (
 // mqttLink is a link over MQTT that nothing runs.
 func mqttLink() (*link, *mqttWire) {
 	l := newLink(nil)
-	w := &mqttWire{l: l, asks: map[uint16]*mqttSubscription{}}
+	w := &mqttWire{l: l, conn: new(mqttlink.Link), asks: map[uint16]*mqttSubscription{}}
 	l.wire = w
 	return l, w
 }
