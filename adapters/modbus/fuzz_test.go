@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"encoding/binary"
+	"errors"
 	"testing"
 	"time"
 
@@ -143,7 +144,7 @@ func (x *fuzzed) answer(op byte) {
 	}
 	f, _, err := modbus.NewDecoder(modbus.Options{Mode: x.l.mode, Requests: true, AnyFunction: true}).Decode(x.asked)
 	if err != nil {
-		if err != codec.ErrIncomplete {
+		if !errors.Is(err, codec.ErrIncomplete) {
 			x.t.Fatal(err)
 		}
 		return
