@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,17 +61,19 @@ func newPlatform() *cobra.Command {
 // errGateway says how a gateway is written.
 var errGateway = errors.New("want PRODUCT/DEVICE:SECRET")
 
-func (f *platformFlags) config() (platform.Config, error) {
-	cfg := platform.DefaultConfig()
+// config is what file and flags say, and the keys of its section that nobody knows.
+func (f *platformFlags) config() (cfg platform.Config, unknown config.Errors, err error) {
+	cfg = platform.DefaultConfig()
 	cfg.AutoRegister = !f.strict
 	if f.file != "" {
 		tree, err := config.Load(f.file)
 		if err != nil {
-			return cfg, err
+			return cfg, nil, err
 		}
 		if err := tree.Decode("platform", &cfg); err != nil {
-			return cfg, err
+			return cfg, nil, err
 		}
+		unknown = slices.DeleteFunc(tree.Unused(), func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "platform.") })
 	}
 	if f.mqtt != "" {
 		cfg.MQTTAddress = f.mqtt
@@ -88,15 +91,15 @@ func (f *platformFlags) config() (platform.Config, error) {
 		name, secret, ok := strings.Cut(g, ":")
 		product, device, ok2 := strings.Cut(name, "/")
 		if !ok || !ok2 {
-			return cfg, &usageError{fmt.Errorf("--gateway %q: %w", name, errGateway)}
+			return cfg, nil, &usageError{fmt.Errorf("--gateway %q: %w", name, errGateway)}
 		}
 		cfg.Devices = append(cfg.Devices, platform.Device{ProductKey: product, DeviceName: device, DeviceSecret: auth.Secret(secret)})
 	}
-	return cfg, nil
+	return cfg, unknown, nil
 }
 
 func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error {
-	cfg, err := flags.config()
+	cfg, unknown, err := flags.config()
 	if err != nil {
 		return err
 	}
@@ -109,6 +112,9 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 		return err
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
+	for _, e := range unknown {
+		log.Warn("configuration", zap.NamedError("err", e))
+	}
 	p, err := platform.New(cfg, platform.WithLogger(log.Named("platform")))
 	if err != nil {
 		return err
@@ -124,6 +130,11 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 	for _, also := range []struct{ scheme, addr string }{{"ssl", p.TLSAddr()}, {"ws", p.WSAddr()}, {"wss", p.WSSAddr()}} {
 		if also.addr != "" {
 			fmt.Fprintf(out, "MQTT also on %s://%s\n", also.scheme, also.addr)
+		}
+	}
+	for _, also := range []struct{ scheme, addr string }{{"http", p.HTTP2Addr()}, {"https", p.HTTP2TLSAddr()}} {
+		if also.addr != "" {
+			fmt.Fprintf(out, "HTTP/2 on %s://%s\n", also.scheme, also.addr)
 		}
 	}
 	if addr := p.AuthAddr(); addr != "" {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -49,5 +51,23 @@ func TestPlatformMetrics(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// A configuration that a platform shares with others has warnings for its own section.
+func TestPlatformUnknownKeys(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "lab.conf")
+	text := "other.key = 1\nplatform { saveIntervall = 3s, http2Address = \"127.0.0.1:0\" }\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := platformFlags{file: file}
+	cfg, unknown, err := flags.config()
+	if err != nil || cfg.HTTP2Address != "127.0.0.1:0" {
+		t.Fatalf("%q, %v", cfg.HTTP2Address, err)
+	}
+	if len(unknown) != 1 || unknown[0].Key != "platform.saveIntervall" || !strings.Contains(unknown.Error(), "saveInterval?") {
+		t.Errorf("unknown keys: %v", unknown)
 	}
 }
