@@ -60,7 +60,9 @@ type fault struct {
 	// final runs when all rounds are over, before the fleet ends; may be nil.
 	final func(w *world)
 	skip  func() string // why it cannot be made here; may be nil
-	// reorders says that terminals say reports again behind later ones, because those were refused.
+	// reorders says that reports may arrive behind later ones of their terminal: because it
+	// says them again when they were refused, or because the platform left some unanswered
+	// for too long and they are sent again behind those that were on their way with them.
 	reorders bool
 }
 
@@ -101,14 +103,14 @@ var faults = []fault{
 			w.moment()
 		}
 	}},
-	{name: "network stops", short: []string{stored}, plan: plan{network: true}, inject: func(w *world) {
+	{name: "network stops", short: []string{stored}, reorders: true, plan: plan{network: true}, inject: func(w *world) {
 		w.network(hold, 500*time.Millisecond) // everything goes on where it was
 		w.moment()
 		w.network(hold, 4*time.Second) // longer than the bridge waits for an answer
 	}},
-	{name: "network half open", short: []string{stored}, plan: plan{network: true}, inject: func(w *world) { w.network(halfOpen, *length) }},
-	{name: "network to bridge lost", short: []string{delivered}, plan: plan{network: true}, inject: func(w *world) { w.network(mute, 3*time.Second) }},
-	{name: "network to platform lost", short: []string{stored}, plan: plan{network: true}, inject: func(w *world) { w.network(deaf, 3*time.Second) }},
+	{name: "network half open", short: []string{stored}, reorders: true, plan: plan{network: true}, inject: func(w *world) { w.network(halfOpen, *length) }},
+	{name: "network to bridge lost", short: []string{delivered}, reorders: true, plan: plan{network: true}, inject: func(w *world) { w.network(mute, 3*time.Second) }},
+	{name: "network to platform lost", short: []string{stored}, reorders: true, plan: plan{network: true}, inject: func(w *world) { w.network(deaf, 3*time.Second) }},
 	diskFull, readOnly, slowSync, failingSync, damage,
 }
 

@@ -57,7 +57,7 @@ func (w *world) judge(f *fault) row {
 	w.platform.Stop() // all that it has received is in the file
 	w.read()
 
-	r := row{Fault: f.name, Ack: w.ack, Injected: w.injected, Sent: s.Sent, Acked: s.Acked, Damaged: int(w.damaged), CaughtUp: caughtUp, LateAllowed: f.reorders}
+	r := row{Fault: f.name, Ack: w.ack, Injected: w.injected, Sent: s.Sent, Acked: s.Acked, Damaged: int(w.damaged), CaughtUp: caughtUp, LateAllowed: f.reorders || w.timeouts > 0 || w.crowded}
 	var bad uint64
 	r.Arrived, r.Again, r.Late, bad = w.journal.counts()
 	r.MayMiss = int(w.damaged + math.Ceil(w.trimmed/leastRecord))
@@ -82,7 +82,7 @@ func (w *world) judge(f *fault) row {
 	if r.Again > r.MayBeAgain {
 		t.Errorf("%d reports arrived again, at most %d had to be said again", r.Again, r.MayBeAgain)
 	}
-	if r.Late > 0 && !f.reorders {
+	if r.Late > 0 && !r.LateAllowed {
 		t.Errorf("%d reports arrived behind later ones of the same terminal", r.Late)
 	}
 	if bad > w.kills {
@@ -144,7 +144,7 @@ func (a *table) write() error {
 		}
 		late := fmt.Sprint(r.Late)
 		if r.LateAllowed {
-			late += " (said so)"
+			late += " (allowed)"
 		}
 		verdict := ""
 		if r.Failed {

@@ -44,6 +44,10 @@ type world struct {
 	damaged  float64 // records that the bridges that have gone reported lost
 	trimmed  float64 // bytes that they cut off or skipped
 	again    float64 // reports that they had to say again
+	timeouts float64 // of them, because the platform did not answer in time
+
+	untampered bool // the plan's command is over
+	crowded    bool // terminals had more to say again than they say at once, before what is new
 }
 
 // plan is what a world is made of besides the usual.
@@ -132,7 +136,7 @@ func (w *world) startPlatform() {
 func (w *world) startBridge() {
 	w.t.Helper()
 	cmd := exec.Command(*program, "serve", "-c", filepath.Join(w.dir, "bridge.conf"))
-	if w.plan.command != nil {
+	if w.plan.command != nil && !w.untampered {
 		cmd = w.plan.command(w, cmd)
 	}
 	w.bridge = harness.StartCommand(w.t, w.dir, "bridge", cmd)
@@ -151,6 +155,9 @@ func (w *world) killPlatform() {
 func (w *world) killBridge() {
 	w.t.Helper()
 	w.settleAccount()
+	if f := w.fleet.Stats(); int(f.Pending) > 20*f.Devices { //nolint:gosec // far below
+		w.crowded = true
+	}
 	w.bridge.Kill()
 	w.bridge = nil
 	w.injected++
@@ -164,6 +171,7 @@ func (w *world) settleAccount() {
 		return // it has not begun to listen
 	}
 	w.again += saidAgain(m)
+	w.timeouts += m["linkspan_queue_possible_duplicates_total"]
 	w.damaged += m["linkspan_queue_damaged_records_total"]
 	w.trimmed += m["linkspan_queue_damaged_bytes_total"]
 }
