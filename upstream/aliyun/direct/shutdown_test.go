@@ -34,7 +34,7 @@ func TestCloseKeepsItsTime(t *testing.T) {
 	cfg.Endpoint = "tcp://" + l.Addr().String()
 	cfg.WriteTimeout, cfg.RequestTimeout, cfg.HoldTimeout, cfg.Queue, cfg.InFlight = time.Hour, time.Hour, time.Hour, 200, 200
 	c := newConnector(t, cfg)
-	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+	if err = c.Start(t.Context(), upstream.Host{}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := login(t, c, upstream.Login{Device: platformtest.Truck(1)})
@@ -58,6 +58,7 @@ func TestCloseKeepsItsTime(t *testing.T) {
 // serveUntilPublish is a broker of one connection that reads no more once a message
 // has come.
 func serveUntilPublish(t *testing.T, l net.Listener, stuck chan<- struct{}, end <-chan struct{}) {
+	t.Helper()
 	defer func() { _ = l.Close() }()
 	c, err := l.Accept()
 	if err != nil {

@@ -4,10 +4,9 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	xhttp2 "golang.org/x/net/http2"
 
 	"github.com/linkspan/linkspan/auth"
 )
@@ -28,20 +27,15 @@ func TestLogoutOfThousands(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := make(chan struct{})
-	served := make(chan struct{})
-	go func() { // ends with the connection
-		defer close(served)
-		c, err := l.Accept()
-		if err != nil {
-			t.Error(err)
-			return
+	var plain http.Protocols
+	plain.SetUnencryptedHTTP2(true)
+	server := &http.Server{Protocols: &plain, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/message/unsub/") {
+			<-release
 		}
-		(&xhttp2.Server{}).ServeConn(c, &xhttp2.ServeConnOpts{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/message/unsub/") {
-				<-release
-			}
-		})})
-	}()
+	})}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(l) }) // until it is closed
 	cfg := DefaultConfig()
 	cfg.Endpoint = "http://" + l.Addr().String()
 	endpoint, tlsConfig, err := cfg.check()
@@ -70,6 +64,6 @@ func TestLogoutOfThousands(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the end was not told")
 	}
-	_ = l.Close()
-	<-served
+	_ = server.Close()
+	serving.Wait()
 }
