@@ -214,13 +214,14 @@ func (l *line) commandAt() int64 {
 	}
 	k := l.queue[0]
 	s := &k.steps[k.at]
-	if s.unit == nil || !l.ambiguous(s.unit, s.pdu) || !l.c.Holds(k.session) {
+	asked := l.unansweredBy(s.unit, s.number)
+	if !l.ambiguous(asked, s.pdu) || !l.c.Holds(k.session) {
 		return l.now
 	}
 	if k.cmd.Deadline.IsZero() {
-		return s.unit.asked.until
+		return asked.until
 	}
-	return min(s.unit.asked.until, k.cmd.Deadline.UnixMilli())
+	return min(asked.until, k.cmd.Deadline.UnixMilli())
 }
 
 // stepCommand sends the next request of the first command, or ends it.

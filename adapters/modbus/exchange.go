@@ -64,11 +64,23 @@ func (l *line) ask(x exchange) {
 // busyPause is how long a unit that is busy is left alone, in milliseconds.
 const busyPause = 500
 
-// ambiguous says whether the answer to the last request that u did not answer may
-// look like that to pdu: an exception tells no more than the function.
-func (l *line) ambiguous(u *unit, pdu []byte) bool {
-	lost := u.asked.pdu
-	return l.mode != modbus.TCP && lost != nil && l.now < u.asked.until && lost[0] == pdu[0] && !bytes.Equal(lost, pdu)
+// unansweredBy is the last request that the unit of that number did not answer; u is
+// nil for units that are not in the configuration, of which the last is remembered.
+func (l *line) unansweredBy(u *unit, number uint8) *unanswered {
+	switch {
+	case u != nil:
+		return &u.asked
+	case l.strange.number == number:
+		return &l.strange.unanswered
+	}
+	return &unanswered{}
+}
+
+// ambiguous says whether the answer to a request that was not answered may look like
+// that to pdu: an exception tells no more than the function.
+func (l *line) ambiguous(asked *unanswered, pdu []byte) bool {
+	lost := asked.pdu
+	return l.mode != modbus.TCP && lost != nil && l.now < asked.until && lost[0] == pdu[0] && !bytes.Equal(lost, pdu)
 }
 
 // send sends the request that is l.x.
@@ -111,9 +123,10 @@ func (l *line) timedOut() {
 	l.rest = nil
 	l.owed = l.mode != modbus.TCP
 	l.repeat(func() {
-		if x.unit != nil {
-			x.unit.asked = unanswered{x.pdu, l.now + 2*l.timeout}
+		if x.unit == nil {
+			l.strange.number = x.number
 		}
+		*l.unansweredBy(x.unit, x.number) = unanswered{x.pdu, l.now + 2*l.timeout}
 		l.lost(false)
 	})
 }

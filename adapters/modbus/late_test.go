@@ -53,6 +53,32 @@ func TestALateExceptionIsNotThatOfTheNext(t *testing.T) {
 	}
 }
 
+// The same holds for units that are not in the configuration, which only the raw
+// service asks.
+func TestALateAnswerOfAStrangeUnit(t *testing.T) {
+	t.Parallel()
+	w := dial(t, testConfig(func(c *Config) { c.Devices, c.Requests.Retries = devicesLine, 0 }), 1, 9)
+	raw := func(pdu string) *thing.Command {
+		return &thing.Command{ID: "1", Kind: thing.Service, Name: "modbus.raw", Fields: []thing.Field{
+			field("pdu", thing.String(pdu)), field("unit", thing.Int(9)),
+		}}
+	}
+	w.TakeSaid()
+	s := w.slaves[9]
+	s.late = 4800 * time.Millisecond
+	w.tell(imei, raw("0300000001"))
+	w.run(2 * time.Second)
+	if said := w.said(); len(said) != 1 || !strings.Contains(said[0], "timed out") {
+		t.Fatalf("said %v", said)
+	}
+	s.late = 1500 * time.Millisecond
+	w.CommandTo(w.Online[0].Session, raw("0300010001"))
+	w.run(20 * time.Second)
+	if said := strings.Join(w.said(), " "); !strings.Contains(said, `reply done {"pdu":"0302009f"`) {
+		t.Errorf("said %v", said)
+	}
+}
+
 // While a unit's next request waits for the late answer to its last, the line is
 // there for the others.
 func TestAUnitThatAnswersLateDoesNotHoldTheOthersUp(t *testing.T) {

@@ -63,7 +63,11 @@ type line struct {
 	stopTimer   func()
 	onWake      func() // made once
 	transaction uint16
-	owed        bool // a request was not answered, and its answer may still come
+	strange     struct { // the last unit that is not in the configuration and did not answer
+		number uint8
+		unanswered
+	}
+	owed bool // a request was not answered, and its answer may still come
 }
 
 // stage is how far a line is.

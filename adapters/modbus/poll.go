@@ -14,7 +14,7 @@ import (
 func (l *line) sendPoll() {
 	u := l.run.unit
 	pdu := u.groups()[l.run.group].Requests[l.run.request].PDU
-	if l.ambiguous(u, pdu) {
+	if l.ambiguous(&u.asked, pdu) {
 		u.retryAt, u.due[l.run.group] = max(u.retryAt, u.asked.until), l.now
 		l.finishRun()
 		return
