@@ -29,7 +29,7 @@ func FreeAddress(tb testing.TB) string {
 // test if it does not.
 func Await(tb testing.TB, what string, within time.Duration, holds func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(within); !holds(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(within); !holds(); time.Sleep(50 * time.Millisecond) { //nolint:forbidigo // it is another process that is waited for
 		if time.Now().After(end) {
 			tb.Fatalf("waited %s in vain for %s", within, what)
 		}
