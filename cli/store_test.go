@@ -31,9 +31,9 @@ func TestDataDirectoryThatCannotBeUsed(t *testing.T) {
 		"foreign": "thesis.txt and no file VERSION: name another directory",
 		"locked":  "in use by another process",
 	} {
-		d, err := openData(datadir.Config{Directory: path}, dir, nil)
-		if d != nil || err == nil || !strings.Contains(err.Error(), "data.directory") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", path, err, want)
+		d, openErr := openData(datadir.Config{Directory: path}, dir, nil)
+		if d != nil || openErr == nil || !strings.Contains(openErr.Error(), "data.directory") || !strings.Contains(openErr.Error(), want) {
+			t.Errorf("%q: %v, want %s", path, openErr, want)
 		}
 	}
 	d, err := openData(datadir.Config{Directory: "new"}, dir, []string{filepath.Join(dir, "new", "queue")})
