@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
 )
@@ -177,5 +178,52 @@ func TestPayloadsAreTheConnectors(t *testing.T) {
 	}
 	if d := sizes[platformName] - sizes[bareName]; d < -8 || d > 8 {
 		t.Errorf("payloads have %.1f bytes from linkspan and %.1f from the bare client", sizes[platformName], sizes[bareName])
+	}
+}
+
+// Fleets are measured with a few lines and panels, for a moment: no fire is lost, and
+// the schedule goes on when a tenth of the lines has gone.
+func TestFleets(t *testing.T) {
+	t.Parallel()
+	opts := quickOptions()
+	opts.Pin, opts.Only, opts.Duration = false, fleets, time.Second
+	opts.Lines, opts.Interval, opts.Panels, opts.Fires = 10, time.Second, 10, 20
+	r, err := run(t.Context(), opts, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Polls) != 2 || len(r.Alarms) != 1 {
+		t.Fatalf("%d and %d figures, want those of polls with and without a platform, and of one rate", len(r.Polls), len(r.Alarms))
+	}
+	for _, v := range r.Polls {
+		if len(v.Phases) != 3 || v.Memory.Heap <= 0 {
+			t.Errorf("%+v", v)
+		}
+		for _, p := range v.Phases {
+			if p.PerSecond <= 0 || p.CPU <= 0 {
+				t.Errorf("%s, %s: %+v", v.Variant, p.Name, p)
+			}
+		}
+	}
+	if a := r.Alarms[0]; a.Fires == 0 || a.P50 <= 0 || a.P99 > a.Most || a.Frames <= 0 {
+		t.Errorf("%+v", a)
+	}
+	if n := len(r.Budgets); n != 7 {
+		t.Errorf("%d budgets, want six of the polls and one of the fires", n)
+	}
+}
+
+func TestEvenness(t *testing.T) {
+	t.Parallel()
+	var e evenness
+	for range 99 {
+		e.by[3].Add(1)
+	}
+	e.by[700].Add(1)
+	if p99, most := e.quantiles(); p99 != 3 || most != 700 {
+		t.Errorf("%v and %v ms", p99, most)
+	}
+	if e.reset(); e.by[3].Load() != 0 {
+		t.Error("it was not reset")
 	}
 }

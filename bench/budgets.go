@@ -21,6 +21,8 @@ const (
 	mostIdleTLS  = 10 << 10 // likewise with TLS
 	mostPlatform = 1.3      // x bare client
 	mostScale    = 1.2      // x the fewest devices
+	mostLate     = 500.0    // milliseconds, of 99 of 100 polls
+	mostAlarm    = 100.0    // milliseconds, of 99 of 100 fires
 )
 
 // judge compares what was measured with the budgets.
@@ -65,6 +67,21 @@ func (r *report) judge() {
 		}
 	}
 	r.judgeScale()
+	r.judgeFleets()
+}
+
+func (r *report) judgeFleets() {
+	milliseconds := func(what string, figure, most float64) {
+		r.Budgets = append(r.Budgets, budget{what, fmt.Sprintf("<= %g ms", most), fmt.Sprintf("%.0f ms", figure), figure <= most})
+	}
+	for _, v := range r.Polls {
+		for _, p := range v.Phases {
+			milliseconds(fmt.Sprintf("lateness of 99 of 100 polls, %d lines, %s, %s", v.Lines, v.Variant, p.Name), p.LatenessP99, mostLate)
+		}
+	}
+	for _, a := range r.Alarms {
+		milliseconds(fmt.Sprintf("99 of 100 fires are at the platform, %d panels, %.0f frames/s", a.Panels, a.Frames), a.P99, mostAlarm)
+	}
 }
 
 func (r *report) judgeScale() {

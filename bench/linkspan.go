@@ -77,6 +77,7 @@ func startLinkspan(up upstream.Connector, ack string, count func(*counts), chang
 			l := s.Stats().Listeners[0]
 			n := counts{Messages: l.Messages, Reads: l.Reads, Writes: l.Writes, Failures: l.Faults["damaged"] + l.Faults["panic"]}
 			st := b.Stats()
+			n.Logins = st.Logins
 			n.Failures += st.Failed + st.Refused["offline"] + st.Refused["overloaded"] + st.Refused["closed"]
 			count(&n)
 			return n
@@ -142,18 +143,28 @@ func startPlatformLinkspan(settings string) (*role, error) {
 	if _, err := fmt.Sscan(settings, &broker, &qos); err != nil {
 		return nil, fmt.Errorf("settings %q: %w", settings, err)
 	}
+	up, count, err := platformConnector(broker, qos)
+	if err != nil {
+		return nil, err
+	}
+	return startLinkspan(up, "delivered", count)
+}
+
+// platformConnector is the connector to Alibaba Cloud without the vendor's limits,
+// which are not what is measured here.
+func platformConnector(broker string, qos int) (upstream.Connector, func(*counts), error) {
 	cfg := aliyun.DefaultConfig()
 	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = gatewayProduct, gatewayName, benchSecret
 	cfg.Endpoint = "tcp://" + broker
 	cfg.QoS = qos
-	cfg.LoginRate, cfg.LoginsPerMinute = 1e6, 0 // the vendor's limits are not what is measured here
+	cfg.LoginRate, cfg.LoginsPerMinute = 1e6, 0
 	cfg.MaxDevicesPerGateway = 1 << 17
 	up, err := aliyun.New(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return startLinkspan(up, "delivered", func(n *counts) {
+	return up, func(n *counts) {
 		st := up.Stats()
 		n.Payloads, n.Bytes = st.Acknowledged, st.Bytes
-	})
+	}, nil
 }

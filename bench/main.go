@@ -44,6 +44,12 @@ type options struct {
 	Rate     int           `json:"rate"`     // messages per second of the latency
 	Storm    int           `json:"storm"`    // connections of a storm
 	Scale    []int         `json:"scale"`    // connected devices
+	Lines    int           `json:"lines"`    // Modbus lines
+	Interval time.Duration `json:"interval"` // of their polls
+	Answer   time.Duration `json:"answer"`   // that units take to answer, once to twice
+	Panels   int           `json:"panels"`   // fire alarm panels
+	States   []float64     `json:"states"`   // routine states of each panel in a second
+	Fires    int           `json:"fires"`    // of all panels in a second
 	Pin      bool          `json:"pin"`
 	Profile  string        `json:"profile,omitempty"` // directory
 }
@@ -51,10 +57,14 @@ type options struct {
 // measurements in their order.
 var measurements = []string{"throughput", "latency", "memory", "storm", "scale", "platform", "udp", "tls", "roads"}
 
+// fleets are measurements that take minutes each, and are made when they are named.
+var fleets = []string{"polls", "alarms"}
+
 func defaultOptions() options {
 	return options{
 		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Burst: framesPerDevice, Rate: 5_000,
 		Storm: 4_000, Scale: []int{100, 1_000, 10_000, 20_000}, Pin: true,
+		Lines: 5_000, Interval: 10 * time.Second, Answer: 100 * time.Millisecond, Panels: 10_000, States: []float64{0.02, 0.05}, Fires: 20,
 	}
 }
 
@@ -63,6 +73,7 @@ func quickOptions() options {
 	return options{
 		Rounds: 1, Duration: 150 * time.Millisecond, Only: measurements, Conns: 300, Steady: 32, Burst: framesPerDevice, Rate: 1_000,
 		Storm: 100, Scale: []int{20, 100}, Pin: true,
+		Lines: 20, Interval: time.Second, Answer: 10 * time.Millisecond, Panels: 30, States: []float64{1}, Fires: 20,
 	}
 }
 
@@ -71,12 +82,15 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	quick := flags.Bool("quick", false, "as short as can be: whether it runs, not how fast")
-	only := flags.String("only", strings.Join(measurements, ","), "measurements to make")
+	only := flags.String("only", strings.Join(measurements, ","), "measurements to make; also "+strings.Join(fleets, ", ")+", with a -duration of minutes")
 	variants := flags.String("variants", "", "variants to measure: "+strings.Join(serverNames(), ",")+"; default: all")
 	jsonFile := flags.String("json", "", "write everything there")
 	markdown := flags.String("markdown", "", "write the tables there: into a new file, or between the lines of a page that are for them, as in docs/performance.md")
 	rounds := flags.Int("rounds", opts.Rounds, "turns of every variant")
 	duration := flags.Duration("duration", opts.Duration, "of one turn")
+	lines := flags.Int("lines", opts.Lines, fmt.Sprintf("Modbus lines, with %d units each", unitsPerLine))
+	panels := flags.Int("panels", opts.Panels, "fire alarm panels")
+	states := flags.Float64("states", 0, "routine states of each panel in a second; default: "+fmt.Sprint(opts.States))
 	conns := flags.Int("conns", opts.Conns, "idle connections whose memory is measured")
 	burst := flags.Int("burst", opts.Burst, fmt.Sprintf("reports that devices of the shape burst write at once, a multiple of %d", framesPerDevice))
 	flags.BoolVar(&opts.Pin, "pin", opts.Pin, "pin server and generator to a core each")
@@ -99,6 +113,11 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	set("rounds", &opts.Rounds, *rounds)
 	set("conns", &opts.Conns, *conns)
 	set("burst", &opts.Burst, *burst)
+	set("lines", &opts.Lines, *lines)
+	set("panels", &opts.Panels, *panels)
+	if given["states"] {
+		opts.States = []float64{*states}
+	}
 	if given["duration"] {
 		opts.Duration = *duration
 	}
@@ -119,8 +138,8 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 
 func (o *options) check() error {
 	for _, name := range o.Only {
-		if !slices.Contains(measurements, name) {
-			return fmt.Errorf("-only: no measurement %q; there are %s", name, strings.Join(measurements, ", "))
+		if !slices.Contains(measurements, name) && !slices.Contains(fleets, name) {
+			return fmt.Errorf("-only: no measurement %q; there are %s", name, strings.Join(slices.Concat(measurements, fleets), ", "))
 		}
 	}
 	for _, name := range o.Variants {
@@ -131,8 +150,11 @@ func (o *options) check() error {
 	if o.Burst < 1 || o.Burst%framesPerDevice != 0 {
 		return fmt.Errorf("-burst is %d, want a multiple of %d", o.Burst, framesPerDevice)
 	}
-	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 {
-		return errors.New("-rounds, -duration and -conns have to be positive")
+	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 || o.Panels < 1 {
+		return errors.New("-rounds, -duration, -conns and -panels have to be positive")
+	}
+	if o.Lines < 2 {
+		return errors.New("-lines has to be 2 or more, as some of them go")
 	}
 	return nil
 }
@@ -167,6 +189,8 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 		{"udp", (*bench).datagrams},
 		{"tls", (*bench).encrypted},
 		{"roads", (*bench).roads},
+		{"polls", (*bench).polling},
+		{"alarms", (*bench).alarming},
 	} {
 		if !slices.Contains(opts.Only, m.name) {
 			continue

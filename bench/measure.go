@@ -121,12 +121,7 @@ func (b *bench) fill(c *child, f *fleet, before state, one footprint) (footprint
 	if err != nil {
 		return one, err
 	}
-	n := float64(one.Conns)
-	one.RSS = (float64(after.RSS) - float64(before.RSS)) / n
-	one.InUse = (float64(after.InUse) - float64(before.InUse)) / n
-	one.Heap = (float64(after.Heap) - float64(before.Heap)) / n
-	one.Goroutines = float64(after.Threads-before.Threads) / n
-	return one, nil
+	return footprintOf(one.Variant, one.Conns, &before, &after), nil
 }
 
 // storms are how fast devices go online that all come at once.

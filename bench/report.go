@@ -30,6 +30,8 @@ type report struct {
 	UDP        []series    `json:"udp,omitempty"`
 	TLS        []series    `json:"tls,omitempty"`
 	Roads      []series    `json:"roads,omitempty"`
+	Polls      []polls     `json:"polls,omitempty"`
+	Alarms     []alarms    `json:"alarms,omitempty"`
 	Budgets    []budget    `json:"budgets,omitempty"`
 }
 
@@ -46,7 +48,7 @@ func (r *report) tables() (all []table) {
 		throughputTable("UDP", "burst", limitUDPName, r.UDP), throughputTable("UDP", "steady", limitUDPName, r.UDP),
 		throughputTable("TLS", "burst", goroutinesTLSName, r.TLS), throughputTable("TLS", "steady", goroutinesTLSName, r.TLS),
 		r.latencyTable(), r.memoryTable(), r.stormTable(),
-		r.scaleTable(), r.platformTable(), r.roadsTable(), r.budgetTable(),
+		r.scaleTable(), r.platformTable(), r.roadsTable(), r.pollsTable(), r.alarmsTable(), r.fleetsMemoryTable(), r.budgetTable(),
 	} {
 		if len(t.rows) > 0 {
 			all = append(all, t)
@@ -116,6 +118,44 @@ func (r *report) platformTable() table {
 			both = limit + bare
 		}
 		t.add(s.Variant, s.Shape, whole(m.PerSecond), decimals(m.CPU, 2), ratio(m.CPU, bare), ratio(m.CPU, both), decimals(m.Allocs, 1), whole(m.PayloadBytes))
+	}
+	return t
+}
+
+func (r *report) pollsTable() table {
+	t := table{title: "Polls of Modbus lines", head: []string{
+		"variant", "lines", "phase", "polls/s", "CPU, % of a core", "late p99 ms", "late max ms", "uneven p99 ms", "uneven max ms", "left out", "not answered",
+	}}
+	for _, v := range r.Polls {
+		for _, p := range v.Phases {
+			t.add(v.Variant, strconv.Itoa(v.Lines), p.Name, whole(p.PerSecond), decimals(100*p.CPU, 1), whole(p.LatenessP99), whole(p.LatenessMax),
+				whole(p.UnevenP99), whole(p.UnevenMax), strconv.FormatUint(p.Skipped, 10), strconv.FormatUint(p.Timeouts, 10))
+		}
+	}
+	return t
+}
+
+func (r *report) alarmsTable() table {
+	t := table{title: "Fires among routine states", head: []string{
+		"panels", "frames/s", "messages/s", "CPU, % of a core", "fires", "p50 ms", "p99 ms", "max ms", "confirmed p99 ms",
+	}}
+	for _, a := range r.Alarms {
+		t.add(strconv.Itoa(a.Panels), whole(a.Frames), whole(a.Messages), decimals(100*a.CPU, 1), strconv.Itoa(a.Fires),
+			decimals(a.P50, 1), decimals(a.P99, 1), decimals(a.Most, 1), decimals(a.Confirmed, 1))
+	}
+	return t
+}
+
+func (r *report) fleetsMemoryTable() table {
+	t := table{title: "Memory per line and per panel", head: []string{"variant", "lines or panels", "resident bytes", "heap and stacks in use", "live heap", "goroutines"}}
+	add := func(m *footprint) {
+		t.add(m.Variant, strconv.Itoa(m.Conns), whole(m.RSS), whole(m.InUse), whole(m.Heap), decimals(m.Goroutines, 2))
+	}
+	for i := range r.Polls {
+		add(&r.Polls[i].Memory)
+	}
+	for i := range r.Alarms {
+		add(&r.Alarms[i].Memory)
 	}
 	return t
 }

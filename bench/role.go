@@ -39,6 +39,9 @@ type counts struct {
 	Payloads uint64 `json:"payloads"` // encoded for, or taken by, the platform
 	Bytes    uint64 `json:"bytes"`    // of them
 	Failures uint64 `json:"failures"` // of any kind
+	Logins   uint64 `json:"logins"`   // of devices
+
+	Polling *polling `json:"polling,omitempty"` // of Modbus lines
 }
 
 // state is the answer to a question.

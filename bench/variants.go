@@ -23,6 +23,11 @@ const (
 	brokerName        = "platform" // is measured by nobody
 	otherBrokerName   = "broker"   // likewise
 	gatewayBrokerName = "platform-http2"
+
+	modbusDiscardName  = "linkspan-modbus"
+	modbusPlatformName = "linkspan-modbus-platform"
+	panelsName         = "linkspan-gbt26875"
+	panelsPlatformName = "platform-api"
 )
 
 var roles = map[string]func(settings string) (*role, error){
@@ -43,11 +48,16 @@ var roles = map[string]func(settings string) (*role, error){
 	http2Name:         startHTTP2Linkspan,
 	bareHTTP2Name:     startBareHTTP2,
 	gatewayBrokerName: startHTTP2Platform,
+
+	modbusDiscardName:  startModbusDiscard,
+	modbusPlatformName: startModbusPlatform,
+	panelsName:         startPanels,
+	panelsPlatformName: startPanelsPlatform,
 }
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName, http2Name, bareHTTP2Name}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName, http2Name, bareHTTP2Name, modbusDiscardName, modbusPlatformName, panelsName}
 }
 
 // socketVariants are those that need no platform.
