@@ -90,4 +90,3 @@ func TestWhoLeavesAndWhoIsLoggedOut(t *testing.T) {
 		}
 	})
 }
-

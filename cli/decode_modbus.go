@@ -84,8 +84,9 @@ func modbusSize(f *modbus.Frame) int {
 		return len(f.PDU) + 7
 	case modbus.ASCII:
 		return 2*len(f.PDU) + 7
+	default:
+		return len(f.PDU) + 3
 	}
-	return len(f.PDU) + 3
 }
 
 // noModbusFrame says why a stream may be no frame.
@@ -95,10 +96,10 @@ func noModbusFrame(stream []byte) error {
 		return errors.New("no frame in any mode")
 	}
 	have, want := binary.LittleEndian.Uint16(stream[last:]), modbus.CRC(stream[:last])
-	switch {
-	case have == want:
+	switch have {
+	case want:
 		return errors.New("no frame: the CRC is right, but no function has a frame of this size")
-	case have == want<<8|want>>8:
+	case want<<8 | want>>8:
 		return fmt.Errorf("no frame: the CRC has its bytes swapped; low byte first it is %02x %02x", byte(want), want>>8)
 	}
 	return fmt.Errorf("no frame: as RTU its CRC would be %02x %02x", byte(want), want>>8)
@@ -224,6 +225,7 @@ func showAddress(f modbus.Function, offset uint16) string {
 		a.Area = modbus.DiscreteInputs
 	case modbus.ReadInputRegisters:
 		a.Area = modbus.InputRegisters
+	default: // of the others, those that have an address have one of a holding register
 	}
 	return fmt.Sprintf("%s (%s)", a, a.Notation())
 }

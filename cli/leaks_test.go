@@ -89,7 +89,7 @@ var marks = []string{markGateway, markDevice, markWrong, markAdmin, markKey, mar
 // leaked is the first of the secrets that text shows, plainly or encoded.
 func leaked(text string, secrets ...string) string {
 	for _, s := range secrets {
-		for _, form := range []string{s, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))), base64.StdEncoding.EncodeToString([]byte(s)), fmt.Sprint([]byte(s))} {
+		for _, form := range []string{s, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))), base64.StdEncoding.EncodeToString([]byte(s)), fmt.Sprint([]byte(s))} { //nolint:staticcheck // the bytes as numbers are meant
 			if strings.Contains(text, form) {
 				return s
 			}
@@ -129,7 +129,7 @@ func leaky(t *testing.T) (n *node, p *platform.Platform, log *diary, asked chan 
 	dir := t.TempDir()
 	list := fmt.Sprintf("101 { productKey = demo, deviceName = good, deviceSecret = %q }\n102 { productKey = demo, deviceName = bad, deviceSecret = %q }\n104 { oops = %q }\n",
 		markDevice, markWrong, markWrong)
-	if err := os.WriteFile(filepath.Join(dir, "devices.conf"), []byte(list), 0o600); err != nil {
+	if err = os.WriteFile(filepath.Join(dir, "devices.conf"), []byte(list), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	settings = fmt.Sprintf(`
@@ -169,12 +169,12 @@ func enroll(t *testing.T, n *node, name, forged string) (code string) {
 		t.Fatal(err)
 	}
 	if forged != "" {
-		if err := d.say(&jt808.Authenticate{Code: forged}); err != nil {
+		if err = d.say(&jt808.Authenticate{Code: forged}); err != nil {
 			t.Fatal(err)
 		}
 		return ""
 	}
-	if err := d.say(&jt808.Register{Layout: jt808.V2013, Manufacturer: "M", Model: "X", TerminalID: "T", Plate: "P"}); err != nil {
+	if err = d.say(&jt808.Register{Layout: jt808.V2013, Manufacturer: "M", Model: "X", TerminalID: "T", Plate: "P"}); err != nil {
 		t.Fatal(err)
 	}
 	if name == "103" {
@@ -265,7 +265,7 @@ func TestNoSecretIsShown(t *testing.T) {
 // The check above is worth something: it sees what is there.
 func TestLeaksAreFound(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{markKey, fmt.Sprintf("%x", markKey), fmt.Sprintf("%X", markKey), fmt.Sprint([]byte(markKey)), base64.StdEncoding.EncodeToString([]byte(markKey))} {
+	for _, text := range []string{markKey, fmt.Sprintf("%x", markKey), fmt.Sprintf("%X", markKey), fmt.Sprint([]byte(markKey)), base64.StdEncoding.EncodeToString([]byte(markKey))} { //nolint:staticcheck // the bytes as numbers are meant
 		if leaked("before "+text+" behind", marks...) != markKey {
 			t.Errorf("%q is not seen", text)
 		}

@@ -31,7 +31,7 @@ func newSimulateModbus() *cobra.Command {
 			if err != nil {
 				return &usageError{err}
 			}
-			if err := fleet.Listen(cmd.Context()); err != nil {
+			if err = fleet.Listen(cmd.Context()); err != nil {
 				return err
 			}
 			if addrs := fleet.Addrs(); len(addrs) > 0 {

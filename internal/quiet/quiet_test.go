@@ -34,7 +34,7 @@ func TestLineOfAnotherTime(t *testing.T) {
 			if _, ok := l.Due(time.Now()); ok {
 				t.Errorf("line %d: another one at once", i)
 			}
-			time.Sleep(quiet.For)
+			<-time.After(quiet.For)
 		}
 	})
 }

@@ -19,7 +19,7 @@ func TestCursorInterval(t *testing.T) {
 		slow := d.disk()
 		rename := slow.rename
 		slow.rename = func(from, to string) error {
-			time.Sleep(5 * time.Millisecond)
+			<-time.After(5 * time.Millisecond)
 			return rename(from, to)
 		}
 		l, err := Open("q", cfg, withDisk(slow))
@@ -28,7 +28,7 @@ func TestCursorInterval(t *testing.T) {
 		}
 		for range 100 {
 			l.Finish(put(t, l, "record", 0))
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		written := 0
 		d.mu.Lock()
