@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/codec/gbt26875"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // ErrRun is the error of a second Run: make another fleet.
@@ -94,7 +95,7 @@ func New(cfg Config, opts ...Option) (*Fleet, error) {
 	err := cfg.Validate()
 	if f.dial == nil {
 		f.dial = cfg.dial
-		err = errors.Join(err, checkFiles(cfg.Devices))
+		err = errors.Join(err, crew.CheckFiles(cfg.Devices))
 	}
 	if err == nil {
 		err = f.build()
@@ -130,7 +131,7 @@ func (f *Fleet) build() error {
 	f.dials = make(chan struct{}, dialing)
 	f.scratches.New = func() any { return newScratch() }
 	for range min(cfg.workers(), cfg.Devices) {
-		f.shards = append(f.shards, &shard{fleet: f, wake: make(chan struct{}, 1)})
+		f.shards = append(f.shards, newShard(f))
 	}
 	f.makePanels()
 	return nil

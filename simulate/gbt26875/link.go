@@ -90,7 +90,7 @@ func (p *panel) makeLink() {
 		_ = conn.Close() // nothing was sent
 		return
 	default:
-		p.shard.latency[kindConnect].add(now - began)
+		p.shard.latency[kindConnect].Add(now - began)
 		p.attach(now, conn)
 		p.hello(now, w)
 		p.send(now, w)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/codec/gbt26875"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // state is how far a panel has come.
@@ -38,8 +39,7 @@ type panel struct {
 	fault   Fault
 	form    string // of heartbeats
 
-	due int64 // guarded by shard.mu
-	pos int   // in the shard's heap, -1 when it is not in; guarded by shard.mu
+	entry crew.Entry[*panel] // on the shard's agenda
 
 	mu     sync.Mutex
 	state  state
@@ -73,7 +73,8 @@ type panel struct {
 }
 
 func (p *panel) init(f *Fleet, i int) {
-	p.fleet, p.shard, p.pos, p.number = f, f.shards[i%len(f.shards)], -1, i+1
+	p.fleet, p.shard, p.number = f, f.shards[i%len(f.shards)], i+1
+	p.entry.Value = p
 	p.fault, p.form = f.cfg.Faults.of(i, f.cfg.Devices), f.cfg.formOf(i)
 	p.rng.Seed(f.cfg.Seed, uint64(i)) //nolint:gosec // an index
 	p.address = gbt26875.NewAddress(f.first + uint64(i))

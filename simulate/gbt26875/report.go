@@ -141,7 +141,7 @@ func (p *panel) answered(now int64, w *scratch, f *gbt26875.Frame) {
 		return
 	}
 	p.attempts = 0
-	p.shard.latency[r.kind].add(now - r.sent)
+	p.shard.latency[r.kind].Add(now - r.sent)
 	p.shard.confirmed[r.kind].Add(1)
 	p.acked++
 	p.shard.acked.Add(1)

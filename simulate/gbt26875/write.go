@@ -1,18 +1,14 @@
 package gbt26875
 
 import (
-	"errors"
-	"net"
-	"os"
-	"time"
-
 	"github.com/linkspan/linkspan/codec/gbt26875"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // scratch is what is needed while something is done for a panel. It belongs to one
 // goroutine at a time.
 type scratch struct {
-	writer  writer
+	writer  crew.Writer
 	out     []byte // frames to be written
 	data    []byte // of a report that is being made
 	cut     bool   // out ends within a frame: the connection is to be broken off
@@ -29,18 +25,6 @@ func (w *scratch) reset() {
 		w.out = make([]byte, 0, 2048)
 	}
 	w.out, w.cut = w.out[:0], false
-}
-
-// writeWithin writes what a connection takes in that time.
-func writeWithin(conn net.Conn, p []byte, within time.Duration) (int, error) {
-	if err := conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
-		return 0, err
-	}
-	n, err := conn.Write(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
-	}
-	return n, err
 }
 
 // put puts a frame into w. Over UDP each is a datagram of its own, and written
@@ -93,7 +77,7 @@ func (p *panel) send(now int64, w *scratch) {
 		p.keep(now, out)
 		return
 	}
-	n, err := w.writer.write(&p.link, out)
+	n, err := w.writer.Write(p.link.conn, p.link.raw, out)
 	switch {
 	case err != nil:
 		p.shard.closedByPeer.Add(1)
@@ -129,7 +113,7 @@ func (p *panel) flush(now int64, w *scratch) {
 	if now < p.link.flushAt {
 		return
 	}
-	n, err := w.writer.write(&p.link, p.link.out)
+	n, err := w.writer.Write(p.link.conn, p.link.raw, p.link.out)
 	switch {
 	case err != nil:
 		p.shard.closedByPeer.Add(1)

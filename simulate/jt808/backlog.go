@@ -105,7 +105,7 @@ func (t *terminal) acknowledged(now int64, serial uint16, k kind, result jt808.R
 		}
 		return
 	}
-	t.shard.latency[k].add(now - b.reports[first].sent)
+	t.shard.latency[k].Add(now - b.reports[first].sent)
 	t.countAnswer(k, result)
 	if k == kindLocation {
 		if !t.settled(now, &b.reports[first], result) {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // ErrRun is the error of a second Run: make another fleet.
@@ -90,7 +91,7 @@ func New(cfg Config, opts ...Option) (*Fleet, error) {
 	}
 	if f.dial == nil {
 		f.dial = dialTCP
-		if err := errors.Join(cfg.Validate(), checkFiles(cfg.Devices)); err != nil {
+		if err := errors.Join(cfg.Validate(), crew.CheckFiles(cfg.Devices)); err != nil {
 			return nil, err
 		}
 	} else if err := cfg.Validate(); err != nil {
@@ -103,7 +104,7 @@ func New(cfg Config, opts ...Option) (*Fleet, error) {
 	f.dials = make(chan struct{}, dialing)
 	f.scratches.New = func() any { return newScratch() }
 	for range min(cfg.workers(), cfg.Devices) {
-		f.shards = append(f.shards, &shard{fleet: f, wake: make(chan struct{}, 1)})
+		f.shards = append(f.shards, newShard(f))
 	}
 	return f, f.makeTerminals()
 }

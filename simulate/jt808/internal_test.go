@@ -5,114 +5,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	wire "github.com/linkspan/linkspan/codec/jt808"
 )
-
-func TestHistogramIsPrecise(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2))
-	var h, other histogram
-	values := make([]int64, 20_000)
-	for i := range values {
-		values[i] = int64(1) << (rng.Uint64() % 38) // widely spread
-		values[i] += int64(rng.Uint64() % uint64(values[i]))
-		if i%2 == 0 {
-			h.add(values[i])
-		} else {
-			other.add(values[i])
-		}
-	}
-	slices.Sort(values)
-	l := latencyOf(&h, &other)
-	if l.Count != uint64(len(values)) || l.Max != time.Duration(values[len(values)-1]) {
-		t.Errorf("count %d, max %v, want %d, %v", l.Count, l.Max, len(values), time.Duration(values[len(values)-1]))
-	}
-	for q, got := range map[float64]time.Duration{0.5: l.P50, 0.9: l.P90, 0.99: l.P99} {
-		want := float64(values[int(q*float64(len(values)))-1])
-		if ratio := float64(got) / want; ratio < 0.999 || ratio > 1.017 {
-			t.Errorf("quantile %v is %v, want %v", q, got, time.Duration(want))
-		}
-	}
-	if (latencyOf(&histogram{}) != Latency{}) {
-		t.Error("an empty histogram has durations")
-	}
-}
-
-func TestBucketsAreInOrder(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		ns := rapid.Int64Range(0, 1<<42-1).Draw(t, "ns")
-		b := bucketOf(uint64(ns))
-		if highest(b) < ns || b > 0 && highest(b-1) >= ns {
-			t.Fatalf("%d is in bucket %d, which ends at %d, and begins behind %d", ns, b, highest(b), highest(b-1))
-		}
-	})
-}
-
-// The heap gives its terminals in the order of their times, however they were
-// moved before.
-func TestShardTakesWhatIsDueFirst(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		s := &shard{wake: make(chan struct{}, 1)}
-		all := make([]*terminal, 20)
-		for i := range all {
-			all[i] = &terminal{shard: s, pos: -1}
-		}
-		want := map[*terminal]int64{}
-		for range rapid.IntRange(0, 200).Draw(t, "steps") {
-			x := all[rapid.IntRange(0, len(all)-1).Draw(t, "terminal")]
-			due := rapid.Int64Range(0, 50).Draw(t, "due")
-			if due == 50 {
-				s.set(x, never)
-				delete(want, x)
-				continue
-			}
-			s.set(x, due)
-			want[x] = due
-		}
-		last := int64(-1)
-		for range len(want) {
-			x, _ := s.take(50)
-			if x == nil || x.pos != -1 || want[x] != x.due || x.due < last {
-				t.Fatalf("took %+v after %d", x, last)
-			}
-			last = x.due
-			delete(want, x)
-		}
-		if x, next := s.take(50); x != nil || next != never || len(want) != 0 {
-			t.Fatal("the heap is not empty")
-		}
-	})
-}
-
-// A terminal whose time comes before what the shard sleeps for wakes it.
-func TestShardIsWoken(t *testing.T) {
-	t.Parallel()
-	s := &shard{wake: make(chan struct{}, 1)}
-	a, b, c := &terminal{shard: s, pos: -1}, &terminal{shard: s, pos: -1}, &terminal{shard: s, pos: -1}
-	s.set(a, 100*rest)
-	if _, next := s.take(0); next != 100*rest {
-		t.Fatalf("next is %d, want %d", next, 100*rest)
-	}
-	s.set(b, 200*rest)
-	if len(s.wake) != 0 {
-		t.Error("woken for something later")
-	}
-	s.set(c, 50*rest)
-	if len(s.wake) != 1 {
-		t.Error("not woken for something earlier")
-	}
-	if _, next := s.take(50*rest - 1); next != 51*rest-1 {
-		t.Errorf("next is %d, want %d: it sleeps for a while", next, 51*rest-1)
-	}
-}
 
 func TestRoutesAreLoops(t *testing.T) {
 	t.Parallel()
@@ -261,17 +158,4 @@ func BenchmarkReportOverTCP(b *testing.B) {
 	}
 	_, _ = conn.Close(), l.Close()
 	<-done
-}
-
-func BenchmarkShard(b *testing.B) {
-	s := &shard{wake: make(chan struct{}, 1)}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 50_000 {
-		s.set(&terminal{shard: s, pos: -1}, int64(rng.Uint64()%1e9))
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		x, _ := s.take(never)
-		s.set(x, x.due+1e9)
-	}
 }

@@ -83,7 +83,7 @@ func (t *terminal) makeLink() {
 		return
 	default:
 		t.shard.connects.Add(1)
-		t.shard.latency[kindConnect].add(now - began)
+		t.shard.latency[kindConnect].Add(now - began)
 		t.attach(conn, began)
 		t.login(now, w)
 		t.send(now, w)
@@ -244,7 +244,7 @@ func (t *terminal) send(now int64, w *scratch) {
 		t.keep(now, out)
 		return
 	}
-	n, err := w.writer.write(&t.link, out)
+	n, err := w.writer.Write(t.link.conn, t.link.raw, out)
 	if err != nil {
 		t.shard.closedByPeer.Add(1)
 		t.drop(now, err)
@@ -285,7 +285,7 @@ func (t *terminal) flush(now int64, w *scratch) {
 	if t.fault == FaultSlowWriter {
 		most, every = min(most, 1), slowByte
 	}
-	n, err := w.writer.write(&t.link, t.link.out[:most])
+	n, err := w.writer.Write(t.link.conn, t.link.raw, t.link.out[:most])
 	switch {
 	case err != nil:
 		t.shard.closedByPeer.Add(1)

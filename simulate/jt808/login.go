@@ -117,7 +117,7 @@ func (t *terminal) registered(now int64, w *scratch, f *jt808.Frame) {
 // answered counts the answer to the request.
 func (t *terminal) answered(now int64, ok bool) {
 	k := kindOf(t.ask.id)
-	t.shard.latency[k].add(now - t.ask.sent)
+	t.shard.latency[k].Add(now - t.ask.sent)
 	if ok {
 		t.shard.acked[k].Add(1)
 	} else {
@@ -141,7 +141,7 @@ func (t *terminal) authenticated(now int64, w *scratch, ok bool) {
 		return
 	}
 	t.shard.online.Add(1)
-	t.shard.latency[kindLogin].add(now - t.link.began)
+	t.shard.latency[kindLogin].Add(now - t.link.began)
 	t.state, t.attempts = stateOnline, 0
 	t.nextBeat = phase(now, t.heartbeat, t.random())
 	if c := t.fleet.cfg.Churn; c > 0 {

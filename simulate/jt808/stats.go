@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // kind is what messages and times are counted by.
@@ -47,10 +48,13 @@ func kindOf(id jt808.ID) kind {
 	}
 }
 
+// Latency sums up durations. P50, P90 and P99 are at most 1.6 % too great.
+type Latency = crew.Latency
+
 // counters are those of one shard's terminals.
 type counters struct {
 	sent, resent, acked, refused [kinds]atomic.Uint64
-	latency                      [kinds]histogram
+	latency                      [kinds]crew.Histogram
 
 	connected, online                                                            atomic.Int64
 	reports, reportsAcked, reportsRefused, lost, skipped                         atomic.Uint64

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // Report is what a fleet has done, in numbers for people.
@@ -30,11 +32,11 @@ type KindReport struct {
 func (f *Fleet) Report() Report {
 	r := Report{Snapshot: f.Stats(), Elapsed: f.elapsed()}
 	latency := func(k kind) Latency {
-		parts := make([]*histogram, 0, len(f.shards))
+		parts := make([]*crew.Histogram, 0, len(f.shards))
 		for _, s := range f.shards {
 			parts = append(parts, &s.latency[k])
 		}
-		return latencyOf(parts...)
+		return crew.LatencyOf(parts...)
 	}
 	r.Connect, r.Login = latency(kindConnect), latency(kindLogin)
 	for k := kindRegister; k < kinds; k++ {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // state is how far a terminal has come.
@@ -40,8 +41,7 @@ type terminal struct {
 	version jt808.Version
 	fault   Fault
 
-	due int64 // guarded by shard.mu
-	pos int   // in the shard's heap, -1 when it is not in; guarded by shard.mu
+	entry crew.Entry[*terminal] // on the shard's agenda
 
 	mu     sync.Mutex
 	state  state
@@ -95,7 +95,8 @@ type tracking struct {
 }
 
 func (t *terminal) init(f *Fleet, i int) {
-	t.fleet, t.shard, t.pos = f, f.shards[i%len(f.shards)], -1
+	t.fleet, t.shard = f, f.shards[i%len(f.shards)]
+	t.entry.Value = t
 	t.fault = f.cfg.Faults.of(i, f.cfg.Devices)
 	t.rng.Seed(f.cfg.Seed, uint64(i)) //nolint:gosec // an index
 	t.heartbeat, t.interval = int64(f.cfg.Heartbeat), f.interval

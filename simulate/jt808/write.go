@@ -1,18 +1,14 @@
 package jt808
 
 import (
-	"errors"
-	"net"
-	"os"
-	"time"
-
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 // scratch is what is needed while something is done for a terminal. It belongs to
 // one goroutine at a time.
 type scratch struct {
-	writer   writer
+	writer   crew.Writer
 	out      []byte // frames to be written
 	cut      bool   // out ends within a frame: the connection is to be broken off
 	location locationScratch
@@ -30,18 +26,6 @@ func (w *scratch) reset() {
 		w.out = make([]byte, 0, 1024)
 	}
 	w.out, w.cut = w.out[:0], false
-}
-
-// writeWithin writes what a connection takes in that time.
-func writeWithin(conn net.Conn, p []byte, within time.Duration) (int, error) {
-	if err := conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
-		return 0, err
-	}
-	n, err := conn.Write(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
-	}
-	return n, err
 }
 
 // header is that of the terminal's next message.

@@ -97,7 +97,7 @@ func New(cfg Config, opts ...Option) (*Fleet, error) {
 	f.mode, _ = modbus.ParseMode(cfg.Mode) // it was checked
 	f.dials = make(chan struct{}, dialing)
 	for range min(cfg.workers(), cfg.Lines) {
-		f.shards = append(f.shards, &shard{fleet: f, wake: make(chan struct{}, 1)})
+		f.shards = append(f.shards, newShard(f))
 	}
 	units, _ := parseUnits(cfg.Units, 1)
 	dead, _ := parseUnits(cfg.Dead, 0)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/modbus"
+	"github.com/linkspan/linkspan/simulate/internal/crew"
 )
 
 const (
@@ -43,8 +44,7 @@ type link struct {
 	registration, heartbeat []byte // nil: none
 	prefix                  []byte // before each packet
 
-	due int64 // guarded by shard.mu
-	pos int   // on the shard's heap, -1: not on it; guarded by shard.mu
+	entry crew.Entry[*link] // on the shard's agenda
 
 	mu        sync.Mutex
 	rng       rand.PCG  // guarded by mu, as all that follows
@@ -89,7 +89,8 @@ func (f *Fleet) newLink(b *bus) (*link, error) {
 }
 
 func (f *Fleet) makeLink(b *bus) *link {
-	l := &link{fleet: f, bus: b, shard: f.shards[b.line%len(f.shards)], pos: -1}
+	l := &link{fleet: f, bus: b, shard: f.shards[b.line%len(f.shards)]}
+	l.entry.Value = l
 	l.rng.Seed(f.cfg.Seed, uint64(b.line)) //nolint:gosec // an index
 	l.rest()
 	return l

@@ -1,18 +1,19 @@
 //go:build unix
 
-package gbt26875
+package crew
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"time"
 )
 
-// writer writes what a connection takes at once, without waiting and without
+// Writer writes what a connection takes at once, without waiting and without
 // allocating. It is for one goroutine at a time.
-type writer struct {
+type Writer struct {
 	p    []byte
 	n    int
 	err  error
@@ -20,7 +21,7 @@ type writer struct {
 }
 
 // try writes p to the file, as far as it goes. It never has the caller wait.
-func (w *writer) try(fd uintptr) bool {
+func (w *Writer) try(fd uintptr) bool {
 	for w.n < len(w.p) {
 		n, err := syscall.Write(int(fd), w.p[w.n:])
 		switch {
@@ -40,16 +41,17 @@ func (w *writer) try(fd uintptr) bool {
 	return true
 }
 
-// write says how much of p was written.
-func (w *writer) write(l *link, p []byte) (n int, err error) {
-	if l.raw == nil {
-		return writeWithin(l.conn, p, time.Millisecond)
+// Write says how much of p was written. raw is what is below conn; nil when it has
+// none, and then a write may take a millisecond.
+func (w *Writer) Write(conn net.Conn, raw syscall.RawConn, p []byte) (n int, err error) {
+	if raw == nil {
+		return writeWithin(conn, p, time.Millisecond)
 	}
 	if w.once == nil {
 		w.once = w.try
 	}
 	w.p, w.n, w.err = p, 0, nil
-	err = l.raw.Write(w.once)
+	err = raw.Write(w.once)
 	w.p = nil
 	if err == nil {
 		err = w.err
@@ -60,8 +62,8 @@ func (w *writer) write(l *link, p []byte) (n int, err error) {
 // reserve is how many files the process needs besides connections.
 const reserve = 64
 
-// checkFiles makes sure that the process may have so many connections.
-func checkFiles(connections int) error {
+// CheckFiles makes sure that the process may have so many connections.
+func CheckFiles(connections int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return nil //nolint:nilerr // connecting will tell

@@ -1,4 +1,4 @@
-package gbt26875
+package crew
 
 import (
 	"math/bits"
@@ -13,10 +13,10 @@ const (
 	buckets    = subBuckets * (octaves + 1) // to 2^42 ns, more than an hour
 )
 
-// histogram counts durations in buckets whose width grows with them: linear
-// within powers of two. The zero histogram is empty. It may be used by several
+// Histogram counts durations in buckets whose width grows with them: linear
+// within powers of two. The zero Histogram is empty. It may be used by several
 // goroutines at once.
-type histogram struct {
+type Histogram struct {
 	counts [buckets]atomic.Uint32
 	sum    atomic.Int64
 	max    atomic.Int64
@@ -41,8 +41,8 @@ func highest(bucket int) int64 {
 	return int64(bucket&(subBuckets-1)|subBuckets)<<octave + 1<<octave - 1
 }
 
-// add counts a duration.
-func (h *histogram) add(ns int64) {
+// Add counts a duration.
+func (h *Histogram) Add(ns int64) {
 	ns = max(ns, 0)
 	h.counts[bucketOf(uint64(ns))].Add(1) //nolint:gosec // not negative
 	h.sum.Add(ns)
@@ -61,8 +61,8 @@ type Latency struct {
 	Max                 time.Duration
 }
 
-// latencyOf sums up several histograms as one.
-func latencyOf(parts ...*histogram) (l Latency) {
+// LatencyOf sums up several histograms as one.
+func LatencyOf(parts ...*Histogram) (l Latency) {
 	var counts [buckets]uint64
 	var sum, most int64
 	for _, h := range parts {
