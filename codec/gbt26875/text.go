@@ -1,12 +1,9 @@
 package gbt26875
 
 import (
-	"bytes"
 	"fmt"
-	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/simplifiedchinese"
+	"github.com/linkspan/linkspan/codec/internal/chinese"
 )
 
 // Description is the text that says where a part is, as the wire has it: 31
@@ -51,47 +48,15 @@ func (t Text) String() string { return decodeText(t) }
 // MarshalText is [Text.String].
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// decodeText reads GB18030; NULs and spaces at both ends are padding. Bytes that
-// are no GB18030 become U+FFFD. Some devices send UTF-8: bytes are taken for that
-// when they are valid UTF-8 without sequences of two bytes, which are common GBK
-// characters as well, while GBK hardly ever forms valid longer ones throughout.
-func decodeText(b []byte) string {
-	b = bytes.Trim(b, "\x00 ")
-	if looksUTF8(b) {
-		return string(b)
-	}
-	s, err := simplifiedchinese.GB18030.NewDecoder().Bytes(b)
-	if err != nil {
-		return string(bytes.ToValidUTF8(b, []byte(string(utf8.RuneError))))
-	}
-	return string(s)
-}
-
-// looksUTF8 says whether b is valid UTF-8 of ASCII and of sequences of three or
-// four bytes; a sequence that the end of a field has cut is left out.
-func looksUTF8(b []byte) bool {
-	for i := 0; i < len(b); {
-		if b[i] < utf8.RuneSelf {
-			i++
-			continue
-		}
-		_, size := utf8.DecodeRune(b[i:])
-		if size < 3 {
-			return false
-		}
-		i += size
-	}
-	return true
-}
+// decodeText reads GB18030; NULs and spaces at both ends are padding. See
+// [chinese.Decode].
+func decodeText(b []byte) string { return chinese.Decode(b, "\x00 ") }
 
 // appendText appends s, which is UTF-8, as GB18030.
 func appendText(dst []byte, s string) ([]byte, error) {
-	if !utf8.ValidString(s) {
-		return dst, fmt.Errorf("gbt26875: text %q: %w", s, encoding.ErrInvalidUTF8)
-	}
-	b, err := simplifiedchinese.GB18030.NewEncoder().Bytes([]byte(s))
+	dst, err := chinese.Append(dst, s)
 	if err != nil {
-		return dst, fmt.Errorf("gbt26875: text %q: %w", s, err)
+		return dst, fmt.Errorf("gbt26875: %w", err)
 	}
-	return append(dst, b...), nil
+	return dst, nil
 }
