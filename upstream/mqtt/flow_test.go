@@ -221,6 +221,7 @@ func TestBrokerReadsNoMore(t *testing.T) {
 func TestSilentBroker(t *testing.T) {
 	t.Parallel()
 	s := startScript(t)
+	s.silent.Store(true)
 	up, started := starting(t, bare(s, func(c *mqtt.Config) { c.KeepAlive, c.RequestTimeout = time.Second, 50*time.Millisecond }))
 	p, _ := s.connected(false)
 	wantErr(t, "Start", started, nil)

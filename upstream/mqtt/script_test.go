@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,12 +18,13 @@ import (
 	"github.com/linkspan/linkspan/upstream/mqtt"
 )
 
-// script is a broker that does what a test tells it, and nothing else. Its
-// packets are those of another codec.
+// script is a broker that does what a test tells it, and nothing else but to answer
+// a PINGREQ, which may come at any time. Its packets are those of another codec.
 type script struct {
-	tb    testing.TB
-	ln    net.Listener
-	conns chan *peer
+	tb     testing.TB
+	ln     net.Listener
+	conns  chan *peer
+	silent atomic.Bool // a PINGREQ is the test's to answer
 }
 
 // peer is one connection of a script.
@@ -53,6 +55,10 @@ func startScript(tb testing.TB) *script {
 					cp, err := packets.ReadPacket(c)
 					if err != nil {
 						return
+					}
+					if _, ping := cp.(*packets.PingreqPacket); ping && !s.silent.Load() {
+						_ = packets.NewControlPacket(packets.Pingresp).Write(c) // the connection may be gone
+						continue
 					}
 					p.packets <- cp
 				}
