@@ -1,0 +1,6 @@
+//go:build linux && race
+
+package main
+
+// raced says that the race detector is at work.
+const raced = true
