@@ -26,6 +26,10 @@ type Login struct {
 	// Listener is the name of the listener that it came through. Either may be
 	// empty: the caller does not know it.
 	Name, Listener string
+	// InOrder is for a sender that sends again what failed: when the time of a message
+	// is over, those behind it fail too, so that none of them comes before it. A
+	// connector that has messages wait for the platform pays heed to it.
+	InOrder bool
 	// Command is called when the platform tells the device something, from any
 	// goroutine, in the platform's order. It does not block.
 	Command func(*thing.Command)

@@ -55,7 +55,7 @@ func (l *lane) enter() {
 		}
 		login := upstream.Login{
 			Device: l.identity, Name: l.sender.name, Listener: l.sender.listener,
-			Command: e.command, Lost: e.lost,
+			InOrder: true, Command: e.command, Lost: e.lost,
 		}
 		l.mu.Unlock()
 		l.q.counts.logins.Add(1)

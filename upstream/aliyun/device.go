@@ -96,6 +96,7 @@ type handle struct {
 	at      atomic.Pointer[device]
 	command func(*thing.Command)
 	lost    func(cause error)
+	inOrder bool // messages behind one whose time is over fail too
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more

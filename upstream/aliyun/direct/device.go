@@ -90,6 +90,7 @@ type handle struct {
 	dev     *device
 	command func(*thing.Command)
 	lost    func(cause error)
+	inOrder bool // messages behind one whose time is over fail too
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more
@@ -103,7 +104,7 @@ func (d *device) empty() bool {
 
 // login begins a login. mu is held.
 func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
-	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done}
+	h := &handle{dev: d, command: l.Command, lost: l.Lost, inOrder: l.InOrder, done: done}
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded
 		h.early, old.early = old.early, nil

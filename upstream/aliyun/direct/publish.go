@@ -201,11 +201,16 @@ func (d *device) holdMessages() {
 	}
 }
 
-// expire ends messages whose time is over. mu is held.
+// expire ends messages whose time is over, and for a sender that sends them again
+// in order also those behind them. mu is held.
 func (d *device) expire(now int64) {
+	behind := false
 	for m := d.head; m != nil; m = m.next {
+		if m.finished || now <= m.deadline && !behind {
+			continue
+		}
+		behind = d.current != nil && d.current.inOrder
 		switch {
-		case m.finished || now <= m.deadline:
 		case m.sent:
 			if d.link != nil {
 				d.link.Probe()
