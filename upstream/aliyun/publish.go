@@ -21,6 +21,9 @@ func (h *handle) submit(m *outgoing) {
 		err = upstream.ErrOverloaded
 		g.stats.overloaded++
 	}
+	if err == nil && d.current != nil && d.current.inOrder && d.tail != nil && d.tail.state == finished && d.tail.err != nil {
+		err = upstream.ErrNotConnected // the sender does not know yet that those before it failed
+	}
 	if err != nil {
 		g.reject(d, m, err)
 		return
