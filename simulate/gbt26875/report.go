@@ -40,9 +40,13 @@ func (p *panel) tell(now int64, w *scratch, k kind, data []byte, a *Alarm) {
 	p.pump(now, w)
 }
 
-// loseOldest forgets the oldest report that says nothing new, or else the oldest.
+// loseOldest forgets the oldest report that says nothing new, or else the oldest;
+// one that waits for its confirmation only if all do.
 func (p *panel) loseOldest() {
-	i := slices.IndexFunc(p.reports, func(r report) bool { return !r.lasting() })
+	i := slices.IndexFunc(p.reports, func(r report) bool { return r.attempts == 0 && !r.lasting() })
+	if i < 0 {
+		i = slices.IndexFunc(p.reports, func(r report) bool { return r.attempts == 0 })
+	}
 	p.lose(max(i, 0))
 }
 
