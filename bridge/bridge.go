@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/internal/alarmclock"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -46,7 +47,7 @@ type Bridge struct {
 	counts  counts
 	quiet   lines
 
-	timers     *clock
+	timers     *alarmclock.Clock[*pending] // deadlines of commands and logins
 	admission  *admission
 	checks     *lanes // of credentials
 	pushes     *lanes // to the downlink handler
@@ -93,7 +94,7 @@ func New(cfg Config, up upstream.Connector, devices Devices, opts ...Option) (*B
 		e.OnTimeout(b.timedOut)
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.timers = newClock()
+	b.timers = alarmclock.New[*pending](tick)
 	b.admission = newAdmission(cfg)
 	b.checks = newLanes(1, cfg.AuthWorkers, cfg.AuthQueue)
 	b.pushes = newLanes(cfg.DownlinkWorkers, 1, cfg.DownlinkQueue)
@@ -128,7 +129,7 @@ func (b *Bridge) Start(ctx context.Context) error {
 		b.pushes.start()
 	}
 	b.broadcasts.start()
-	b.running.Go(func() { b.timers.run(b.done) })
+	b.running.Go(func() { b.timers.Run(b.done, func(p *pending) { p.link.expired(p) }) })
 	b.running.Go(func() { b.admission.run(b.done) })
 	b.state.Store(int32(started))
 	return nil

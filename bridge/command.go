@@ -19,7 +19,7 @@ type Commander interface{ Command(cmd *thing.Command) }
 // pending is a command whose outcome the platform waits for, or, with no
 // command, the deadline of a login.
 type pending struct {
-	timer wheel.Timer[*pending] // guarded by the lock of the bridge's timers
+	timer wheel.Timer[*pending] // the bridge's timers'
 	link  *link
 	cmd   *thing.Command
 	next  *pending // guarded by the link's mu
@@ -77,6 +77,18 @@ func (l *link) full(cmd *thing.Command) bool {
 	return cmd.ID != "" && int(l.count) >= most || l.join != nil && len(l.join.early) >= most
 }
 
+// expire has p expire when that time has passed.
+func (b *Bridge) expire(p *pending, after time.Duration) {
+	b.timers.Set(&p.timer, b.timers.Now()+after)
+}
+
+// forget lets p, if there is one, not expire.
+func (b *Bridge) forget(p *pending) {
+	if p != nil {
+		b.timers.Stop(&p.timer)
+	}
+}
+
 // hold notes that the platform waits for the outcome of cmd. The caller holds mu.
 func (l *link) hold(cmd *thing.Command) {
 	p := &pending{link: l, cmd: cmd, next: l.commands}
@@ -87,7 +99,7 @@ func (l *link) hold(cmd *thing.Command) {
 	if !cmd.Deadline.IsZero() {
 		after = time.Until(cmd.Deadline)
 	}
-	l.b.timers.add(p, after)
+	l.b.expire(p, after)
 }
 
 // take ends the waiting for the command that match finds, nil if there is none.
@@ -184,7 +196,7 @@ func (l *link) settle(cmd *thing.Command, state thing.State, code int, text stri
 	if p == nil {
 		return
 	}
-	l.b.timers.remove(p)
+	l.b.forget(p)
 	l.tell(l.device, cmd, state, code, text)
 }
 
@@ -199,7 +211,7 @@ func (l *link) expired(p *pending) {
 	l.mu.Lock()
 	if l.device == nil { // nobody can be told before the login completes
 		if l.at() == joining {
-			l.b.timers.add(p, time.Second)
+			l.b.expire(p, time.Second)
 		}
 		l.mu.Unlock()
 		return
@@ -221,7 +233,7 @@ func (l *link) reply(m *thing.Message, done func(error)) {
 		l.b.refuse(l.s.Identity(), &l.b.counts.lateReplies, ErrNoCommand, done)
 		return
 	}
-	l.b.timers.remove(p)
+	l.b.forget(p)
 	r := *m
 	if r.State == 0 {
 		r.State = thing.Done
@@ -244,7 +256,7 @@ func (l *link) answer(device upstream.Device, cmd *thing.Command, state thing.St
 // answerAll ends commands because the session has ended.
 func (l *link) answerAll(device upstream.Device, commands *pending) {
 	for p := commands; p != nil; p = p.next {
-		l.b.timers.remove(p)
+		l.b.forget(p)
 		l.tell(device, p.cmd, thing.Offline, 0, "the device went offline")
 	}
 }

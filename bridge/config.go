@@ -11,6 +11,9 @@ import (
 	"github.com/linkspan/linkspan/session"
 )
 
+// tick is how exactly commands and logins are timed.
+const tick = 100 * time.Millisecond
+
 // Config is the data a [Bridge] is made with.
 type Config struct {
 	MaxInFlight        int            `conf:"maxInFlight" doc:"messages of all devices that may be on their way to the platform"`

@@ -193,7 +193,7 @@ func (l *link) login(device auth.Identity, prior upstream.Device) {
 	p := &pending{link: l}
 	p.timer.Value = p
 	l.join.deadline = p
-	l.b.timers.add(p, l.b.cfg.LoginTimeout)
+	l.b.expire(p, l.b.cfg.LoginTimeout)
 	l.mu.Unlock()
 	l.b.work.Add(1)
 	l.b.up.Login(upstream.Login{
@@ -250,7 +250,7 @@ func (l *link) loggedIn(device upstream.Device, err error) {
 	}
 	l.phase.Store(uint32(online))
 	l.mu.Unlock()
-	l.b.timers.remove(deadline)
+	l.b.forget(deadline)
 	l.b.counts.logins.Add(1)
 	l.b.sessions.Activate(l.s) // not when it has ended by now
 	done(nil)
@@ -326,7 +326,7 @@ func (l *link) end(e ending) (r ended) {
 	}
 	l.mu.Unlock()
 
-	l.b.timers.remove(deadline)
+	l.b.forget(deadline)
 	if !held {
 		l.b.sessions.Close(l.s, e.cause)
 	}

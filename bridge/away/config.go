@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/linkspan/linkspan/internal/alarmclock"
 	"github.com/linkspan/linkspan/upstream"
 )
 
@@ -45,6 +46,7 @@ func (c Config) check() error {
 }
 
 const (
+	tick    = 100 * time.Millisecond // how exactly devices and commands are timed
 	longest = 30 * 24 * time.Hour
 	most    = 1 << 24
 )
@@ -57,6 +59,6 @@ func New(cfg Config, next upstream.Connector) (*Connector, error) {
 	}
 	return &Connector{
 		cfg: cfg, next: next, logger: zap.NewNop(), entries: map[key]*entry{},
-		clock: newClock(), done: make(chan struct{}),
+		clock: alarmclock.New[*entry](tick), done: make(chan struct{}),
 	}, nil
 }

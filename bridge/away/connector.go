@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/internal/alarmclock"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -23,7 +24,7 @@ type Connector struct {
 	next    upstream.Connector
 	logger  *zap.Logger
 	counts  counts
-	clock   *clock
+	clock   *alarmclock.Clock[*entry]
 	waiting atomic.Int64 // commands, of all devices
 	running sync.WaitGroup
 	done    chan struct{} // ends the clock
@@ -48,7 +49,7 @@ func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
 			return err //nolint:wrapcheck // the connector's own
 		}
 	}
-	c.running.Go(func() { c.clock.run(c.done) })
+	c.running.Go(func() { c.clock.Run(c.done, (*entry).due) })
 	return nil
 }
 

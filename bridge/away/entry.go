@@ -29,7 +29,7 @@ type entry struct {
 	storer upstream.Storer // device, if it keeps messages
 	turn   atomic.Uint64   // which handle is the present one; changes under mu
 
-	timer wheel.Timer[*entry] // guarded by the clock's lock
+	timer wheel.Timer[*entry] // the clock's
 
 	mu      sync.Mutex
 	login   upstream.Login // the present one; guarded by mu, but for Device
@@ -119,7 +119,7 @@ func (e *entry) handOver() {
 		e.waiting = slices.Delete(e.waiting, 0, 1)
 		e.mu.Unlock()
 		e.c.waiting.Add(-1)
-		if e.c.clock.now() >= next.until {
+		if e.c.clock.Now() >= next.until {
 			e.expire(next.cmd)
 			continue
 		}
@@ -141,8 +141,8 @@ func (e *entry) leave(turn uint64) (left bool) {
 	}
 	e.phase = absent
 	e.c.counts.away.Add(1)
-	e.until = e.c.clock.now() + e.c.cfg.Hold
-	e.c.clock.set(&e.timer, e.next())
+	e.until = e.c.clock.Now() + e.c.cfg.Hold
+	e.c.clock.Set(&e.timer, e.next())
 	return true
 }
 
@@ -164,7 +164,7 @@ func (e *entry) finish() (left []waiting) {
 	e.phase = over
 	left, e.waiting = e.waiting, nil
 	e.c.waiting.Add(-int64(len(left)))
-	e.c.clock.stop(&e.timer)
+	e.c.clock.Stop(&e.timer)
 	return left
 }
 
@@ -215,7 +215,7 @@ func (e *entry) command(cmd *thing.Command) {
 		tell(cmd)
 		return
 	}
-	cfg, now := &e.c.cfg, e.c.clock.now()
+	cfg, now := &e.c.cfg, e.c.clock.Now()
 	until := now + cfg.CommandTime
 	if !cmd.Deadline.IsZero() {
 		until = min(until, now+time.Until(cmd.Deadline))
@@ -226,7 +226,7 @@ func (e *entry) command(cmd *thing.Command) {
 		e.waiting = append(e.waiting, waiting{cmd, until})
 		e.c.waiting.Add(1)
 		if e.phase == absent {
-			e.c.clock.set(&e.timer, e.next())
+			e.c.clock.Set(&e.timer, e.next())
 		}
 	}
 	e.mu.Unlock()
@@ -259,7 +259,7 @@ func (e *entry) due() {
 		e.mu.Unlock()
 		return
 	}
-	now := e.c.clock.now()
+	now := e.c.clock.Now()
 	if now >= e.until {
 		left := e.finish()
 		e.mu.Unlock()
@@ -276,7 +276,7 @@ func (e *entry) due() {
 		return true
 	})
 	e.c.waiting.Add(-int64(len(late)))
-	e.c.clock.set(&e.timer, e.next())
+	e.c.clock.Set(&e.timer, e.next())
 	e.mu.Unlock()
 	for _, w := range late {
 		e.expire(w.cmd)

@@ -15,6 +15,9 @@ const (
 	ModeSpill = "spill" // messages are stored when they cannot be delivered at once
 )
 
+// tick is how exactly devices are timed.
+const tick = 20 * time.Millisecond
+
 // Config is the data a [Connector] is made with.
 type Config struct {
 	Mode      string        `conf:"mode" doc:"off; on: every message is stored before it is forwarded; spill: only what the platform cannot be given at once"`

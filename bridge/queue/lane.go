@@ -22,7 +22,7 @@ import (
 type lane struct {
 	q     *Connector
 	key   string
-	timer wheel.Timer[*lane] // guarded by the clock's lock
+	timer wheel.Timer[*lane] // the clock's
 
 	mu       sync.Mutex
 	client   *client // the newest login of the bridge's; nil when there is none
@@ -169,9 +169,9 @@ func (l *lane) arm() {
 	switch {
 	case at.Equal(l.armed):
 	case at.IsZero():
-		l.q.clock.clear(l)
+		l.q.clock.Stop(&l.timer)
 	default:
-		l.q.clock.set(l, at)
+		l.q.clock.Set(&l.timer, l.q.clock.At(at))
 	}
 	l.armed = at
 }

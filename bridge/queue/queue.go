@@ -14,6 +14,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/bridge/queue/segment"
+	"github.com/linkspan/linkspan/internal/alarmclock"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -49,7 +50,7 @@ type Connector struct {
 	state   atomic.Int32
 	log     *segment.Log
 	graves  graves
-	clock   *clock
+	clock   *alarmclock.Clock[*lane]
 	counts  counts
 	quiet   lines
 
@@ -95,7 +96,7 @@ func New(cfg Config, up upstream.Connector, devices Devices, opts ...Option) (*C
 		return nil, fmt.Errorf("queue: configuration: %w", err)
 	}
 	q := &Connector{
-		cfg: cfg, up: up, devices: devices, clock: newClock(), run: newRun(),
+		cfg: cfg, up: up, devices: devices, clock: alarmclock.New[*lane](tick), run: newRun(),
 		ended: make(chan struct{}), lanes: map[string]*lane{},
 	}
 	for _, o := range opts {
@@ -154,7 +155,7 @@ const lookupWorkers = 4
 // begin starts the goroutines, which end stops.
 func (q *Connector) begin() {
 	q.state.Store(int32(running))
-	q.running.Go(func() { q.clock.run(q.ended) })
+	q.running.Go(func() { q.clock.Run(q.ended, func(l *lane) { l.due(time.Now()) }) })
 	q.running.Go(q.scanLog)
 	for range min(max(runtime.GOMAXPROCS(0), 2), 8) {
 		q.running.Go(q.forward)

@@ -58,11 +58,11 @@ var walls = []wall{
 	{room: "upstream", ours: []string{"auth", "thing"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
 	{room: "upstream/*", ours: []string{"upstream", "auth", "thing", "internal/quiet"}, never: []string{"log", gnet, prometheus, mochi}},
 	{
-		room: "bridge", ours: []string{"auth", "session", "thing", "upstream", "internal/quiet", "internal/wheel"},
+		room: "bridge", ours: []string{"auth", "session", "thing", "upstream", "internal/alarmclock", "internal/quiet", "internal/wheel"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{
-		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/quiet", "internal/wheel", "thing", "upstream"},
+		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/alarmclock", "internal/quiet", "internal/wheel", "thing", "upstream"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi},
 	},
 	{room: "bridge/queue/segment", ours: []string{"auth", "internal/datadir"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
