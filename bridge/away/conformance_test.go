@@ -9,7 +9,6 @@ import (
 	"github.com/linkspan/linkspan/bridge/away"
 	"github.com/linkspan/linkspan/internal/platformtest"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
 )
 
@@ -23,19 +22,9 @@ func TestConformance(t *testing.T) {
 		p := platformtest.Start(tb, platformtest.Config())
 		return platformtest.Describe(tb, p, func(tb testing.TB) upstream.Connector {
 			tb.Helper()
-			g := platformtest.Gateway()
-			cfg := aliyun.DefaultConfig()
-			cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = g.ProductKey, g.DeviceName, g.DeviceSecret
-			cfg.Endpoint = "tcp://" + p.MQTTAddr()
-			cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
-			cfg.WriteTimeout = time.Second
-			next, err := aliyun.New(cfg)
-			if err != nil {
-				tb.Fatal(err)
-			}
 			holding := away.DefaultConfig()
 			holding.Hold = time.Minute
-			c, err := away.New(holding, next)
+			c, err := away.New(holding, platformtest.Connector(tb, p))
 			if err != nil {
 				tb.Fatal(err)
 			}

@@ -11,7 +11,6 @@ import (
 	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/internal/platformtest"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
 )
 
@@ -48,17 +47,7 @@ func TestConformance(t *testing.T) {
 				p := platformtest.Start(tb, platformtest.Config())
 				return platformtest.Describe(tb, p, func(tb testing.TB) upstream.Connector {
 					tb.Helper()
-					g := platformtest.Gateway()
-					cfg := aliyun.DefaultConfig()
-					cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = g.ProductKey, g.DeviceName, g.DeviceSecret
-					cfg.Endpoint = "tcp://" + p.MQTTAddr()
-					cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
-					cfg.WriteTimeout = time.Second
-					c, err := aliyun.New(cfg)
-					if err != nil {
-						tb.Fatal(err)
-					}
-					q, err := queue.New(config(tb, mode), c, names{})
+					q, err := queue.New(config(tb, mode), platformtest.Connector(tb, p), names{})
 					if err != nil {
 						tb.Fatal(err)
 					}

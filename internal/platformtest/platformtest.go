@@ -16,6 +16,7 @@ import (
 	"github.com/linkspan/linkspan/platform/api"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
 )
 
@@ -68,6 +69,22 @@ func Start(tb testing.TB, cfg platform.Config) *platform.Platform {
 		}
 	})
 	return p
+}
+
+// Connector is a connector of p's Gateway, which is quick to connect again.
+func Connector(tb testing.TB, p *platform.Platform) upstream.Connector {
+	tb.Helper()
+	g := Gateway()
+	cfg := aliyun.DefaultConfig()
+	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = g.ProductKey, g.DeviceName, g.DeviceSecret
+	cfg.Endpoint = "tcp://" + p.MQTTAddr()
+	cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
+	cfg.WriteTimeout = time.Second
+	c, err := aliyun.New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
 }
 
 // Describe says how the suite gets at a platform of [Config], or one with the

@@ -7,29 +7,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/linkspan/linkspan/internal/platformtest"
-	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/upstream"
-	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/route"
 	"github.com/linkspan/linkspan/upstream/upstreamtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func connector(tb testing.TB, p *platform.Platform) upstream.Connector {
-	tb.Helper()
-	g := platformtest.Gateway()
-	cfg := aliyun.DefaultConfig()
-	cfg.ProductKey, cfg.DeviceName, cfg.DeviceSecret = g.ProductKey, g.DeviceName, g.DeviceSecret
-	cfg.Endpoint = "tcp://" + p.MQTTAddr()
-	cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
-	cfg.WriteTimeout = time.Second
-	c, err := aliyun.New(cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return c
-}
 
 // The suite runs through a router: with one platform, with copies to another,
 // and with copies to one that never answers and whose methods never return.
@@ -39,7 +22,7 @@ func TestConformance(t *testing.T) {
 		"alone": func(testing.TB) map[string]upstream.Connector { return nil },
 		"copies": func(tb testing.TB) map[string]upstream.Connector {
 			tb.Helper()
-			return map[string]upstream.Connector{"archive": connector(tb, platformtest.Start(tb, platformtest.Config()))}
+			return map[string]upstream.Connector{"archive": platformtest.Connector(tb, platformtest.Start(tb, platformtest.Config()))}
 		},
 		"copies that hang": func(tb testing.TB) map[string]upstream.Connector {
 			tb.Helper()
@@ -56,7 +39,7 @@ func TestConformance(t *testing.T) {
 				p := platformtest.Start(tb, platformtest.Config())
 				return platformtest.Describe(tb, p, func(tb testing.TB) upstream.Connector {
 					tb.Helper()
-					ups, rule := map[string]upstream.Connector{"main": connector(tb, p)}, route.Rule{To: "main"}
+					ups, rule := map[string]upstream.Connector{"main": platformtest.Connector(tb, p)}, route.Rule{To: "main"}
 					for name, c := range copies(tb) {
 						ups[name] = c
 						rule.Copies, rule.CopyCommands = []string{name}, true
