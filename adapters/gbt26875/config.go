@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/codec/gbt26875"
 )
 
@@ -115,7 +116,7 @@ func (c *Config) validate() error {
 	check(gbt26875.MaxData <= c.MaxData && c.MaxData <= 0xFFFF, "maxData", c.MaxData, "from 1024 to 65535 bytes")
 	check(0 <= c.MaxParts && c.MaxParts <= 1<<20, "maxParts", c.MaxParts, "from 0 to 1048576")
 	check(c.Patrol == 0 || c.Patrol >= time.Second, "patrol", c.Patrol, "0 or at least 1s")
-	if _, err := parseZone(c.Clock.Zone); err != nil {
+	if _, err := zone.Parse(c.Clock.Zone); err != nil {
 		all = append(all, fmt.Errorf("clock.zone: %w", err))
 	}
 	word("clock.format", c.Clock.Format, formatAuto, formatBinary, formatBCD)
@@ -126,17 +127,4 @@ func (c *Config) validate() error {
 	check(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
 	check(1 <= c.Commands.Most && c.Commands.Most <= 1024, "commands.most", c.Commands.Most, "from 1 to 1024")
 	return errors.Join(all...)
-}
-
-// parseZone reads an offset from UTC or a name of the time zone database.
-func parseZone(s string) (*time.Location, error) {
-	if t, err := time.Parse("Z07:00", s); err == nil {
-		_, offset := t.Zone()
-		return time.FixedZone(s, offset), nil
-	}
-	zone, err := time.LoadLocation(s)
-	if err != nil || s == "" || s == "Local" {
-		return nil, fmt.Errorf("%q, must be an offset such as +08:00 or a name such as Asia/Shanghai", s)
-	}
-	return zone, nil
 }

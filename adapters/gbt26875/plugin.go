@@ -1,6 +1,7 @@
 package gbt26875
 
 import (
+	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/gbt26875"
 	"github.com/linkspan/linkspan/protocol"
@@ -30,11 +31,11 @@ func build(c Config, counters *counters) (protocol.Protocol[*gbt26875.Frame], er
 	if err := c.validate(); err != nil {
 		return protocol.Protocol[*gbt26875.Frame]{}, err
 	}
-	zone, err := parseZone(c.Clock.Zone)
+	location, err := zone.Parse(c.Clock.Zone)
 	if err != nil {
 		return protocol.Protocol[*gbt26875.Frame]{}, err
 	}
-	h := &host{config: c, zone: zone, waits: c.Ack != ackReceived, counters: counters}
+	h := &host{config: c, zone: location, waits: c.Ack != ackReceived, counters: counters}
 	if c.Ack == ackStored {
 		h.sessions = []session.Option{session.Stored()}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/jt808"
 )
@@ -121,7 +122,7 @@ func (c *Config) validate() error {
 	check(c.Authentication.Key == "" || len(c.Authentication.Key) >= minKey, "authentication.key", c.Authentication.Key, "at least 16 characters")
 	check(c.Authentication.Lifetime >= 0, "authentication.lifetime", c.Authentication.Lifetime, "0 or more")
 	check(1 <= c.Authentication.Attempts && c.Authentication.Attempts <= 100, "authentication.attempts", c.Authentication.Attempts, "from 1 to 100")
-	if _, err := parseZone(c.Zone); err != nil {
+	if _, err := zone.Parse(c.Zone); err != nil {
 		all = append(all, fmt.Errorf("zone: %w", err))
 	}
 	word("textEncoding", c.TextEncoding, encodingGBK, encodingUTF8)
@@ -145,17 +146,4 @@ func (c *Config) validate() error {
 	check(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
 	check(c.Multimedia.MaxDirectory == 0 || c.Multimedia.MaxDirectory >= int64(c.Multimedia.MaxFile), "multimedia.maxDirectory", c.Multimedia.MaxDirectory, "0 or at least multimedia.maxFile")
 	return errors.Join(all...)
-}
-
-// parseZone reads an offset from UTC or a name of the time zone database.
-func parseZone(s string) (*time.Location, error) {
-	if t, err := time.Parse("Z07:00", s); err == nil {
-		_, offset := t.Zone()
-		return time.FixedZone(s, offset), nil
-	}
-	zone, err := time.LoadLocation(s)
-	if err != nil || s == "" || s == "Local" {
-		return nil, fmt.Errorf("%q, must be an offset such as +08:00 or a name such as Asia/Shanghai", s)
-	}
-	return zone, nil
 }

@@ -42,25 +42,6 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	}
 }
 
-func TestZones(t *testing.T) {
-	t.Parallel()
-	for zone, want := range map[string]int{"+08:00": 8 * 3600, "-03:30": -3*3600 - 1800, "Z": 0, "UTC": 0} {
-		z, err := parseZone(zone)
-		if err != nil {
-			t.Errorf("%s: %v", zone, err)
-			continue
-		}
-		if _, offset := time.Unix(0, 0).In(z).Zone(); offset != want {
-			t.Errorf("%s is %d s", zone, offset)
-		}
-	}
-	for _, zone := range []string{"", "Local", "8", "../x"} {
-		if _, err := parseZone(zone); err == nil {
-			t.Errorf("%q is a zone", zone)
-		}
-	}
-}
-
 // An idle connection holds the adapter and who it speaks to.
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	t.Parallel()

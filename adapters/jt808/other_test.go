@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"testing"
 
+	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
 )
@@ -73,7 +74,7 @@ func TestEvents(t *testing.T) {
 func TestEveryEventHasFields(t *testing.T) {
 	t.Parallel()
 	a := &adapter{host: &host{}}
-	a.zone, _ = parseZone("+08:00")
+	a.zone, _ = zone.Parse("+08:00")
 	for id, name := range eventNames {
 		if len(a.bodyFields(nil, jt808.NewBody(id))) == 0 && id != jt808.IDParameters {
 			t.Errorf("event %s of %v has no fields", name, id)

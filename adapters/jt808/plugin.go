@@ -3,6 +3,7 @@ package jt808
 import (
 	"crypto/rand"
 
+	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/protocol"
@@ -46,7 +47,7 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 	if err := c.validate(); err != nil {
 		return protocol.Protocol[*jt808.Frame]{}, err
 	}
-	zone, err := parseZone(c.Zone)
+	location, err := zone.Parse(c.Zone)
 	if err != nil {
 		return protocol.Protocol[*jt808.Frame]{}, err
 	}
@@ -57,7 +58,7 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 	}
 	h := &host{
 		config:   c,
-		zone:     zone,
+		zone:     location,
 		codes:    codes{key: key, lifetime: c.Authentication.Lifetime},
 		waits:    c.Ack != ackReceived,
 		sink:     o.sink,

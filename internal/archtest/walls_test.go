@@ -44,7 +44,7 @@ var walls = []wall{
 		never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{ // keys of its codes are secrets, and multimedia goes into files
-		room: "adapters/jt808", ours: []string{"auth", "codec", "protocol", "session", "thing"},
+		room: "adapters/jt808", ours: []string{"adapters/internal", "auth", "codec", "protocol", "session", "thing"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{ // profiles may come from tables in files
@@ -52,7 +52,7 @@ var walls = []wall{
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{ // refusals for good are told from those for now
-		room: "adapters/gbt26875", ours: []string{"auth", "codec", "protocol", "session", "thing"},
+		room: "adapters/gbt26875", ours: []string{"adapters/internal", "auth", "codec", "protocol", "session", "thing"},
 		never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{room: "upstream", ours: []string{"auth", "thing"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
