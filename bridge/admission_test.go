@@ -136,3 +136,67 @@ func TestCloseWhileDevicesWait(t *testing.T) {
 		}
 	})
 }
+
+// Devices that come and go while they wait take nobody's place.
+func TestWhoHasGoneTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(t, newPlatform(), admitting(1, 1, 10))
+		_, first := storm(b, "a", 4) // of whom three wait
+		for i := range 1000 {
+			sessions, results := storm(b, fmt.Sprint("flapping", i%3), 1)
+			b.Uplink().Offline(sessions[0], errCause)
+			if err := results[0].once(t); !errors.Is(err, errCause) {
+				t.Fatalf("device %d: %v, want %v: it took no place", i, err, errCause)
+			}
+		}
+		if n := b.Stats().WaitingLogins; n != 3 {
+			t.Errorf("%d wait, want 3", n)
+		}
+		<-time.After(4 * time.Second)
+		synctest.Wait()
+		for _, r := range first {
+			if err := r.once(t); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// Who has waited too long is refused, and may come again; those in other rows, who
+// have not, go on waiting.
+func TestWaitForLoginIsLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := admitting(1, 1, 100)
+		cfg.LoginWait = 10 * time.Second
+		b := newBridge(t, newPlatform(), cfg)
+		_, crowd := storm(b, "crowd", 50)
+		<-time.After(5 * time.Second)
+		_, later := storm(b, "later", 3)
+		<-time.After(6500 * time.Millisecond) // 11.5 s since the crowd came
+		synctest.Wait()
+		in, refused := 0, 0
+		for _, r := range crowd {
+			switch {
+			case r.times() == 0:
+				t.Fatal("one of the crowd still waits")
+			case r.once(t) == nil:
+				in++
+			case errors.Is(r.once(t), bridge.ErrOverloaded):
+				refused++
+			}
+		}
+		if in < 7 || in > 12 || in+refused != 50 {
+			t.Errorf("of the crowd %d are online and %d refused, want about 9 and all others", in, refused)
+		}
+		for _, r := range later {
+			if err := r.once(t); err != nil {
+				t.Error(err)
+			}
+		}
+		if s := b.Stats(); s.OverdueLogins != uint64(refused) || s.LoginFailures["overloaded"] != uint64(refused) || s.WaitingLogins != 0 { //nolint:gosec // not negative
+			t.Errorf("counted %d overdue, %v, %d wait", s.OverdueLogins, s.LoginFailures, s.WaitingLogins)
+		}
+	})
+}

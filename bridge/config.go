@@ -22,6 +22,7 @@ type Config struct {
 	LoginRate          int            `conf:"loginRate" doc:"devices that may begin to log in within a second, on average; more wait for their turn, listener by listener; 0: no limit"`
 	LoginBurst         int            `conf:"loginBurst" doc:"devices that may begin to log in at once after a quiet time"`
 	LoginQueue         int            `conf:"loginQueue" doc:"devices that may wait for their turn to log in; further ones are refused"`
+	LoginWait          time.Duration  `conf:"loginWait" doc:"how long a device may wait for its turn to log in; then it is refused, unless its connection has ended before, for which see limits.login of its listener"`
 	CommandTimeout     time.Duration  `conf:"commandTimeout" doc:"how long a device may take to reply to a command that says nothing else"`
 	MaxCommands        int            `conf:"maxCommands" doc:"commands that one device may have under way; further ones fail"`
 	AuthTimeout        time.Duration  `conf:"authTimeout" doc:"how long a local check of a device's credentials may take"`
@@ -41,6 +42,7 @@ func DefaultConfig() Config {
 		LoginRate:          5000,
 		LoginBurst:         10000,
 		LoginQueue:         1 << 18,
+		LoginWait:          time.Minute,
 		CommandTimeout:     time.Minute,
 		MaxCommands:        16,
 		AuthTimeout:        10 * time.Second,
@@ -78,7 +80,7 @@ func (c Config) check() []error {
 	for _, d := range []struct {
 		key   string
 		value time.Duration
-	}{{"loginTimeout", c.LoginTimeout}, {"commandTimeout", c.CommandTimeout}, {"authTimeout", c.AuthTimeout}} {
+	}{{"loginTimeout", c.LoginTimeout}, {"loginWait", c.LoginWait}, {"commandTimeout", c.CommandTimeout}, {"authTimeout", c.AuthTimeout}} {
 		if d.value < tick {
 			errs = append(errs, fmt.Errorf("%s is %s, want at least %s", d.key, d.value, tick))
 		}

@@ -55,6 +55,7 @@ type join struct {
 	cause       error            // why the session ended while entering
 	deadline    *pending         // of the login
 	early       []*thing.Command // came before the device was online
+	place       place            // where it waits for its turn; guarded by the admission's mu
 }
 
 func (l *link) at() phase { return phase(l.phase.Load()) }
@@ -327,6 +328,9 @@ func (l *link) end(e ending) (r ended) {
 	l.mu.Unlock()
 
 	l.b.forget(deadline)
+	if was == joining {
+		l.b.admission.leave(j)
+	}
 	if !held {
 		l.b.sessions.Close(l.s, e.cause)
 	}

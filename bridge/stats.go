@@ -44,6 +44,7 @@ type Stats struct {
 	Untold          uint64            `metric:"linkspan_bridge_untold_replies_total" doc:"final states that found no login to be told by"`
 	Broadcasts      uint64            `metric:"linkspan_bridge_broadcasts_total" doc:"commands of the platform to all devices"`
 	WaitingLogins   int               `metric:"linkspan_bridge_waiting_logins" doc:"devices that wait for their turn to log in"`
+	OverdueLogins   uint64            `metric:"linkspan_bridge_overdue_logins_total" doc:"devices that were refused because their turn to log in did not come in time"`
 	WaitingChecks   int               `metric:"linkspan_bridge_waiting_checks" doc:"devices that wait for a check of their credentials"`
 	WaitingPushes   int               `metric:"linkspan_bridge_waiting_pushes" doc:"commands that wait for the downlink handler"`
 }
@@ -71,6 +72,7 @@ func (b *Bridge) Stats() Stats {
 		Untold:          c.untold.Load(),
 		Broadcasts:      c.broadcasts.Load(),
 		WaitingLogins:   b.admission.length(),
+		OverdueLogins:   b.admission.late.Load(),
 		WaitingChecks:   b.checks.waiting(),
 		WaitingPushes:   b.pushes.waiting(),
 	}
