@@ -126,7 +126,7 @@ func (c *Conn[M]) guarded(identity string) error {
 // guard: err is auth.ErrDenied, or says that it was nobody's fault.
 func (c *Conn[M]) Denied(identity string, err error) {
 	if g := c.gatekeeper(); g != nil {
-		g.Outcome(c.transport.Remote().Addr(), identity, err)
+		g.Denied(c.transport.Remote().Addr(), identity, err)
 	}
 }
 

@@ -33,6 +33,10 @@ func (g *gate) Outcome(from netip.Addr, identity string, err error) {
 	g.outcomes = append(g.outcomes, fmt.Sprint(from.IsValid(), identity, err))
 }
 
+func (g *gate) Denied(from netip.Addr, identity string, err error) {
+	g.outcomes = append(g.outcomes, fmt.Sprint("denied", from.IsValid(), identity, err))
+}
+
 func (g *gate) Banned(netip.Addr) bool { return false }
 
 func through(g *gate) protocoltest.Option {
@@ -61,6 +65,20 @@ func TestGuard(t *testing.T) {
 	d.Send([]byte("m3\n"))
 	bad := "truem2" + auth.ErrBadCredentials.Error()
 	if want := []string{bad, bad, "truem3<nil>", "truem3<nil>"}; !slices.Equal(g.outcomes, want) {
+		t.Errorf("the guard heard %q, want %q", g.outcomes, want)
+	}
+}
+
+// What an adapter refuses itself was no attempt that the guard has let begin.
+func TestGuardHearsOfDenials(t *testing.T) {
+	t.Parallel()
+	g := &gate{}
+	d := connect(t, &script{received: func(c *conn, line string) error {
+		c.Denied(line, auth.ErrBadCredentials)
+		return nil
+	}}, through(g))
+	d.Send([]byte("m1\n"))
+	if want := []string{"deniedtruem1" + auth.ErrBadCredentials.Error()}; !slices.Equal(g.outcomes, want) {
 		t.Errorf("the guard heard %q, want %q", g.outcomes, want)
 	}
 }

@@ -138,11 +138,13 @@ type Uplink interface {
 // Guard decides who may try to log in. Its methods may be called from any
 // goroutine and do not block. Package auth/attempts has one.
 type Guard interface {
-	// Admit is nil when that device may try now, from that address. Its error is
-	// the login's.
+	// Admit is nil when that device may try now, from that address: an attempt has
+	// begun, which Outcome ends, once. Its error is the login's.
 	Admit(from netip.Addr, identity string) error
 	// Outcome notes how an attempt ended.
 	Outcome(from netip.Addr, identity string, err error)
+	// Denied notes a failure that nobody has asked Admit for.
+	Denied(from netip.Addr, identity string, err error)
 	// Banned says whether connections of that address are refused now.
 	Banned(from netip.Addr) bool
 }

@@ -12,6 +12,7 @@ type banning struct{}
 
 func (banning) Admit(netip.Addr, string) error    { return nil }
 func (banning) Outcome(netip.Addr, string, error) {}
+func (banning) Denied(netip.Addr, string, error)  {}
 func (banning) Banned(from netip.Addr) bool       { return from.IsLoopback() }
 
 // Connections of an address that is banned are refused and counted.

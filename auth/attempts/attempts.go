@@ -6,6 +6,8 @@
 // from the same address has to pause, longer with each further failure. The same
 // name from elsewhere need not: nobody can lock a device out by using its name.
 // An address with many failures, whatever the names, can be banned for a while.
+// Attempts under way count as failures until their outcome is known, so that many at
+// once get no more tries than one after the other.
 package attempts
 
 import (
@@ -28,7 +30,8 @@ type Config struct {
 	PerAddress int           `conf:"perAddress" doc:"failed logins of one address (IPv6: of one /64 network) within window after which its connections are refused for ban; 0: never, for many devices may share the address of a mobile network"`
 	Window     time.Duration `conf:"window" doc:"time in which perAddress counts"`
 	Ban        time.Duration `conf:"ban" doc:"how long the connections of such an address are refused"`
-	Trusted    []string      `conf:"trusted" doc:"addresses and networks that are never banned, such as 10.0.0.0/8"`
+	AtOnce     int           `conf:"atOnce" doc:"logins of one address (IPv6: of one /64 network) that may be under way at the same time, those that wait for their turn among them; further ones are refused; 0: no limit, for many devices may share the address of a mobile network"`
+	Trusted    []string      `conf:"trusted" doc:"addresses and networks that are never banned and may have any number of logins under way, such as 10.0.0.0/8"`
 
 	MaxEntries int `conf:"maxEntries" doc:"names and addresses whose failures are remembered; above, some are forgotten"`
 }
@@ -48,12 +51,17 @@ var ErrPaused = errors.New("attempts: too many failed logins")
 // PausedError is a login that was not tried.
 type PausedError struct {
 	Address  netip.Addr
-	Identity string        // empty: the whole address is banned
-	Wait     time.Duration // until the next attempt counts
+	Identity string        // empty: it is about the whole address
+	Wait     time.Duration // until the next attempt counts; 0: until those under way have ended
 }
 
 func (e *PausedError) Error() string {
-	if e.Identity == "" {
+	switch {
+	case e.Wait == 0 && e.Identity == "":
+		return fmt.Sprintf("attempts: too many logins from %s are under way, see attempts.atOnce", e.Address)
+	case e.Wait == 0:
+		return fmt.Sprintf("attempts: too many logins of %q from %s are under way", e.Identity, e.Address)
+	case e.Identity == "":
 		return fmt.Sprintf("%v from %s; none is tried for another %s", ErrPaused, e.Address, e.Wait.Round(time.Second))
 	}
 	return fmt.Sprintf("%v of %q from %s; none is tried for another %s", ErrPaused, e.Identity, e.Address, e.Wait.Round(time.Millisecond))
@@ -74,6 +82,8 @@ type Guard struct {
 	mu        sync.Mutex
 	names     map[name]*failures       // guarded by mu
 	addresses map[netip.Addr]*failures // guarded by mu
+	trying    map[name]trying          // logins under way, as many as devices are logging in; guarded by mu
+	atOnce    map[netip.Addr]trying    // the same, if there is a limit of them; guarded by mu
 }
 
 // name is a device name from an address.
@@ -89,21 +99,26 @@ type failures struct {
 	until time.Time // of the pause; zero: there was none
 }
 
-type counts struct{ failed, paused, banned, refused atomic.Uint64 }
+type counts struct{ failed, paused, crowded, banned, refused atomic.Uint64 }
 
 // Stats is what a [Guard] has counted.
 type Stats struct {
 	Failed  uint64 `metric:"linkspan_attempts_failed_logins_total" doc:"logins that were denied"`
 	Paused  uint64 `metric:"linkspan_attempts_paused_logins_total" doc:"logins that were not tried, for there had been too many failures"`
+	Crowded uint64 `metric:"linkspan_attempts_crowded_logins_total" doc:"logins that were not tried, for too many of the same device or address were under way"`
 	Banned  uint64 `metric:"linkspan_attempts_banned_addresses_total" doc:"addresses that were banned"`
 	Refused uint64 `metric:"linkspan_attempts_refused_connections_total" doc:"connections of banned addresses"`
 	Names   int    `metric:"linkspan_attempts_names" doc:"device names with failures that are remembered"`
+	Trying  int    `metric:"linkspan_attempts_trying_names" doc:"device names with logins under way"`
 }
 
 // New returns a guard that has seen no failure. now is the time, nil means
 // time.Now. It reports every mistake in cfg at once.
 func New(cfg Config, now func() time.Time) (*Guard, error) {
-	g := &Guard{cfg: cfg, now: now, names: map[name]*failures{}, addresses: map[netip.Addr]*failures{}}
+	g := &Guard{
+		cfg: cfg, now: now, names: map[name]*failures{}, addresses: map[netip.Addr]*failures{},
+		trying: map[name]trying{}, atOnce: map[netip.Addr]trying{},
+	}
 	if now == nil {
 		g.now = time.Now
 	}
@@ -120,6 +135,7 @@ func New(cfg Config, now func() time.Time) (*Guard, error) {
 	}
 	number("free", cfg.Free, 0, 1<<20)
 	number("perAddress", cfg.PerAddress, 0, 1<<30)
+	number("atOnce", cfg.AtOnce, 0, 1<<30)
 	number("maxEntries", cfg.MaxEntries, 1, 1<<24)
 	span("pause", cfg.Pause)
 	span("maxPause", cfg.MaxPause)
@@ -141,48 +157,84 @@ func New(cfg Config, now func() time.Time) (*Guard, error) {
 	return g, nil
 }
 
-// Admit is nil when that device may try to log in now, or a *PausedError. None may
-// from an address that is banned: its connections may be older than the ban.
+// Admit begins an attempt, which Outcome ends, or is a *PausedError. No device may
+// try from an address that is banned: its connections may be older than the ban.
 func (g *Guard) Admit(from netip.Addr, identity string) error {
 	if rest := g.ban(from); rest > 0 {
 		g.counts.paused.Add(1)
 		return &PausedError{Address: network(from), Wait: rest}
 	}
-	if g.cfg.Free == 0 {
-		return nil
-	}
+	trusted := g.trusts(from)
 	from = network(from)
-	now := g.now()
+	who, now := name{from, identity}, g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.names[name{from, identity}]
-	if f == nil || !now.Before(f.until) {
-		return nil
+	if g.cfg.Free > 0 {
+		failed := 0
+		if f := g.names[who]; f != nil && now.Sub(f.since) <= g.forget() {
+			if now.Before(f.until) {
+				g.counts.paused.Add(1)
+				return &PausedError{Address: from, Identity: identity, Wait: f.until.Sub(now)}
+			}
+			failed = f.count
+		}
+		if full(g.trying, who, max(g.cfg.Free-failed, 1), now) {
+			g.counts.crowded.Add(1)
+			return &PausedError{Address: from, Identity: identity}
+		}
 	}
-	g.counts.paused.Add(1)
-	return &PausedError{Address: from, Identity: identity, Wait: f.until.Sub(now)}
+	limited := g.cfg.AtOnce > 0 && !trusted
+	if limited && full(g.atOnce, from, g.cfg.AtOnce, now) {
+		g.counts.crowded.Add(1)
+		return &PausedError{Address: from}
+	}
+	if g.cfg.Free > 0 {
+		begin(g.trying, who, now)
+	}
+	if limited {
+		begin(g.atOnce, from, now)
+	}
+	return nil
 }
 
-// Outcome notes how an attempt ended.
+// Outcome ends an attempt that Admit has begun, once, and notes how.
 func (g *Guard) Outcome(from netip.Addr, identity string, err error) {
 	trusted := g.trusts(from)
 	from = network(from)
-	switch {
-	case err == nil:
-		g.mu.Lock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	end(g.trying, name{from, identity})
+	if !trusted {
+		end(g.atOnce, from)
+	}
+	if err == nil {
 		delete(g.names, name{from, identity})
-		g.mu.Unlock()
-	case errors.Is(err, auth.ErrDenied):
-		g.counts.failed.Add(1)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		now := g.now()
-		if g.cfg.Free > 0 {
-			g.failedName(name{from, identity}, now)
-		}
-		if g.cfg.PerAddress > 0 && !trusted {
-			g.failedAddress(from, now)
-		}
+		return
+	}
+	g.failed(from, identity, trusted, err)
+}
+
+// Denied notes a failure of an attempt for which nobody has asked Admit, such as that
+// of a device that an adapter does not let in itself.
+func (g *Guard) Denied(from netip.Addr, identity string, err error) {
+	trusted := g.trusts(from)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failed(network(from), identity, trusted, err)
+}
+
+// failed counts a failure, unless it was nobody's fault. The caller holds mu.
+func (g *Guard) failed(from netip.Addr, identity string, trusted bool, err error) {
+	if !errors.Is(err, auth.ErrDenied) {
+		return
+	}
+	g.counts.failed.Add(1)
+	now := g.now()
+	if g.cfg.Free > 0 {
+		g.failedName(name{from, identity}, now)
+	}
+	if g.cfg.PerAddress > 0 && !trusted {
+		g.failedAddress(from, now)
 	}
 }
 
@@ -278,11 +330,11 @@ func (g *Guard) trusts(from netip.Addr) bool {
 // Stats is what happened so far.
 func (g *Guard) Stats() Stats {
 	g.mu.Lock()
-	names := len(g.names)
+	names, trying := len(g.names), len(g.trying)
 	g.mu.Unlock()
 	return Stats{
-		Failed: g.counts.failed.Load(), Paused: g.counts.paused.Load(),
-		Banned: g.counts.banned.Load(), Refused: g.counts.refused.Load(), Names: names,
+		Failed: g.counts.failed.Load(), Paused: g.counts.paused.Load(), Crowded: g.counts.crowded.Load(),
+		Banned: g.counts.banned.Load(), Refused: g.counts.refused.Load(), Names: names, Trying: trying,
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,5 +223,98 @@ func TestBanOfOpenConnections(t *testing.T) {
 		if w := wait(t, g, here, "new"); w != 0 {
 			t.Errorf("free = %d: %s after the ban", free, w)
 		}
+	}
+}
+
+// Many attempts at once get no more tries than one after the other: each counts as
+// a failure until its outcome is known.
+func TestAttemptsAtOnce(t *testing.T) {
+	t.Parallel()
+	g, clock := guard(t, func(c *attempts.Config) { c.Free, c.Pause = 5, time.Second })
+	admitted := 0
+	for range 1000 {
+		if g.Admit(here, "a") == nil {
+			admitted++
+		}
+	}
+	if admitted != 5 {
+		t.Errorf("%d of 1000 attempts were let begin at once, want 5", admitted)
+	}
+	err := g.Admit(here, "a")
+	if paused := (*attempts.PausedError)(nil); !errors.As(err, &paused) || !strings.Contains(err.Error(), "under way") {
+		t.Errorf("a sixth: %v, want that too many are under way", err)
+	}
+	if g.Admit(there, "a") != nil || g.Admit(here, "b") != nil {
+		t.Error("others have to wait as well")
+	}
+	g.Outcome(there, "a", nil)
+	g.Outcome(here, "b", nil)
+	for range 2 { // the platform was away: nobody's fault, so that two may try again
+		g.Outcome(here, "a", errors.New("the platform is away"))
+	}
+	g.Outcome(here, "a", auth.ErrBadCredentials)
+	if g.Admit(here, "a") != nil || g.Admit(here, "a") != nil || g.Admit(here, "a") == nil {
+		t.Error("with one failure and two under way, other than two more were let begin")
+	}
+	for range 4 {
+		g.Outcome(here, "a", auth.ErrBadCredentials)
+	}
+	if w := wait(t, g, here, "a"); w != time.Second {
+		t.Errorf("after five failures the pause is %s, want 1s", w)
+	}
+	clock.Advance(time.Second)
+	if g.Admit(here, "a") != nil || g.Admit(here, "a") == nil {
+		t.Error("after a pause other than one was let begin")
+	}
+	g.Outcome(here, "a", nil)
+	if s := g.Stats(); s.Trying != 0 || s.Crowded != 998 {
+		t.Errorf("%d names with attempts under way, %d crowded out, want 0 and 998", s.Trying, s.Crowded)
+	}
+}
+
+// So it is when they come from everywhere at the same moment.
+func TestAttemptsAtOnceInParallel(t *testing.T) {
+	t.Parallel()
+	g, _ := guard(t, func(c *attempts.Config) { c.Free, c.AtOnce = 3, 10 })
+	var admitted atomic.Int32
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			if g.Admit(here, strconv.Itoa(i%2)) == nil {
+				admitted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := admitted.Load(); n != 6 {
+		t.Errorf("%d were let begin, want three of each of two names", n)
+	}
+}
+
+func TestLoginsOfAnAddressAtOnce(t *testing.T) {
+	t.Parallel()
+	g, clock := guard(t, func(c *attempts.Config) { c.Free, c.AtOnce, c.Trusted = 0, 3, []string{"192.0.2.2"} })
+	admitted := func(from netip.Addr, first int) (n int) {
+		for i := range 100 {
+			if g.Admit(from, strconv.Itoa(first+i)) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := admitted(here, 0); n != 3 {
+		t.Errorf("%d logins of an address are under way, want 3", n)
+	}
+	if n := admitted(there, 0); n != 100 {
+		t.Errorf("%d logins of a trusted address were let begin, want all 100", n)
+	}
+	g.Outcome(here, "0", nil)
+	g.Outcome(here, "1", auth.ErrUnknownDevice)
+	if n := admitted(here, 100); n != 2 {
+		t.Errorf("%d more were let begin after two had ended, want 2", n)
+	}
+	clock.Advance(time.Hour) // nobody will say how those ended
+	if n := admitted(here, 200); n != 3 {
+		t.Errorf("%d were let begin after an hour, want 3", n)
 	}
 }
