@@ -51,7 +51,10 @@ type options struct {
 	States   []float64     `json:"states"`   // routine states of each panel in a second
 	Fires    int           `json:"fires"`    // of all panels in a second
 	Pin      bool          `json:"pin"`
-	Profile  string        `json:"profile,omitempty"` // directory
+	// Terminals are those of the acknowledgements, Data the directory of their queues.
+	Terminals int    `json:"terminals"`
+	Data      string `json:"data,omitempty"`
+	Profile   string `json:"profile,omitempty"` // directory
 }
 
 // measurements in their order.
@@ -60,11 +63,15 @@ var measurements = []string{"throughput", "latency", "memory", "storm", "scale",
 // fleets are measurements that take minutes each, and are made when they are named.
 var fleets = []string{"polls", "alarms"}
 
+// named are all measurements that are made only when they are named.
+var named = append([]string{"acks"}, fleets...)
+
 func defaultOptions() options {
 	return options{
 		Rounds: 7, Duration: 2 * time.Second, Only: measurements, Conns: 10_000, Steady: 256, Burst: framesPerDevice, Rate: 5_000,
 		Storm: 4_000, Scale: []int{100, 1_000, 10_000, 20_000}, Pin: true,
 		Lines: 5_000, Interval: 10 * time.Second, Answer: 100 * time.Millisecond, Panels: 10_000, States: []float64{0.02, 0.05}, Fires: 20,
+		Terminals: 1_000,
 	}
 }
 
@@ -74,6 +81,7 @@ func quickOptions() options {
 		Rounds: 1, Duration: 150 * time.Millisecond, Only: measurements, Conns: 300, Steady: 32, Burst: framesPerDevice, Rate: 1_000,
 		Storm: 100, Scale: []int{20, 100}, Pin: true,
 		Lines: 20, Interval: time.Second, Answer: 10 * time.Millisecond, Panels: 30, States: []float64{1}, Fires: 20,
+		Terminals: 32,
 	}
 }
 
@@ -82,7 +90,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	quick := flags.Bool("quick", false, "as short as can be: whether it runs, not how fast")
-	only := flags.String("only", strings.Join(measurements, ","), "measurements to make; also "+strings.Join(fleets, ", ")+", with a -duration of minutes")
+	only := flags.String("only", strings.Join(measurements, ","), "measurements to make; also "+strings.Join(named, ", ")+"; the last two with a -duration of minutes")
 	variants := flags.String("variants", "", "variants to measure: "+strings.Join(serverNames(), ",")+"; default: all")
 	jsonFile := flags.String("json", "", "write everything there")
 	markdown := flags.String("markdown", "", "write the tables there: into a new file, or between the lines of a page that are for them, as in docs/performance.md")
@@ -91,6 +99,8 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	lines := flags.Int("lines", opts.Lines, fmt.Sprintf("Modbus lines, with %d units each", unitsPerLine))
 	panels := flags.Int("panels", opts.Panels, "fire alarm panels")
 	states := flags.Float64("states", 0, "routine states of each panel in a second; default: "+fmt.Sprint(opts.States))
+	terminals := flags.Int("terminals", opts.Terminals, "terminals of the acknowledgements")
+	flags.StringVar(&opts.Data, "data", "", "directory for the queues of the acknowledgements; default: that for temporary files")
 	conns := flags.Int("conns", opts.Conns, "idle connections whose memory is measured")
 	burst := flags.Int("burst", opts.Burst, fmt.Sprintf("reports that devices of the shape burst write at once, a multiple of %d", framesPerDevice))
 	flags.BoolVar(&opts.Pin, "pin", opts.Pin, "pin server and generator to a core each")
@@ -102,7 +112,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if *quick {
 		q := quickOptions()
-		q.Pin, q.Profile = opts.Pin, opts.Profile
+		q.Pin, q.Profile, q.Data = opts.Pin, opts.Profile, opts.Data
 		opts = q
 	}
 	set := func(name string, to *int, value int) {
@@ -115,6 +125,7 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 	set("burst", &opts.Burst, *burst)
 	set("lines", &opts.Lines, *lines)
 	set("panels", &opts.Panels, *panels)
+	set("terminals", &opts.Terminals, *terminals)
 	if given["states"] {
 		opts.States = []float64{*states}
 	}
@@ -138,8 +149,8 @@ func command(ctx context.Context, args []string, out, progress io.Writer) error 
 
 func (o *options) check() error {
 	for _, name := range o.Only {
-		if !slices.Contains(measurements, name) && !slices.Contains(fleets, name) {
-			return fmt.Errorf("-only: no measurement %q; there are %s", name, strings.Join(slices.Concat(measurements, fleets), ", "))
+		if !slices.Contains(measurements, name) && !slices.Contains(named, name) {
+			return fmt.Errorf("-only: no measurement %q; there are %s", name, strings.Join(slices.Concat(measurements, named), ", "))
 		}
 	}
 	for _, name := range o.Variants {
@@ -150,8 +161,8 @@ func (o *options) check() error {
 	if o.Burst < 1 || o.Burst%framesPerDevice != 0 {
 		return fmt.Errorf("-burst is %d, want a multiple of %d", o.Burst, framesPerDevice)
 	}
-	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 || o.Panels < 1 {
-		return errors.New("-rounds, -duration, -conns and -panels have to be positive")
+	if o.Rounds < 1 || o.Duration <= 0 || o.Conns < 1 || o.Panels < 1 || o.Terminals < 1 {
+		return errors.New("-rounds, -duration, -conns, -panels and -terminals have to be positive")
 	}
 	if o.Lines < 2 {
 		return errors.New("-lines has to be 2 or more, as some of them go")
@@ -189,6 +200,7 @@ func run(ctx context.Context, opts options, progress io.Writer) (*report, error)
 		{"udp", (*bench).datagrams},
 		{"tls", (*bench).encrypted},
 		{"roads", (*bench).roads},
+		{"acks", (*bench).acks},
 		{"polls", (*bench).polling},
 		{"alarms", (*bench).alarming},
 	} {

@@ -24,34 +24,37 @@ type latencies struct {
 func (b *bench) latency(r *report) error {
 	b.say("latency")
 	var all []*stand
-	var results []latencies
 	for _, name := range b.socketVariants() {
 		s, err := b.open(name, "", b.opts.Steady, framesPerDevice)
 		if err != nil {
 			return errors.Join(err, shutAll(all))
 		}
 		all = append(all, s)
-		results = append(results, latencies{Variant: name, Rate: b.opts.Rate})
 	}
-	err := func() error {
-		for range b.opts.Rounds {
-			for i, s := range all {
-				sorted, err := s.fleet.pace(b.opts.Duration, b.opts.Rate)
-				if err != nil {
-					return fmt.Errorf("%s: %w", s.name, err)
-				}
-				at := func(part float64) float64 { return float64(sorted[int(part*float64(len(sorted)-1))]) / 1e3 }
-				results[i].P50s = append(results[i].P50s, at(0.50))
-				results[i].P99s = append(results[i].P99s, at(0.99))
-			}
-		}
-		return b.ctx.Err()
-	}()
-	for i := range results {
-		results[i].P50, results[i].P99 = median(results[i].P50s), median(results[i].P99s)
-	}
+	results, err := b.paced(all)
 	r.Latency = results
 	return errors.Join(err, shutAll(all))
+}
+
+// paced is the latencies of the stands, which take turns.
+func (b *bench) paced(all []*stand) ([]latencies, error) {
+	results := make([]latencies, len(all))
+	for range b.opts.Rounds {
+		for i, s := range all {
+			sorted, err := s.fleet.pace(b.opts.Duration, b.opts.Rate)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			at := func(part float64) float64 { return float64(sorted[int(part*float64(len(sorted)-1))]) / 1e3 }
+			results[i].P50s = append(results[i].P50s, at(0.50))
+			results[i].P99s = append(results[i].P99s, at(0.99))
+		}
+	}
+	for i, s := range all {
+		l := &results[i]
+		l.Variant, l.Rate, l.P50, l.P99 = s.series.Variant, b.opts.Rate, median(l.P50s), median(l.P99s)
+	}
+	return results, b.ctx.Err()
 }
 
 // footprint is what a connection costs that is online and idle, in bytes.

@@ -16,23 +16,25 @@ import (
 
 // report is all that a run has found.
 type report struct {
-	Began      time.Time   `json:"began"`
-	Ended      time.Time   `json:"ended"`
-	Machine    machine     `json:"machine"`
-	LoadAfter  string      `json:"loadAfter"`
-	Options    options     `json:"options"`
-	Throughput []series    `json:"throughput,omitempty"`
-	Latency    []latencies `json:"latency,omitempty"`
-	Memory     []footprint `json:"memory,omitempty"`
-	Storm      []storms    `json:"storm,omitempty"`
-	Scale      []series    `json:"scale,omitempty"`
-	Platform   []series    `json:"platform,omitempty"`
-	UDP        []series    `json:"udp,omitempty"`
-	TLS        []series    `json:"tls,omitempty"`
-	Roads      []series    `json:"roads,omitempty"`
-	Polls      []polls     `json:"polls,omitempty"`
-	Alarms     []alarms    `json:"alarms,omitempty"`
-	Budgets    []budget    `json:"budgets,omitempty"`
+	Began      time.Time       `json:"began"`
+	Ended      time.Time       `json:"ended"`
+	Machine    machine         `json:"machine"`
+	LoadAfter  string          `json:"loadAfter"`
+	Options    options         `json:"options"`
+	Throughput []series        `json:"throughput,omitempty"`
+	Latency    []latencies     `json:"latency,omitempty"`
+	Memory     []footprint     `json:"memory,omitempty"`
+	Storm      []storms        `json:"storm,omitempty"`
+	Scale      []series        `json:"scale,omitempty"`
+	Platform   []series        `json:"platform,omitempty"`
+	UDP        []series        `json:"udp,omitempty"`
+	TLS        []series        `json:"tls,omitempty"`
+	Roads      []series        `json:"roads,omitempty"`
+	Disk       disk            `json:"disk"` // of the acknowledgements
+	Acks       []acknowledging `json:"acks,omitempty"`
+	Polls      []polls         `json:"polls,omitempty"`
+	Alarms     []alarms        `json:"alarms,omitempty"`
+	Budgets    []budget        `json:"budgets,omitempty"`
 }
 
 // table is one table of the report.
@@ -48,7 +50,7 @@ func (r *report) tables() (all []table) {
 		throughputTable("UDP", "burst", limitUDPName, r.UDP), throughputTable("UDP", "steady", limitUDPName, r.UDP),
 		throughputTable("TLS", "burst", goroutinesTLSName, r.TLS), throughputTable("TLS", "steady", goroutinesTLSName, r.TLS),
 		r.latencyTable(), r.memoryTable(), r.stormTable(),
-		r.scaleTable(), r.platformTable(), r.roadsTable(), r.pollsTable(), r.alarmsTable(), r.fleetsMemoryTable(), r.budgetTable(),
+		r.scaleTable(), r.platformTable(), r.roadsTable(), r.acksTable(), r.pollsTable(), r.alarmsTable(), r.fleetsMemoryTable(), r.budgetTable(),
 	} {
 		if len(t.rows) > 0 {
 			all = append(all, t)

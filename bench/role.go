@@ -40,6 +40,8 @@ type counts struct {
 	Bytes    uint64 `json:"bytes"`    // of them
 	Failures uint64 `json:"failures"` // of any kind
 	Logins   uint64 `json:"logins"`   // of devices
+	Commits  uint64 `json:"commits"`  // of the queue
+	Syncs    uint64 `json:"syncs"`    // fsyncs of its records
 
 	Polling *polling `json:"polling,omitempty"` // of Modbus lines
 }

@@ -19,6 +19,8 @@ type sample struct {
 	WritesPerRead float64 `json:"writesPerRead,omitempty"`
 	PerRead       float64 `json:"messagesPerRead,omitempty"`
 	PayloadBytes  float64 `json:"payloadBytes,omitempty"`
+	Arrived       float64 `json:"arrivedPerSecond,omitempty"` // messages, until the platform has the last
+	PerSync       float64 `json:"messagesPerSync,omitempty"`
 }
 
 // series is the turns of a variant.
@@ -46,6 +48,8 @@ func (s *series) close() {
 		WritesPerRead: of(func(s sample) float64 { return s.WritesPerRead }),
 		PerRead:       of(func(s sample) float64 { return s.PerRead }),
 		PayloadBytes:  of(func(s sample) float64 { return s.PayloadBytes }),
+		Arrived:       of(func(s sample) float64 { return s.Arrived }),
+		PerSync:       of(func(s sample) float64 { return s.PerSync }),
 	}
 }
 
@@ -66,6 +70,9 @@ type stand struct {
 	fleet  *fleet
 	series series
 	turn   func() (sent int, took time.Duration, err error)
+	// arrival is how long it took until all of the turn was at the platform, if the
+	// turn says so.
+	arrival time.Duration
 }
 
 // open starts a server with n devices.
@@ -118,6 +125,9 @@ func (s *stand) measure() (sample, error) {
 		return sample{}, err
 	}
 	one := sampleOf(before, after, sent, took)
+	if s.arrival > 0 {
+		one.Arrived = float64(sent) / s.arrival.Seconds()
+	}
 	switch n := uint64(sent); { //nolint:gosec // not negative
 	case sent == 0:
 		return one, fmt.Errorf("%s: nothing was sent", s.name)
@@ -151,6 +161,9 @@ func sampleOf(before, after state, sent int, took time.Duration) sample {
 		CPU:          float64((after.CPU - before.CPU).Microseconds()) / n,
 		Allocs:       float64(after.Mallocs-before.Mallocs) / n,
 		PayloadBytes: float64(after.Bytes-before.Bytes) / n,
+	}
+	if syncs := float64(after.Syncs - before.Syncs); syncs > 0 {
+		one.PerSync = n / syncs
 	}
 	if reads := float64(after.Reads - before.Reads); reads > 0 {
 		one.WritesPerRead = float64(after.Writes-before.Writes) / reads

@@ -53,11 +53,16 @@ var roles = map[string]func(settings string) (*role, error){
 	modbusPlatformName: startModbusPlatform,
 	panelsName:         startPanels,
 	panelsPlatformName: startPanelsPlatform,
+
+	memoryName:    startAcks(memoryName),
+	receivedName:  startAcks(receivedName),
+	storedName:    startAcks(storedName),
+	deliveredName: startAcks(deliveredName),
 }
 
 // serverNames are the variants in the order of the tables.
 func serverNames() []string {
-	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName, http2Name, bareHTTP2Name, modbusDiscardName, modbusPlatformName, panelsName}
+	return []string{limitName, goroutinesName, discardName, platformName, bareName, limitUDPName, discardUDPName, goroutinesTLSName, discardTLSName, directName, mqttName, bareBrokerName, http2Name, bareHTTP2Name, modbusDiscardName, modbusPlatformName, panelsName, memoryName, receivedName, storedName, deliveredName}
 }
 
 // socketVariants are those that need no platform.
