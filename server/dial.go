@@ -114,7 +114,6 @@ func (s *Server) dialAll() {
 		if !l.dials() {
 			continue
 		}
-		l.slots = make(chan struct{}, l.Reconnect.Most)
 		l.targets = make([]target, len(l.Connect))
 		for i, address := range l.Connect {
 			t := &l.targets[i]
@@ -141,31 +140,57 @@ func (s *Server) stopDialling() {
 // schedule connects to t when the pause is over, unless the server closes. s.mu is
 // held.
 func (s *Server) schedule(t *target, pause time.Duration) {
+	if !s.deaf {
+		t.timer = time.AfterFunc(pause, func() { s.due(t) })
+	}
+}
+
+// due connects to t, and then to those that had to wait meanwhile. While as many are
+// being connected to as may be, t waits itself, which costs no goroutine.
+func (s *Server) due(t *target) {
+	l := t.listener
+	s.mu.Lock()
 	if s.deaf {
+		s.mu.Unlock()
 		return
 	}
-	t.timer = time.AfterFunc(pause, func() {
-		s.mu.Lock()
-		if s.deaf {
-			s.mu.Unlock()
-			return
-		}
-		s.accepting.Add(1) // before deaf: Close waits
+	if l.dialling == l.Reconnect.Most {
+		l.due = append(l.due, t)
 		s.mu.Unlock()
-		defer s.accepting.Done()
+		return
+	}
+	l.dialling++
+	s.accepting.Add(1) // before deaf: Close waits
+	s.mu.Unlock()
+	defer s.accepting.Done()
+	for ; t != nil; t = s.nextDue(l) {
 		s.dial(t)
-	})
+	}
+}
+
+// nextDue is who has waited longest for someone else to be connected to, nil if
+// nobody does: then the caller is done.
+func (s *Server) nextDue(l *listener) (t *target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaf || len(l.due) == 0 {
+		l.dialling--
+		return nil
+	}
+	t, l.due[0] = l.due[0], nil
+	l.due = l.due[1:]
+	return t
+}
+
+func (s *Server) countDialled(l *listener) (dialling, due int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.dialling, len(l.due)
 }
 
 // dial connects to t once.
 func (s *Server) dial(t *target) {
 	l := t.listener
-	select {
-	case l.slots <- struct{}{}:
-		defer func() { <-l.slots }()
-	case <-s.dialling.ctx.Done():
-		return
-	}
 	dialer := net.Dialer{Timeout: l.Reconnect.Timeout, KeepAlive: -1}
 	if period := l.limits.KeepAlive; period > 0 {
 		dialer.KeepAlive = 0

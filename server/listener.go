@@ -35,7 +35,8 @@ type listener struct {
 	accepted  atomic.Uint64
 	refused   [causes]atomic.Uint64
 	targets   []target      // of a listener that dials; set by Start
-	slots     chan struct{} // held by attempts to connect; set by Start
+	dialling  int           // attempts to connect under way; guarded by Server.mu
+	due       []*target     // those that wait for one of them to end; guarded by Server.mu
 	told      atomic.Uint64 // datagrams of SendTo
 	toldBytes atomic.Uint64
 }

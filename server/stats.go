@@ -20,6 +20,8 @@ type ListenerStats struct {
 	Protocol string `label:"protocol"`
 
 	Connections   int64             `metric:"linkspan_server_connections" doc:"connections that are open"`
+	Dialling      int               `metric:"linkspan_server_dialling_targets" doc:"devices that listen themselves and are being connected to"`
+	Due           int               `metric:"linkspan_server_due_targets" doc:"devices that listen themselves and wait until fewer than reconnect.most are being connected to"`
 	Accepted      uint64            `metric:"linkspan_server_accepted_connections_total" doc:"connections accepted, without those that were refused"`
 	Refused       map[string]uint64 `metric:"linkspan_server_refused_connections_total" label:"cause" doc:"connections refused, by cause"`
 	Closed        map[string]uint64 `metric:"linkspan_server_closed_connections_total" label:"cause" doc:"connections ended, by cause"`
@@ -66,6 +68,7 @@ func (s *Server) Stats() Stats {
 	for i, l := range s.listeners {
 		stats.Listeners[i] = l.stats(loops)
 		s.countSockets(l, &stats.Listeners[i])
+		stats.Listeners[i].Dialling, stats.Listeners[i].Due = s.countDialled(l)
 		if l.TLS != nil {
 			stats.TLS = append(stats.TLS, l.tlsStats(loops))
 		}
