@@ -12,6 +12,7 @@ import (
 	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/config/devices"
+	"github.com/linkspan/linkspan/protocol"
 )
 
 // newDevices opens the sources of devices. Relative paths are beside the file
@@ -101,4 +102,24 @@ func devicesOption(known *devices.Catalog) bridge.Option {
 		return bridge.WithSlowDevices()
 	}
 	return func(*bridge.Bridge) {}
+}
+
+// tellNames warns of listeners whose devices have names of which the template for
+// unknown devices makes none.
+func tellNames(tree *config.Tree, doors []door, cfg devices.Config) {
+	if cfg.Unknown != devices.PolicyTemplate {
+		return
+	}
+	for _, d := range doors {
+		s, ok := d.config.(protocol.Sampler)
+		if !ok {
+			continue
+		}
+		name, key := s.Sample()
+		if name == "" || cfg.Template.Check(name) == nil {
+			continue
+		}
+		tree.Warn(tree.Errorf(d.section+"."+d.Protocol+"."+key, fmt.Sprintf("gives devices names such as %q, of which devices.template makes no device: they stay unknown, unless the file of devices has them", name),
+			"characters that names may have there are A-Z a-z 0-9 - _ @ . and :, so write "+key+` = "_"`))
+	}
 }

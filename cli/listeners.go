@@ -59,6 +59,7 @@ type door struct {
 	section string            // of its settings
 	tls     *server.TLS       // nil: not encrypted
 	at      []server.Listener // names and addresses alone
+	config  any               // of its protocol; nil: there is none
 	baseDir string            // where relative paths begin
 }
 
@@ -191,7 +192,8 @@ func newListeners(tree *config.Tree, doors []door) ([]server.Listener, []admin.S
 		listeners []server.Listener
 	)
 	counted := map[string]bool{}
-	for _, d := range doors {
+	for i := range doors {
+		d := &doors[i]
 		plugin, ok := protocol.Default[d.Protocol]
 		if !ok {
 			if d.Protocol != "" { // what is missing was told before
@@ -235,6 +237,7 @@ func (d *door) open(tree *config.Tree, plugin protocol.Plugin) (protocol.Open, e
 	if p, ok := pluginConfig.(protocol.Placed); ok {
 		pluginConfig = p.Beside(d.baseDir)
 	}
+	d.config = pluginConfig
 	open, err := plugin.New(pluginConfig)
 	if err != nil {
 		return nil, placed(tree, section, err, []string{"protocol", d.Protocol, "configuration"}, nil)

@@ -59,6 +59,18 @@ func TestMistakesSayWhere(t *testing.T) {
 			text: `listeners += { name = a, protocol = jt808, address = ":0", jt808.ack = stored }, queue { mode = spill, listeners = [a] }`,
 			want: []string{"ok\n"}, not: []string{"warning"},
 		},
+		"units that no template takes": {
+			text: `listeners += { protocol = modbus, address = ":0", modbus { units = [1], profiles.m.points { u { address = 40001 } } } }, devices { unknown = template, template { productKey = a, deviceName = "t-${identity}" } }`,
+			want: []string{"warning: ", "listeners.1.modbus.separator: gives devices names such as \"line/1\"", `separator = "_"`, "ok\n"},
+		},
+		"units that a template takes": {
+			text: `listeners += { protocol = modbus, address = ":0", modbus { separator = "_", units = [1], profiles.m.points { u { address = 40001 } } } }, devices { unknown = template, template { productKey = a, deviceName = "t-${identity}" } }`,
+			want: []string{"ok\n"}, not: []string{"warning"},
+		},
+		"lines that a template takes": {
+			text: `listeners += { protocol = modbus, address = ":0", modbus { devices = line, units = [1], profiles.m.points { u { address = 40001 } } } }, devices { unknown = template, template { productKey = a, deviceName = "t-${identity}" } }`,
+			want: []string{"ok\n"}, not: []string{"warning"},
+		},
 		"the queue": {
 			text: "queue { mode = maybe, poison = 0, retry.max = 1ms, segmentSize = 1KiB }",
 			want: []string{"queue.mode: is \"maybe\"", "queue.poison: is 0, want 1", "queue.retry.max: is 1ms", "queue.segmentSize: is 1024"},

@@ -78,6 +78,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
+	tellNames(tree, doors, all.Devices)
 	var queueErr error
 	n.queue, queueErr = newQueue(tree, all, baseDir, doors, connector, known, warn)
 	if n.queue != nil {

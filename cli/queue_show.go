@@ -37,6 +37,9 @@ func newQueueStats() *cobra.Command {
 			"N devices have the most. Beside a running bridge, what was finished in the last second may still be counted.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := countable("--devices", devices, "none"); err != nil {
+				return err
+			}
 			dir, v, err := flags.view()
 			if err != nil {
 				return err
@@ -132,9 +135,20 @@ func (f *recordFlags) add(cmd *cobra.Command, limit int, usage string) {
 	cmd.Flags().IntVarP(&f.limit, "number", "n", limit, usage)
 }
 
+// countable refuses numbers below 0.
+func countable(flag string, n int, zero string) error {
+	if n < 0 {
+		return fmt.Errorf("%s is %d: write a number, or 0 for %s", flag, n, zero)
+	}
+	return nil
+}
+
 // each calls show for the records that are wanted. What was skipped is told to
 // errOut, for the output may be read by a program.
 func (f *recordFlags) each(errOut io.Writer, show func(*segment.Record, *queue.Entry) error) error {
+	if err := countable("-n", f.limit, "all"); err != nil {
+		return err
+	}
 	_, v, err := f.view()
 	if err != nil {
 		return err

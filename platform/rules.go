@@ -224,6 +224,24 @@ func (p *Platform) AddFault(a api.Fault) (api.Fault, error) {
 	return r.Fault, nil
 }
 
+// filterProblem is what makes a text no topic filter that fits anything here; empty:
+// nothing (MQTT 3.1.1, 4.7.1).
+func filterProblem(filter string) string {
+	if !strings.HasPrefix(filter, "/") && filter[0] != '+' && filter[0] != '#' {
+		return "want a topic filter, which begins with / here"
+	}
+	levels := strings.Split(filter, "/")
+	for i, level := range levels {
+		switch {
+		case strings.Contains(level, "#") && (level != "#" || i < len(levels)-1):
+			return "# stands for all further levels: want it alone in the last one"
+		case strings.Contains(level, "+") && level != "+":
+			return "+ stands for one level: want it alone in its own"
+		}
+	}
+	return ""
+}
+
 func checkFault(a *api.Fault) error {
 	var errs []error
 	wrong := func(format string, args ...any) {
@@ -240,8 +258,10 @@ func checkFault(a *api.Fault) error {
 			wrong("%s is %q; want productKey/deviceName", d.name, d.value)
 		}
 	}
-	if a.Topic != "" && !strings.HasPrefix(a.Topic, "/") && a.Topic[0] != '+' && a.Topic[0] != '#' {
-		wrong("topic is %q; want a topic filter, which begins with / here", a.Topic)
+	if a.Topic != "" {
+		if problem := filterProblem(a.Topic); problem != "" {
+			wrong("topic is %q; %s", a.Topic, problem)
+		}
 	}
 	switch a.Action {
 	case api.Refuse:

@@ -361,6 +361,23 @@ func TestFaultHTTP(t *testing.T) {
 	}
 }
 
+func TestFaultFilters(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	for filter, want := range map[string]string{
+		"/sys/pk/dn/thing/#": "", "/+/a": "", "#": "", "+/a": "", "/a/+/#": "", "/": "",
+		"/a/#/b": "last", "#/a": "last", "/a#": "alone", "/a/b+/c": "alone", "sys/a": "begins with /", "/a/++": "alone",
+	} {
+		_, err := p.AddFault(api.Fault{Action: api.Lose, Topic: filter})
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%q: %v", filter, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: got %v, want a refusal that says %q", filter, err, want)
+		}
+	}
+}
+
 // Mistakes in a fault are named, all of them at once.
 func TestFaultMistakes(t *testing.T) {
 	t.Parallel()

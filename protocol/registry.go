@@ -28,6 +28,14 @@ type Placed interface {
 	Beside(dir string) any
 }
 
+// Sampler is implemented by configurations that know what names of their devices look
+// like.
+type Sampler interface {
+	// Sample is a name such as a device may have, "" where nothing is known, and the
+	// key that the rest of the name depends on.
+	Sample() (name, key string)
+}
+
 // Registry holds plugins by name. It is filled before anything runs and only read afterwards.
 type Registry map[string]Plugin
 

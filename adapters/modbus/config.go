@@ -96,6 +96,14 @@ func DefaultConfig() Config {
 	}
 }
 
+// Sample implements protocol.Sampler: units' devices are called after their line.
+func (c Config) Sample() (name, key string) {
+	if c.Devices == devicesLine {
+		return "", ""
+	}
+	return "line" + c.Separator + "1", "separator"
+}
+
 // validate reports all that makes no sense in c, but for what its lines and
 // profiles are made of.
 func (c *Config) validate() error {

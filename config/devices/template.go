@@ -34,6 +34,13 @@ func (t Template) identity(name string) (auth.Identity, error) {
 	return auth.Identity{ProductKey: t.ProductKey, DeviceName: device, DeviceSecret: t.DeviceSecret}, nil
 }
 
+// Check says why the template makes no identity of a device with that name; nil: it
+// does.
+func (t Template) Check(name string) error {
+	_, err := t.identity(name)
+	return err
+}
+
 // name is the name of which identity makes id.
 func (t Template) name(id auth.Identity) (string, bool) {
 	before, after, _ := strings.Cut(t.DeviceName, placeholder)

@@ -461,6 +461,31 @@ func (s *script) raw(kind http2.FrameType, flags http2.Flags, id uint32, payload
 	s.must(s.framer.WriteRawFrame(kind, flags, id, payload))
 }
 
+// A server that is none says what to check: the port may be that of MQTT, or of
+// HTTP/1.
+func TestOtherServers(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]string{
+		"closes":  "",
+		"HTTP/1":  "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+		"MQTT":    "\x20\x02\x00\x01",
+		"another": "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := play(t, limits())
+			_, err := io.WriteString(s.net, says)
+			s.must(err)
+			s.must(s.net.Close())
+			ended := await(t, "the end", s.events.ended)
+			s.events.ended <- ended // for the cleanup
+			if !strings.Contains(ended.Error(), "endpoint's host and port") {
+				t.Errorf("the connection ended with %q, which does not say what to check", ended)
+			}
+		})
+	}
+}
+
 // A server that sends what has to be answered and does not read loses its
 // connection, and makes this side hold no more than a bound.
 func TestFlood(t *testing.T) {

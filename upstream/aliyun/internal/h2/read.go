@@ -2,6 +2,7 @@ package h2
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -17,13 +18,17 @@ func (c *Conn) readLoop() {
 	for {
 		f, err := c.framer.ReadFrame()
 		if err != nil {
-			c.fail(readError(err))
+			err = readError(err)
+			if first {
+				err = fmt.Errorf("h2: nothing that is HTTP/2 came from the server, which may be another one than is meant: check the endpoint's host and port, and https:// or http://: %w", err)
+			}
+			c.fail(err)
 			return
 		}
 		c.read.Store(int64(time.Since(c.start)))
 		if first {
 			if _, ok := f.(*http2.SettingsFrame); !ok {
-				c.fail(breaks(http2.ErrCodeProtocol, "its first frame is %v, want SETTINGS", f.Header().Type))
+				c.fail(breaks(http2.ErrCodeProtocol, "its first frame is %v, want SETTINGS: it may be another server than is meant, see the endpoint's host and port", f.Header().Type))
 				return
 			}
 			first = false
