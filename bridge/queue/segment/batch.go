@@ -1,12 +1,9 @@
 package segment
 
-import "time"
-
 // batch is records on their way to the disk: each has room for its header before it.
 type batch struct {
 	buf     []byte
 	records []waiting
-	began   time.Time // when the first record came
 }
 
 // waiting is a record of a batch.
@@ -19,9 +16,6 @@ type waiting struct {
 var noHeader [recordSize]byte
 
 func (b *batch) add(payload []byte, flags Flags, done func(Position, error)) {
-	if len(b.records) == 0 {
-		b.began = time.Now()
-	}
 	b.buf = append(b.buf, noHeader[:]...)
 	b.buf = append(b.buf, payload...)
 	b.records = append(b.records, waiting{end: len(b.buf), flags: flags, done: done})

@@ -21,20 +21,27 @@ func TestBatchWaits(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if add(9); stored != 0 {
-			t.Errorf("%d records were stored before the batch was due", stored)
+		if add(1); stored != 1 {
+			t.Errorf("%d records were stored while nothing else went on, want the one", stored)
 		}
-		if add(1); stored != 10 {
-			t.Errorf("%d records were stored when the batch was full, want 10", stored)
+		if add(9); stored != 1 {
+			t.Errorf("%d records were stored before the batch was due, want 1", stored)
+		}
+		if add(1); stored != 11 {
+			t.Errorf("%d records were stored when the batch was full, want 11", stored)
 		}
 		add(3)
 		<-time.After(6 * time.Millisecond)
 		synctest.Wait()
-		if stored != 13 {
-			t.Errorf("%d records were stored after the interval, want 13", stored)
+		if stored != 14 {
+			t.Errorf("%d records were stored after the interval, want 14", stored)
 		}
-		if st := l.Stats(); st.Syncs != 2 || st.Commits != 2 {
-			t.Errorf("%d commits with %d fsyncs, want 2", st.Commits, st.Syncs)
+		<-time.After(6 * time.Millisecond)
+		if add(1); stored != 15 {
+			t.Errorf("%d records were stored after a quiet time, want 15", stored)
+		}
+		if st := l.Stats(); st.Syncs != 4 || st.Commits != 4 {
+			t.Errorf("%d commits with %d fsyncs, want 4", st.Commits, st.Syncs)
 		}
 		mustClose(t, l)
 	})
@@ -68,7 +75,7 @@ func TestBatchDoesNotWaitTwice(t *testing.T) {
 		}
 		<-time.After(time.Second)
 		synctest.Wait()
-		if want := 130 * time.Millisecond; len(at) != 2 || at[1] != want {
+		if want := 80 * time.Millisecond; len(at) != 2 || at[1] != want {
 			t.Errorf("they were stored after %v, want the second after %v: when the first was", at, want)
 		}
 		mustClose(t, l)

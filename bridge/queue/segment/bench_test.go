@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -112,26 +113,35 @@ func BenchmarkBareFile(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency is one record at a time: what a lone device waits for.
+// BenchmarkLatency is one record at a time: what a lone device waits for that says one as
+// soon as the last is stored, and one that pauses.
 func BenchmarkLatency(b *testing.B) {
-	for _, interval := range []time.Duration{0, 2 * time.Millisecond} {
-		b.Run(fmt.Sprintf("interval=%s", interval), func(b *testing.B) {
+	for _, v := range []struct{ interval, pause time.Duration }{{}, {interval: 2 * time.Millisecond}, {2 * time.Millisecond, 5 * time.Millisecond}} {
+		b.Run(fmt.Sprintf("interval=%s/pause=%s", v.interval, v.pause), func(b *testing.B) {
 			cfg := benchConfig()
-			cfg.Commit.Interval = interval
+			cfg.Commit.Interval = v.interval
 			l, err := Open(b.TempDir(), cfg)
 			if err != nil {
 				b.Fatal(err)
 			}
 			payload := make([]byte, payloadSize)
 			done := make(chan error, 1)
+			var waited []time.Duration
 			for b.Loop() {
+				if v.pause > 0 {
+					<-time.After(v.pause)
+				}
+				began := time.Now()
 				if err = l.Append(payload, 0, func(_ Position, err error) { done <- err }); err != nil {
 					b.Fatal(err)
 				}
 				if err = <-done; err != nil {
 					b.Fatal(err)
 				}
+				waited = append(waited, time.Since(began))
 			}
+			slices.Sort(waited)
+			b.ReportMetric(float64(waited[len(waited)/2].Microseconds()), "us/median")
 			if err = l.Close(); err != nil {
 				b.Fatal(err)
 			}

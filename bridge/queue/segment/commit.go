@@ -11,7 +11,8 @@ import (
 // committer writes batches. All of it is its goroutine's.
 type committer struct {
 	spare  *batch
-	out    []byte // encrypted records
+	began  time.Time // when the last commit did
+	out    []byte    // encrypted records
 	cipher sealer
 	active *segment  // nil: the next batch begins one
 	dirty  time.Time // since when something is not synced; zero: nothing is
@@ -36,9 +37,9 @@ func (l *Log) commitNext() bool {
 	c := &l.committer
 	b, closed := l.await()
 	if b != nil {
-		began := time.Now()
+		c.began = time.Now()
 		l.store(b)
-		l.counts.committed(time.Since(began))
+		l.counts.committed(time.Since(c.began))
 		l.mu.Lock()
 		l.pending -= l.takes(b)
 		l.mu.Unlock()
@@ -66,13 +67,13 @@ func (l *Log) takes(b *batch) int64 {
 	return size
 }
 
-// await is the next batch when it has waited long enough; nil when there is
-// something else to do.
+// await is the next batch when it is full, or the last commit began long enough ago; nil
+// when there is something else to do.
 func (l *Log) await() (b *batch, closed bool) {
 	for {
 		l.mu.Lock()
 		n := len(l.batch.records)
-		rest := l.cfg.Commit.Interval - time.Since(l.batch.began)
+		rest := l.cfg.Commit.Interval - time.Since(l.committer.began)
 		if n > 0 && (l.closed || l.batch.due(&l.cfg.Commit) || rest <= 0) {
 			b, l.batch = l.batch, l.committer.spare
 			l.committer.spare = nil

@@ -42,13 +42,13 @@ type Config struct {
 }
 
 // CommitConfig says how long a batch of records waits for more before it is
-// written. A batch is written when one of the three is reached. What comes while
-// a batch is being written makes the next one, so small values hold nothing up on a
-// slow disk.
+// written. A batch is written when one of the three is reached; after a quiet time
+// that is at once. What comes while a batch is being written makes the next one, so
+// small values hold nothing up on a slow disk.
 type CommitConfig struct {
 	Count    int           `conf:"count" doc:"records"`
 	Bytes    int           `conf:"bytes,bytes" doc:"bytes"`
-	Interval time.Duration `conf:"interval" doc:"time since the first record of the batch; 0: no waiting"`
+	Interval time.Duration `conf:"interval" doc:"time since the batch before was begun to be written; 0: no waiting"`
 }
 
 // DefaultConfig suits a bridge on a cloud disk.
