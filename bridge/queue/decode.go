@@ -3,6 +3,7 @@ package queue
 import (
 	"encoding/binary"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/linkspan/linkspan/thing"
@@ -133,6 +134,11 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) uint() uint64 {
+	if len(r.in) > 0 && r.in[0] < 0x80 { // most of the time
+		v := uint64(r.in[0])
+		r.in = r.in[1:]
+		return v
+	}
 	v, n := binary.Uvarint(r.in)
 	if n <= 0 {
 		r.bytes(-1)
@@ -143,13 +149,8 @@ func (r *reader) uint() uint64 {
 }
 
 func (r *reader) int() int64 {
-	v, n := binary.Varint(r.in)
-	if n <= 0 {
-		r.bytes(-1)
-		return 0
-	}
-	r.in = r.in[n:]
-	return v
+	v := r.uint()
+	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // bits: as encoding/binary has signed ones
 }
 
 func (r *reader) millis() time.Time {
@@ -184,7 +185,24 @@ func (r *reader) time() time.Time {
 	if offset == 0 {
 		return t.UTC()
 	}
-	return t.In(time.FixedZone("", int(offset)))
+	return t.In(zoneOf(int(offset)))
+}
+
+// zone is a time zone that was met last: most often there is but one.
+type zone struct {
+	offset   int // seconds
+	location *time.Location
+}
+
+var lastZone atomic.Pointer[zone]
+
+func zoneOf(offset int) *time.Location {
+	if z := lastZone.Load(); z != nil && z.offset == offset {
+		return z.location
+	}
+	z := &zone{offset, time.FixedZone("", offset)}
+	lastZone.Store(z)
+	return z.location
 }
 
 // message reads a message. Its fields go into room if they fit, and its Raw shares
@@ -231,11 +249,18 @@ const maxDepth = 1000
 func (r *reader) fields(room []thing.Field, depth int) []thing.Field {
 	n := r.count(2)
 	if cap(room) < n {
-		room = make([]thing.Field, 0, n)
+		room = make([]thing.Field, n)
 	}
-	for range n {
-		name := r.word()
-		room = append(room, thing.Field{Name: name, Value: r.value(depth)})
+	room = room[:n]
+	for i := range room {
+		f := &room[i]
+		if name := r.raw(); string(name) != f.Name { // the last record's are the same most of the time
+			f.Name = r.words.of(name)
+		}
+		if f.Value = r.value(depth); r.bad {
+			clear(room[i:])
+			break
+		}
 	}
 	return room
 }
