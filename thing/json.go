@@ -19,7 +19,10 @@ func (v Value) AppendJSON(dst []byte) []byte { return v.appendJSON(dst) }
 func (v *Value) appendJSON(dst []byte) []byte {
 	switch v.typ {
 	case BoolType:
-		return strconv.AppendBool(dst, v.num == 1)
+		if v.num == 1 {
+			return append(dst, "true"...)
+		}
+		return append(dst, "false"...)
 	case IntType:
 		return appendDecimal(dst, v.signed(), 0)
 	case DecimalType:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -258,15 +259,37 @@ func BenchmarkAppendFields(b *testing.B) {
 	}
 }
 
+// Reports that are not all alike, as those of a fleet: a processor foresees what
+// comes again and again.
 func BenchmarkFieldEncoder(b *testing.B) {
-	fields := location()
+	random := rand.New(rand.NewPCG(1, 2))
+	var reports [256][]thing.Field
+	for i := range reports {
+		f := func(name string, v thing.Value) { reports[i] = append(reports[i], thing.Field{Name: name, Value: v}) }
+		f("latitude", thing.Decimal(random.Int64N(180e6)-90e6, 6))
+		f("longitude", thing.Decimal(random.Int64N(360e6)-180e6, 6))
+		f("altitude", thing.Int(random.Int64N(1000)))
+		f("speed", thing.Decimal(random.Int64N(1200), 1))
+		f("direction", thing.Int(random.Int64N(360)))
+		f("positioned", thing.Bool(random.IntN(2) == 0))
+		f("time", thing.Int(1795251051000+random.Int64N(1e9)))
+		f("acc", thing.Bool(random.IntN(2) == 0))
+		f("alarm", thing.Int(random.Int64N(2)))
+		f("status", thing.Int(random.Int64N(1<<20)))
+		f("mileage", thing.Decimal(random.Int64N(1e7), 1))
+		f("fuel", thing.Decimal(random.Int64N(1000), 1))
+		f("recorderSpeed", thing.Decimal(random.Int64N(1200), 1))
+		f("vehicleSignals", thing.Int(random.Int64N(1<<14)))
+		f("signalStrength", thing.Int(random.Int64N(32)))
+		f("satellites", thing.Int(random.Int64N(30)))
+	}
 	e := thing.NewFieldEncoder(`{"value":`)
 	after := []byte(`,"time":1795251051000}`)
-	dst := e.Append(nil, fields, after)
+	dst := e.Append(nil, reports[0], after)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(dst)))
-	for b.Loop() {
-		dst = e.Append(dst[:0], fields, after)
+	for i := 0; b.Loop(); i++ {
+		dst = e.Append(dst[:0], reports[i%len(reports)], after)
 	}
 }
 

@@ -1,72 +1,110 @@
 package thing
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
 
 // appendDecimal appends n / 10^scale with exactly scale digits behind the point.
 func appendDecimal(dst []byte, n int64, scale uint8) []byte {
+	size := len(dst)
+	if cap(dst)-size < maxNumber {
+		dst = slices.Grow(dst, maxNumber)
+	}
+	return dst[:size+putDecimal((*[maxNumber]byte)(dst[size:cap(dst)]), n, scale)]
+}
+
+// maxNumber is room for any number as JSON: a sign, 20 digits and a point, or as
+// many digits and an exponent, and some bytes that putDecimal writes behind it.
+const maxNumber = 32
+
+// putDecimal writes n / 10^scale, with exactly scale digits behind the point, to the
+// front of room, and says how many bytes that took. What it writes behind them
+// means nothing.
+func putDecimal(room *[maxNumber]byte, n int64, scale uint8) (size int) {
 	u := uint64(n)
 	if n < 0 {
-		dst = append(dst, '-')
-		u = -u
+		room[0], u, size = '-', -u, 1
 	}
-	if u < 10 && scale == 0 { // most flags and counts are
-		return append(dst, '0'+byte(u))
+	switch {
+	case u < maxShort && scale < 8:
+		return size + putShort((*[shortSize]byte)(room[size:]), uint32(u), int(scale)) //nolint:gosec // checked
+	case u < 1e16 && scale == 0:
+		size += putShort((*[shortSize]byte)(room[size:]), uint32(u/maxShort), 0)         //nolint:gosec // checked
+		binary.LittleEndian.PutUint64(room[size:], digits8(uint32(u%maxShort))|'0'*ones) //nolint:gosec // checked
+		return size + 8
+	default:
+		return size + putLong(room[size:], u, int(scale))
 	}
-	whole, size := countDigits(u), 0
-	if scale > 0 {
-		whole = max(whole-int(scale), 1)
-		size = 1 + int(scale)
-	}
-	size += whole
-	if cap(dst)-len(dst) < size {
-		dst = slices.Grow(dst, size)
-	}
-	dst = dst[:len(dst)+size]
-	room := dst[len(dst)-size:]
-	if scale > 0 {
-		u = putDigits(room[whole+1:], u)
-		room[whole] = '.'
-	}
-	putDigits(room[:whole], u)
-	return dst
 }
 
-// putDigits fills room with the last digits of u, and returns those in front of
-// them.
-func putDigits(room []byte, u uint64) uint64 {
-	for len(room) >= 2 {
-		pair := pairs[u%100]
-		room[len(room)-1], room[len(room)-2] = byte(pair>>8), byte(pair)
-		room = room[:len(room)-2]
-		u /= 100
+// Of what putShort takes: numbers below that, and the size of its room.
+const (
+	maxShort  = 1e8
+	shortSize = 17
+)
+
+// putShort is putDecimal for a number below 10^8 with at most seven digits behind the
+// point. Its size does not wait for its digits, for whoever writes what comes next
+// waits for that.
+func putShort(room *[shortSize]byte, u uint32, scale int) (size int) {
+	whole := max(countDigits(u)-scale, 1) & 15
+	x := digits8(u) | '0'*ones
+	x >>= 8 * (8 - whole - scale) & 63 // the first digit is in the low byte
+	binary.LittleEndian.PutUint64(room[:], x)
+	if scale == 0 {
+		return whole
 	}
-	if len(room) == 1 {
-		room[0] = '0' + byte(u%10)
-		u /= 10
-	}
-	return u
+	room[whole&7] = '.' // at most 7, as there is a digit behind it
+	binary.LittleEndian.PutUint64(room[whole&7+1:], x>>(8*whole&63))
+	return whole + 1 + scale
 }
 
-// countDigits is how many digits u has.
-func countDigits(u uint64) int {
-	n := bits.Len64(u|1) * 1233 >> 12 // log10(2) = 1233/4096, about
-	if n < len(powers) && u >= powers[n] {
-		n++
-	}
-	return max(n, 1)
-}
+// countDigits is how many digits u has: 1 for 0.
+func countDigits(u uint32) int { return int((uint64(u) + counts[bits.Len32(u|1)]) >> 32) } //nolint:gosec // at most 10
 
-// pairs are the numbers from 00 to 99, the first digit in the low byte.
-var pairs = func() (p [100]uint16) {
-	for i := range p {
-		p[i] = uint16('0'+i%10)<<8 | uint16('0'+i/10)
+// counts is, by the bits of a number, what makes its digits the high half of the sum
+// with it: with as many bits there are d digits from a power of ten on, and one fewer below.
+var counts = func() (t [33]uint64) {
+	for n := 1; n < len(t); n++ {
+		least, power, digits := uint64(1)<<(n-1), uint64(10), uint64(1)
+		for ; power <= least; power *= 10 {
+			digits++
+		}
+		t[n] = digits << 32
+		if power < least*2 {
+			t[n] = (digits+1)<<32 - power
+		}
 	}
-	return p
+	return t
 }()
 
-// maxNumber is how long a number is as JSON, at most: a sign, 20 digits and a
-// point, or as many digits and an exponent.
-const maxNumber = 26
+// ones has 1 in each of its bytes.
+const ones = 0x0101010101010101
+
+// digits8 is the eight digits of u, which is less than 10^8, a byte each, the first
+// of them in the low byte: the number is halved, and its halves are halved at once.
+func digits8(u uint32) uint64 {
+	x := uint64(u/10000) | uint64(u%10000)<<32
+	hundreds := x * 10486 >> 20 & 0x0000007F_0000007F
+	x = hundreds | (x-100*hundreds)<<16
+	tens := x * 103 >> 10 & 0x000F_000F_000F_000F
+	return tens | (x-10*tens)<<8
+}
+
+// putLong is putDecimal for what has more digits.
+func putLong(room []byte, u uint64, scale int) (size int) {
+	var digits [20 + maxScale]byte
+	at := len(digits)
+	for ; u > 0 || len(digits)-at <= scale; u /= 10 {
+		at--
+		digits[at] = '0' + byte(u%10)
+	}
+	size = copy(room, digits[at:len(digits)-scale])
+	if scale == 0 {
+		return size
+	}
+	room[size] = '.'
+	return size + 1 + copy(room[size+1:], digits[len(digits)-scale:])
+}

@@ -27,11 +27,17 @@ const (
 // what is not a number is kept as a pointer to its first element and their
 // count; only the functions of this file look at them.
 type Value struct {
-	_     [0]func() // == would compare the places of texts
-	typ   Type
-	scale uint8          // DecimalType: digits behind the point
+	_ [0]func() // == would compare the places of texts
+	form
 	num   uint64         // BoolType, IntType, DecimalType: two's complement; FloatType: its bits; others: how many elements
 	first unsafe.Pointer // StringType: of bytes; ListType: of Values; StructType: of Fields
+}
+
+// form is what a number is: together, for the compiler keeps structs of at most
+// four fields in registers.
+type form struct {
+	typ   Type
+	scale uint8 // DecimalType: digits behind the point
 }
 
 // maxScale bounds the digits behind the point of a decimal: more than an int64 has.
@@ -44,7 +50,7 @@ func Null() Value { return Value{} }
 
 // Bool is a truth.
 func Bool(b bool) Value {
-	v := Value{typ: BoolType}
+	v := Value{form: form{typ: BoolType}}
 	if b {
 		v.num = 1
 	}
@@ -52,7 +58,7 @@ func Bool(b bool) Value {
 }
 
 // Int is a whole number.
-func Int(i int64) Value { return Value{typ: IntType, num: uint64(i)} } //nolint:gosec // two's complement
+func Int(i int64) Value { return Value{form: form{typ: IntType}, num: uint64(i)} } //nolint:gosec // two's complement
 
 // Float is a binary floating point number. What is not finite is null, for no
 // platform's JSON can carry it, and minus zero is zero.
@@ -63,7 +69,7 @@ func Float(f float64) Value {
 	if f == 0 {
 		f = 0 // and not minus zero
 	}
-	return Value{typ: FloatType, num: math.Float64bits(f)}
+	return Value{form: form{typ: FloatType}, num: math.Float64bits(f)}
 }
 
 // Decimal is unscaled / 10^scale, exactly: Decimal(605, 1) is 60.5. A scale
@@ -72,22 +78,22 @@ func Decimal(unscaled int64, scale uint8) Value {
 	if scale > maxScale {
 		return Value{}
 	}
-	return Value{typ: DecimalType, scale: scale, num: uint64(unscaled)} //nolint:gosec // two's complement
+	return Value{form: form{DecimalType, scale}, num: uint64(unscaled)} //nolint:gosec // two's complement
 }
 
 // String is a text.
 func String(s string) Value {
-	return Value{typ: StringType, num: uint64(len(s)), first: unsafe.Pointer(unsafe.StringData(s))} //nolint:gosec // strings are immutable
+	return Value{form: form{typ: StringType}, num: uint64(len(s)), first: unsafe.Pointer(unsafe.StringData(s))} //nolint:gosec // strings are immutable
 }
 
 // List is values in order. The slice belongs to the value from now on.
 func List(vs ...Value) Value {
-	return Value{typ: ListType, num: uint64(len(vs)), first: unsafe.Pointer(unsafe.SliceData(vs))} //nolint:gosec // the slice is the value's
+	return Value{form: form{typ: ListType}, num: uint64(len(vs)), first: unsafe.Pointer(unsafe.SliceData(vs))} //nolint:gosec // the slice is the value's
 }
 
 // Struct is fields as one value. The slice belongs to the value from now on.
 func Struct(fs ...Field) Value {
-	return Value{typ: StructType, num: uint64(len(fs)), first: unsafe.Pointer(unsafe.SliceData(fs))} //nolint:gosec // the slice is the value's
+	return Value{form: form{typ: StructType}, num: uint64(len(fs)), first: unsafe.Pointer(unsafe.SliceData(fs))} //nolint:gosec // the slice is the value's
 }
 
 // Type says what v holds.

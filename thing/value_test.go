@@ -2,6 +2,7 @@ package thing_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,6 +159,36 @@ func TestWholeNumbers(t *testing.T) {
 		}
 		if got, _, _ := strings.Cut(thing.Decimal(n, 1).String(), "."); n >= 10 && got != want[:len(want)-1] {
 			t.Errorf("%s of tenths, want %s", got, want[:len(want)-1])
+		}
+	}
+}
+
+// Decimals are what the digits of their whole number are with a point among them,
+// also when an encoder writes them.
+func TestDecimalsOfEachScale(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	e := thing.NewFieldEncoder("")
+	for range 20_000 {
+		n := (random.Int64() >> random.UintN(63)) * (1 - 2*random.Int64N(2))
+		for scale := range uint8(19) {
+			digits := strings.TrimPrefix(strconv.FormatInt(n, 10), "-")
+			if short := int(scale) + 1 - len(digits); short > 0 {
+				digits = strings.Repeat("0", short) + digits
+			}
+			want := digits[:len(digits)-int(scale)]
+			if scale > 0 {
+				want += "." + digits[len(digits)-int(scale):]
+			}
+			if n < 0 {
+				want = "-" + want
+			}
+			if got := thing.Decimal(n, scale).String(); got != want {
+				t.Fatalf("%d with %d digits behind the point is %s, want %s", n, scale, got, want)
+			}
+			if got := string(e.Append(nil, []thing.Field{{Name: "n", Value: thing.Decimal(n, scale)}}, nil)); got != `{"n":`+want+`}` {
+				t.Fatalf("%d with %d digits behind the point is %s in an object, want %s", n, scale, got, want)
+			}
 		}
 	}
 }

@@ -45,11 +45,9 @@ func (a *adapter) reportLocation(s *scratch, r *receipt, l *jt808.Location) {
 // locationFields appends what a location says: its properties.
 func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	at, fields := a.positionFields(fields, l)
-	fields = append(fields,
-		thing.Field{Name: "acc", Value: thing.Bool(l.Status.ACC())},
-		thing.Field{Name: "alarm", Value: thing.Int(int64(l.Alarm))},
-		thing.Field{Name: "status", Value: thing.Int(int64(l.Status))},
-	)
+	fields = thing.AppendField(fields, "acc", thing.Bool(l.Status.ACC()))
+	fields = thing.AppendField(fields, "alarm", thing.Int(int64(l.Alarm)))
+	fields = thing.AppendField(fields, "status", thing.Int(int64(l.Status)))
 	return at, a.itemFields(fields, l)
 }
 
@@ -91,22 +89,18 @@ var extraNames = func() (names [256]string) {
 func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	inRange := l.InRange()
 	if inRange {
-		fields = append(fields,
-			thing.Field{Name: "latitude", Value: thing.Decimal(int64(l.LatitudeE6()), 6)},
-			thing.Field{Name: "longitude", Value: thing.Decimal(int64(l.LongitudeE6()), 6)},
-		)
+		fields = thing.AppendField(fields, "latitude", thing.Decimal(int64(l.LatitudeE6()), 6))
+		fields = thing.AppendField(fields, "longitude", thing.Decimal(int64(l.LongitudeE6()), 6))
 	}
-	fields = append(fields,
-		thing.Field{Name: "altitude", Value: thing.Int(int64(l.Altitude))},
-		thing.Field{Name: "speed", Value: thing.Decimal(int64(l.Speed), 1)},
-		thing.Field{Name: "direction", Value: thing.Int(int64(l.Direction))},
-		thing.Field{Name: "positioned", Value: thing.Bool(l.Status.Located() && inRange)},
-	)
+	fields = thing.AppendField(fields, "altitude", thing.Int(int64(l.Altitude)))
+	fields = thing.AppendField(fields, "speed", thing.Decimal(int64(l.Speed), 1))
+	fields = thing.AppendField(fields, "direction", thing.Int(int64(l.Direction)))
+	fields = thing.AppendField(fields, "positioned", thing.Bool(l.Status.Located() && inRange))
 	at, ok := l.Time.TimeIn(a.zone)
 	if !ok {
 		return time.Time{}, fields
 	}
-	return at, append(fields, thing.Field{Name: "time", Value: thing.Int(at.UnixMilli())})
+	return at, thing.AppendField(fields, "time", thing.Int(at.UnixMilli()))
 }
 
 // appendItem appends the properties of the first item of that id, if it is one
@@ -160,7 +154,7 @@ func appendIf(fields []thing.Field, ok bool, name string, v thing.Value) []thing
 	if !ok {
 		return fields
 	}
-	return append(fields, thing.Field{Name: name, Value: v})
+	return thing.AppendField(fields, name, v)
 }
 
 func appendFuel(fields []thing.Field, l *jt808.Location) []thing.Field {
@@ -169,10 +163,10 @@ func appendFuel(fields []thing.Field, l *jt808.Location) []thing.Field {
 		return fields
 	}
 	if p, isPercent := fuel.Percent(); isPercent {
-		return append(fields, thing.Field{Name: "fuelPercent", Value: thing.Int(int64(p))})
+		return thing.AppendField(fields, "fuelPercent", thing.Int(int64(p)))
 	}
 	v, _ := fuel.DeciLitres()
-	return append(fields, thing.Field{Name: "fuel", Value: thing.Decimal(int64(v), 1)})
+	return thing.AppendField(fields, "fuel", thing.Decimal(int64(v), 1))
 }
 
 // appendComposite appends the properties of items of several values.
