@@ -62,6 +62,7 @@ const (
 	sessionBytes   = 4 << 10 // with its connection
 	inFlightBytes  = 2 << 10
 	handshakeBytes = 96 << 10
+	commandBytes   = 4 << 10 // that waits
 )
 
 // fitMemory makes limits that nobody has set fit into so many bytes: a small
@@ -77,6 +78,7 @@ func fitMemory(tree *config.Tree, s *settings, limit uint64) {
 	}
 	fit("server.maxPending", &s.Server.MaxPending, 8, 1)
 	fit("server.maxHandshakes", &s.Server.MaxHandshakes, 8, handshakeBytes)
+	fit("away.maxCommands", &s.Away.MaxCommands, 16, commandBytes)
 	fit("bridge.maxInFlight", &s.Bridge.MaxInFlight, 8, inFlightBytes)
 	fit("bridge.sessions.maxSessions", &s.Bridge.Sessions.MaxSessions, 2, sessionBytes)
 }

@@ -84,7 +84,8 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	if n.queue != nil {
 		connector, connectorStats = n.queue, append(connectorStats, statsOf(n.queue)...)
 	}
-	connector, awayStats, awayErr := withAway(tree, all.Away, connector)
+	connector, awayStats, keepsCommands, awayErr := withAway(tree, all, baseDir, keep.dir != "", connector)
+	n.keepsData = n.keepsData || keepsCommands
 	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,8 @@ func newQueueCommand() *cobra.Command {
 		Use:   "queue",
 		Short: "Look into the queue on the disk, export it, empty it",
 		Long: "Looks into the queue of messages that wait for the platform or, with --dead, into those that the platform\n" +
-			"will never take. stats, peek and export change nothing and work beside a running bridge; purge needs it stopped.",
+			"will never take or, with --commands, into commands that wait for their device. stats, peek and export change\n" +
+			"nothing and work beside a running bridge; purge needs it stopped.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -31,15 +32,18 @@ func newQueueCommand() *cobra.Command {
 
 // queueFlags say which queue.
 type queueFlags struct {
-	config configFlags
-	data   string
-	dead   bool
+	config   configFlags
+	data     string
+	dead     bool
+	commands bool
 }
 
 func (f *queueFlags) add(cmd *cobra.Command) {
 	f.config.add(cmd)
 	cmd.Flags().StringVar(&f.data, "data", "", "the data directory, in place of the configuration's; no configuration is needed then")
 	cmd.Flags().BoolVar(&f.dead, "dead", false, "dead letters: messages that the platform will never take")
+	cmd.Flags().BoolVar(&f.commands, "commands", false, "commands that wait for their device")
+	cmd.MarkFlagsMutuallyExclusive("dead", "commands")
 }
 
 // place is where the log is, and the keys of its records.
@@ -53,8 +57,11 @@ func (f *queueFlags) place() (dir string, keys []auth.Secret, err error) {
 		return "", nil, err
 	}
 	dir, name := cfg.Directory, datadir.Queue
-	if f.dead {
+	switch {
+	case f.dead:
 		dir, name = cfg.Dead.Directory, datadir.Dead
+	case f.commands:
+		dir, name = "", datadir.Commands
 	}
 	switch {
 	case f.data != "":
@@ -115,8 +122,8 @@ func newQueuePurge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "purge",
 		Short: "Delete all messages of the queue, which are lost then",
-		Long: "Deletes all messages of the queue, or all dead letters with --dead, whatever they are encrypted with. The\n" +
-			"bridge must be stopped. Without --yes it says what it would delete.",
+		Long: "Deletes all messages of the queue, all dead letters with --dead, or all commands that wait with --commands,\n" +
+			"whatever they are encrypted with. The bridge must be stopped. Without --yes it says what it would delete.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, _, err := flags.place()
@@ -124,7 +131,7 @@ func newQueuePurge() *cobra.Command {
 				return err
 			}
 			if !yes {
-				return fmt.Errorf("cli: this deletes all messages in %s: look at them with linkspan queue stats, and say --yes", dir)
+				return fmt.Errorf("cli: this deletes all that waits in %s: look at it with linkspan queue stats, and say --yes", dir)
 			}
 			files, err := segment.Purge(dir, damaged)
 			if errors.Is(err, fs.ErrNotExist) {

@@ -198,8 +198,8 @@ func peekLine(rec *segment.Record, e *queue.Entry) string {
 	if e == nil {
 		return head + " no message: " + hex.EncodeToString(rec.Payload)
 	}
-	m := &e.Message
-	line := fmt.Sprintf("%s %s (%s/%s) %s", head, deviceOf(e), e.ProductKey, e.DeviceName, m.Kind)
+	m, kind := shown(e)
+	line := fmt.Sprintf("%s %s (%s/%s) %s", head, deviceOf(e), e.ProductKey, e.DeviceName, kind)
 	if m.Name != "" {
 		line += " " + m.Name
 	}
@@ -212,10 +212,22 @@ func peekLine(rec *segment.Record, e *queue.Entry) string {
 	if len(m.Raw) > 0 {
 		line += " " + hex.EncodeToString(m.Raw)
 	}
+	if e.Command != nil {
+		line += fmt.Sprintf(" [command %s until %s]", m.ID, e.Until.UTC().Format(time.RFC3339))
+	}
 	if e.Dead {
 		line += fmt.Sprintf(" [dead since %s after %d attempts: %s]", e.Died.UTC().Format(time.RFC3339), e.Attempts, e.Cause)
 	}
 	return visible(line)
+}
+
+// shown is what an entry says, or is to be told, and its kind.
+func shown(e *queue.Entry) (m *thing.Message, kind string) {
+	c := e.Command
+	if c == nil {
+		return &e.Message, e.Message.Kind.String()
+	}
+	return &thing.Message{Name: c.Name, ID: c.ID, Time: c.Deadline, Fields: c.Fields, Raw: c.Raw, Topic: c.Topic}, c.Kind.String()
 }
 
 // visible is s without what a terminal would obey: names and texts are of devices' and
@@ -237,8 +249,8 @@ func newQueueExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write all messages as JSON, one in each line",
-		Long: "Writes all messages that wait, or all dead letters, as JSON, one in each line, the oldest first. They stay\n" +
-			"in the queue. What cannot be read is told on standard error.",
+		Long: "Writes all messages that wait, all dead letters with --dead, or all commands with --commands, as JSON, one in\n" +
+			"each line, the oldest first. They stay there. What cannot be read is told on standard error.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			out := cmd.OutOrStdout()
@@ -288,6 +300,8 @@ type exportedRecord struct {
 	State      string          `json:"state,omitempty"`
 	Code       int             `json:"code,omitempty"`
 	Text       string          `json:"text,omitempty"`
+	Deadline   *time.Time      `json:"deadline,omitempty"` // of a command: the platform's
+	Until      *time.Time      `json:"until,omitempty"`    // of a command: when it waits no longer
 	Died       *time.Time      `json:"died,omitempty"`
 	Attempts   int             `json:"attempts,omitempty"`
 	Cause      string          `json:"cause,omitempty"`
@@ -298,24 +312,28 @@ func exported(rec *segment.Record, e *queue.Entry) exportedRecord {
 	if e == nil {
 		return exportedRecord{Position: rec.Position.String(), Stored: rec.Time.UTC(), Unknown: rec.Payload}
 	}
-	m := &e.Message
+	m, kind := shown(e)
 	x := exportedRecord{
 		Position: rec.Position.String(), Stored: e.Stored.UTC(), Name: e.Name, Listener: e.Listener, ProductKey: e.ProductKey, DeviceName: e.DeviceName,
-		Kind: m.Kind.String(), Identifier: m.Name, ID: m.ID, Raw: m.Raw, Topic: m.Topic, Code: m.Code, Text: m.Text,
+		Kind: kind, Identifier: m.Name, ID: m.ID, Raw: m.Raw, Topic: m.Topic, Code: m.Code, Text: m.Text,
 		Attempts: e.Attempts, Cause: e.Cause,
 	}
 	if m.QoS != thing.QoSDefault {
 		qos := int(m.QoS - thing.AtMostOnce)
 		x.QoS = &qos
 	}
-	if !m.Time.IsZero() {
-		t := m.Time.UTC()
+	if t := m.Time.UTC(); !m.Time.IsZero() && e.Command == nil {
 		x.Time = &t
+	} else if !m.Time.IsZero() {
+		x.Deadline = &t
+	}
+	if t := e.Until.UTC(); e.Command != nil {
+		x.Until = &t
 	}
 	if len(m.Fields) > 0 {
 		x.Fields = thing.AppendFields(nil, m.Fields)
 	}
-	if m.Kind == thing.Reply {
+	if e.Message.Kind == thing.Reply {
 		x.State = m.State.String()
 	}
 	if e.Dead {

@@ -24,6 +24,9 @@ type cloud struct {
 	seen   []string
 	logins []upstream.Login
 	refuse error
+	hold   chan struct{}      // logins are not answered before it is closed
+	slow   bool               // messages are not answered before answer is called
+	unsaid []func(error)      // done of these
 	there  map[string]*device // the newest login of each
 	closed bool
 }
@@ -38,9 +41,12 @@ func (c *cloud) Login(l upstream.Login, done func(upstream.Device, error)) {
 	c.note("login", l.Device.DeviceName)
 	c.mu.Lock()
 	c.logins = append(c.logins, l)
-	err := c.refuse
+	err, hold := c.refuse, c.hold
 	c.mu.Unlock()
 	go func() {
+		if hold != nil {
+			<-hold
+		}
 		if err != nil {
 			done(nil, err)
 			return
@@ -72,7 +78,26 @@ func (d *device) Publish(m *thing.Message, done func(error)) {
 	} else {
 		d.c.note("said", d.name, string(m.Raw))
 	}
-	done(nil)
+	d.c.mu.Lock()
+	slow := d.c.slow
+	if slow {
+		d.c.unsaid = append(d.c.unsaid, done)
+	}
+	d.c.mu.Unlock()
+	if !slow {
+		done(nil)
+	}
+}
+
+// answer answers messages, in their order.
+func (c *cloud) answer() {
+	c.mu.Lock()
+	unsaid := c.unsaid
+	c.slow, c.unsaid = false, nil
+	c.mu.Unlock()
+	for _, done := range unsaid {
+		done(nil)
+	}
 }
 
 func (d *device) Logout(done func(error)) {
@@ -107,7 +132,7 @@ type world struct {
 	t *testing.T
 }
 
-func begin(t *testing.T, change func(*away.Config)) *world {
+func begin(t *testing.T, change func(*away.Config), options ...away.Option) *world {
 	t.Helper()
 	cfg := away.DefaultConfig()
 	cfg.Hold, cfg.CommandTime, cfg.Commands = time.Minute, 30*time.Second, 3
@@ -116,7 +141,7 @@ func begin(t *testing.T, change func(*away.Config)) *world {
 	}
 	w := &world{cloud: &cloud{}, t: t}
 	var err error
-	if w.Connector, err = away.New(cfg, w.cloud); err != nil {
+	if w.Connector, err = away.New(cfg, w.cloud, options...); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Start(t.Context(), upstream.Host{Logger: zap.NewNop()}); err != nil {
@@ -229,11 +254,11 @@ func TestDeviceThatIsBackInTime(t *testing.T) {
 }
 
 // A device that does not come back is logged out, and the platform is told what
-// became of its commands.
+// became of its commands, if they are not to outlive that.
 func TestDeviceThatStaysAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, nil)
+		w := begin(t, func(c *away.Config) { c.Keep = away.KeepHold })
 		defer w.close()
 		w.online("a", "x").leave()
 		tell := w.login().Command
@@ -277,7 +302,7 @@ func TestWaitingCommandsAreBounded(t *testing.T) {
 }
 
 // A device that comes through another listener may be routed elsewhere: it is
-// logged in anew.
+// logged in anew, and told what has waited.
 func TestAnotherListenerIsAnotherLogin(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -286,7 +311,10 @@ func TestAnotherListenerIsAnotherLogin(t *testing.T) {
 		w.online("a", "x").leave()
 		w.login().Command(&thing.Command{ID: "1"})
 		second := w.online("a", "y")
-		w.want("login a", "login a", "reply 1 offline")
+		w.want("login a", "login a")
+		if got := second.heard(); got != "1" {
+			t.Errorf("the device was told %q, want 1", got)
+		}
 		if s := w.Stats(); s.Away != 0 || s.Waiting != 0 {
 			t.Errorf("counted %+v", s)
 		}
@@ -301,7 +329,7 @@ func TestAnotherListenerIsAnotherLogin(t *testing.T) {
 func TestLostWhileAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := begin(t, nil)
+		w := begin(t, func(c *away.Config) { c.Keep = away.KeepHold })
 		defer w.close()
 		first := w.online("a", "x")
 		first.leave()
@@ -356,11 +384,16 @@ func TestClose(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	t.Parallel()
-	_, err := away.New(away.Config{Hold: -1, CommandTime: 10000 * time.Hour, Commands: 0, MaxCommands: -1}, &cloud{})
+	_, err := away.New(away.Config{Hold: -1, CommandTime: 10000 * time.Hour, Keep: "here", Commands: 0, MaxCommands: -1}, &cloud{})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"hold is -1ns", "commandTime is 10000h0m0s", "commands is 0", "maxCommands is -1"} {
+	cfg := away.DefaultConfig()
+	cfg.Keep = away.KeepDisk
+	if _, err := away.New(cfg, &cloud{}); err == nil || !strings.Contains(err.Error(), "there is no disk") {
+		t.Errorf("commands on no disk: %v", err)
+	}
+	for _, want := range []string{"hold is -1ns", "commandTime is 10000h0m0s", `keep is "here"`, "commands is 0", "maxCommands is -1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}

@@ -2,36 +2,47 @@ package away
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/bridge/queue/segment"
 	"github.com/linkspan/linkspan/internal/alarmclock"
-	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 )
 
 // Connector is another connector whose devices may be away. Its methods may be
-// called from any goroutine. No lock is held while anything outside is called.
+// called from any goroutine.
+//
+// Locks: a seat's may be held when the connector's, those of its overdue commands, its clock or its
+// log are taken, never the other way round, and never two seats'. None is held while anything outside is
+// called.
 type Connector struct {
 	cfg     Config
 	next    upstream.Connector
+	disk    *Disk // nil: commands are in memory alone
 	logger  *zap.Logger
+	log     atomic.Pointer[segment.Log] // nil without disk, and before Start
 	counts  counts
-	clock   *alarmclock.Clock[*entry]
-	waiting atomic.Int64 // commands, of all devices
-	running sync.WaitGroup
-	done    chan struct{} // ends the clock
+	quiet   lines
+	clock   *alarmclock.Clock[*seat]
+	waiting atomic.Int64 // letters, of all devices
+	overdue overdue
+	// remembers is for how long overdue commands are; constant.
+	remembers time.Duration
+	running   sync.WaitGroup
+	done      chan struct{} // ends the clock
 
-	mu      sync.Mutex
-	entries map[key]*entry // the present login of each device; guarded by mu
-	closed  bool           // guarded by mu
+	mu     sync.Mutex
+	seats  map[key]*seat // guarded by mu
+	closed bool          // guarded by mu
 
 	closing atomic.Bool // nobody goes away any more; set before those who are away are logged out
 }
@@ -41,39 +52,39 @@ type key struct{ product, device string }
 
 func keyOf(id auth.Identity) key { return key{id.ProductKey, id.DeviceName} }
 
-// Start implements upstream.Starter.
+// Start implements upstream.Starter: it reads the commands that an earlier process has
+// left.
 func (c *Connector) Start(ctx context.Context, host upstream.Host) error {
-	c.logger = host.Logger
+	c.logger = host.Logger.Named("away")
+	if err := c.open(); err != nil {
+		return err
+	}
 	if s, ok := c.next.(upstream.Starter); ok {
 		if err := s.Start(ctx, host); err != nil {
-			return err //nolint:wrapcheck // the connector's own
+			return errors.Join(err, c.closeLog())
 		}
 	}
-	c.running.Go(func() { c.clock.Run(c.done, (*entry).due) })
+	c.running.Go(func() { c.clock.Run(c.done, (*seat).due) })
 	return nil
 }
 
 // Close implements upstream.Closer: it logs out all who are away, and ends the
-// connector behind.
+// connector behind. Commands on the disk wait for the next process.
 func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
-	c.closing.Store(true)
-	var left []*entry
-	for _, e := range c.entries {
-		left = append(left, e)
-	}
 	c.mu.Unlock()
 	if !first {
 		return nil
 	}
+	c.closing.Store(true)
 	close(c.done)
 	c.running.Wait()
 	var out sync.WaitGroup
-	for _, e := range left {
+	for _, s := range c.all() {
 		out.Add(1)
-		if !e.release(func(error) { out.Done() }) {
+		if !s.release(func(error) { out.Done() }) {
 			out.Done()
 		}
 	}
@@ -90,140 +101,115 @@ func (c *Connector) Close(ctx context.Context) error {
 	}
 	if closer, ok := c.next.(upstream.Closer); ok {
 		if failed := closer.Close(ctx); failed != nil {
-			return failed //nolint:wrapcheck // the connector's own
+			err = failed
 		}
 	}
-	return err
+	c.farewell()
+	return errors.Join(err, c.closeLog())
+}
+
+// farewell says what becomes of the commands that still wait.
+func (c *Connector) farewell() {
+	var left, lost int64
+	for _, s := range c.all() {
+		s.mu.Lock()
+		for _, l := range s.waiting {
+			if l.disk != nowhere {
+				left++
+			} else {
+				lost++
+			}
+		}
+		s.mu.Unlock()
+	}
+	if left > 0 {
+		c.logger.Info("commands wait for their devices on the disk, until the next start", zap.Int64("count", left))
+	}
+	if lost > 0 {
+		c.counts.untold.Add(uint64(lost)) //nolint:gosec // not negative
+		c.logger.Warn("commands of devices that are logged out are lost: they waited in memory alone", zap.Int64("count", lost))
+	}
+}
+
+// seat finds or makes the seat of a device, and locks it.
+func (c *Connector) seat(at key) *seat {
+	for {
+		c.mu.Lock()
+		s := c.seats[at]
+		if s == nil {
+			s = &seat{c: c, at: at}
+			s.timer.Value = s
+			c.seats[at] = s
+		}
+		c.mu.Unlock()
+		s.mu.Lock()
+		if !s.gone {
+			return s
+		}
+		s.mu.Unlock()
+	}
+}
+
+// all are the seats there are.
+func (c *Connector) all() []*seat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*seat, 0, len(c.seats))
+	for _, s := range c.seats {
+		list = append(list, s)
+	}
+	return list
 }
 
 // Login implements upstream.Connector. A device that is away, or online, as the
-// same identity and through the same listener is logged in already.
+// same identity and through the same listener is logged in already. Commands that have
+// waited are handed over once the login is done.
 func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
-	at := keyOf(l.Device)
-	c.mu.Lock()
-	e := c.entries[at]
-	if e == nil || c.closed || !e.fits(&l) {
-		prior := e
-		e = &entry{c: c, login: l}
-		e.timer.Value = e
-		if !c.closed {
-			c.entries[at] = e
+	s := c.seat(keyOf(l.Device))
+	s.name = l.Name
+	prior := s.entry
+	if prior != nil && prior.fits(&l) {
+		h, hands := prior.takeOver(l)
+		s.leave()
+		done(h.device(), nil)
+		if hands {
+			s.handOver()
 		}
-		c.mu.Unlock()
-		forwarded := l
-		forwarded.Command, forwarded.Lost = e.command, e.lost
-		h := &handle{entry: e}
-		c.next.Login(forwarded, func(d upstream.Device, err error) {
-			e.loggedIn(h, d, err, done)
-			if prior != nil { // it was away, as another identity or elsewhere; the platform has only one of the two now
-				prior.release(upstream.Ignore)
-			}
-		})
 		return
 	}
-	c.mu.Unlock()
-	h, hands := e.takeOver(l)
-	if h == nil { // it ended meanwhile
-		c.forget(e)
-		c.Login(l, done)
-		return
-	}
-	done(h.device(), nil)
-	if hands {
-		e.handOver()
-	}
+	e := &entry{s: s, login: l}
+	s.entry = e
+	s.leave()
+	forwarded := l
+	forwarded.Command, forwarded.Lost = e.command, e.lost
+	h := &handle{entry: e}
+	c.next.Login(forwarded, func(d upstream.Device, err error) {
+		e.loggedIn(h, d, err, done)
+		if prior != nil { // it was away, as another identity or elsewhere; the platform has only one of the two now
+			prior.release(upstream.Ignore)
+		}
+		if err != nil {
+			s.vacate()
+		}
+	})
 }
 
 // Revoke logs out those of the devices of these names that are away: they were removed,
-// or are someone else now. It says how many. Devices that are there are their
-// session's business.
+// or are someone else now; and it drops the commands that wait for them. It says how many
+// were logged out. Devices that are there are their session's business.
 func (c *Connector) Revoke(names iter.Seq[string]) (count int) {
-	revoked := map[string]bool{}
-	for name := range names {
-		revoked[name] = true
-	}
+	revoked := slices.Collect(names)
 	if len(revoked) == 0 {
 		return 0
 	}
-	c.mu.Lock()
-	entries := slices.Collect(maps.Values(c.entries))
-	c.mu.Unlock()
-	for _, e := range entries {
-		if revoked[e.name()] && e.release(upstream.Ignore) {
+	is := make(map[string]bool, len(revoked))
+	for _, name := range revoked {
+		is[name] = true
+	}
+	for _, s := range c.all() {
+		if s.revoke(is) {
 			count++
 		}
 	}
 	return count
-}
-
-// forget takes e out of the table, if it is there.
-func (c *Connector) forget(e *entry) {
-	at := keyOf(e.login.Device)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.entries[at] == e {
-		delete(c.entries, at)
-	}
-}
-
-// handle is one login as the bridge has it: the entry's own, or one that has been
-// taken over.
-type handle struct {
-	entry *entry
-	turn  uint64
-}
-
-// device is h with what the connector behind can do.
-func (h *handle) device() upstream.Device {
-	if h.entry.storer != nil {
-		return storing{h}
-	}
-	return h
-}
-
-// storing is a handle whose connector keeps messages.
-type storing struct{ *handle }
-
-// Store implements upstream.Storer.
-func (s storing) Store(m *thing.Message, done func(error)) {
-	if s.entry.turn.Load() != s.turn {
-		done(upstream.ErrSuperseded)
-		return
-	}
-	s.entry.storer.Store(m, done)
-}
-
-// Publish implements upstream.Device.
-func (h *handle) Publish(m *thing.Message, done func(error)) {
-	if h.entry.turn.Load() != h.turn {
-		done(upstream.ErrSuperseded)
-		return
-	}
-	h.entry.device.Publish(m, done)
-}
-
-// Logout implements upstream.Device.
-func (h *handle) Logout(done func(error)) {
-	e := h.entry
-	waiting, mine := e.end(h.turn)
-	if !mine {
-		done(nil)
-		return
-	}
-	e.c.forget(e)
-	e.fail(waiting, thing.Offline, "the device went offline")
-	e.device.Logout(done)
-}
-
-// Leave implements upstream.Leaver: the device may come back.
-func (h *handle) Leave(done func(error)) {
-	if h.entry.c.cfg.Hold == 0 {
-		h.Logout(done)
-		return
-	}
-	if !h.entry.leave(h.turn) {
-		h.Logout(done)
-		return
-	}
-	done(nil)
 }

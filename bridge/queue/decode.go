@@ -9,31 +9,39 @@ import (
 	"github.com/linkspan/linkspan/thing"
 )
 
-// Entry is a record of a queue, or a dead letter.
+// Entry is a record of a queue, a dead letter, or a command that waits for its device.
 type Entry struct {
 	Name       string        // the device's own
 	Listener   string        // that it came through
 	ProductKey string        // of its identity at the platform then
 	DeviceName string        // likewise
 	Stored     time.Time     // when it was stored, to the millisecond
-	Message    thing.Message // what it said
+	Message    thing.Message // what it said; empty when there is a Command
 
 	Dead     bool      // it is a dead letter: the rest says why
 	Died     time.Time // when it was given up, to the millisecond
 	Attempts int       // how often it was refused
 	Cause    string    // why it was given up
+
+	Command *thing.Command // what it is to be told; nil: it is no command
+	Until   time.Time      // when the command stops waiting, to the millisecond
 }
 
-// Decode reads a record, which may be a dead letter. The entry shares no memory
+// Decode reads a record, which may be a dead letter or a command. The entry shares no memory
 // with it. The error is ErrRecord.
 func Decode(record []byte) (Entry, error) {
 	var e Entry
 	r := reader{in: record}
-	if len(record) > 0 && record[0] == deadVersion {
+	command := len(record) > 0 && record[0] == commandVersion
+	switch {
+	case len(record) > 0 && record[0] == deadVersion:
 		r.in = record[1:]
 		e.Dead, e.Died = true, r.millis()
 		e.Attempts = int(min(r.uint(), math.MaxInt32)) //nolint:gosec // bounded
 		e.Cause = r.text()
+	case command:
+		r.in = record[1:]
+		e.Until = r.millis()
 	}
 	if r.byte() != recordVersion {
 		return Entry{}, ErrRecord
@@ -45,6 +53,9 @@ func Decode(record []byte) (Entry, error) {
 	e.Message.Raw = append([]byte(nil), e.Message.Raw...)
 	if r.bad || len(r.in) > 0 {
 		return Entry{}, ErrRecord
+	}
+	if command {
+		e.Command, e.Message = commandOf(&e.Message), thing.Message{}
 	}
 	return e, nil
 }

@@ -21,7 +21,8 @@ import (
 //	...      those that are there, in the order of their bits
 //
 // A dead letter begins with another version and has in front of the record
-// 6 bytes of time, the number of attempts and the text of the cause.
+// 6 bytes of time, the number of attempts and the text of the cause. Commands have
+// a version of their own, too, see commandVersion.
 const (
 	recordVersion = 1
 	deadVersion   = 0x81

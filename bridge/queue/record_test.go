@@ -173,6 +173,7 @@ func FuzzDecode(f *testing.F) {
 		record := appendRecord(nil, 1, time.UnixMilli(5), &sender{name: "n", product: "p", device: "d"}, &m)
 		f.Add(record)
 		f.Add(appendDead(nil, time.UnixMilli(6), 2, "cause", record))
+		f.Add(append([]byte{commandVersion, 0, 0, 0, 0, 0, 9}, record...))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		e, err := Decode(in)
@@ -182,8 +183,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if forwards == e.Dead {
-			t.Errorf("dead %v, forwards %v", e.Dead, forwards)
+		if other := e.Dead || e.Command != nil; forwards == other {
+			t.Errorf("%+v, forwards %v", e, forwards)
 		}
 		if forwards && !sameMessage(m, e.Message) {
 			t.Errorf("forwarded as %+v, decoded as %+v", m, e.Message)

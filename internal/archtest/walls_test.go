@@ -32,6 +32,7 @@ var walls = []wall{
 	{room: "codec", never: append([]string{"time"}, pure...)},
 	{room: "codec/*", ours: []string{"codec"}, never: pure, but: []string{"sync"}},
 	{room: "thing", never: []string{"net", "os", "log", "go.uber.org", gnet, prometheus, paho, mochi}},
+	{room: "thing/input", ours: []string{"thing"}, never: []string{"net", "os", "log", "go.uber.org", gnet, prometheus, paho, mochi}},
 	{room: "auth", never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}},
 	{room: "auth/*", ours: []string{"auth"}, never: []string{"log", gnet, prometheus, cobra, paho, mochi}},
 	{room: "session", ours: []string{"internal/wheel"}, never: []string{"net", "os", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"}},
@@ -63,6 +64,10 @@ var walls = []wall{
 	},
 	{
 		room: "bridge/queue", ours: []string{"auth", "bridge/queue/segment", "internal/alarmclock", "internal/quiet", "internal/wheel", "thing", "upstream"},
+		never: []string{"net", "log", gnet, prometheus, paho, mochi},
+	},
+	{ // commands wait in a log as messages do
+		room: "bridge/away", ours: []string{"auth", "bridge/queue", "internal/alarmclock", "internal/quiet", "internal/wheel", "thing", "upstream"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi},
 	},
 	{room: "bridge/queue/segment", ours: []string{"auth", "internal/datadir"}, never: []string{"net", "log", gnet, prometheus, paho, mochi}},
