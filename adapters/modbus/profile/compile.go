@@ -293,7 +293,22 @@ func (c *checking) numbers() {
 			c.fail("decimals", "%d, must be from 0 to 9", *d)
 		}
 	}
+	if c.to.asText = c.from.AsText; c.to.asText {
+		c.wholeText()
+	}
 	c.invalid()
+}
+
+// wholeText checks that the point is a whole number as it stands in its registers.
+func (c *checking) wholeText() {
+	switch c.to.Format.Type {
+	case modbus.String, modbus.Float32, modbus.Float64, 0:
+		c.fail("asText", "only for whole numbers in registers")
+	default:
+	}
+	if c.to.scaled || c.from.Decimals != nil || c.from.Deadband != "" || c.to.Truth || c.from.Enum != nil {
+		c.fail("asText", "does not go with scale, offset, decimals, deadband, enum and bits")
+	}
 }
 
 // enumeration reads the texts in place of numbers.

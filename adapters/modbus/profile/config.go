@@ -31,6 +31,7 @@ type Point struct {
 	Scale     string            `conf:"scale" doc:"what the number in the registers is multiplied by, such as 0.1; default: 1"`
 	Offset    string            `conf:"offset" doc:"what is added then, such as -40; default: 0"`
 	Decimals  *int              `conf:"decimals" doc:"digits behind the point that are reported, 0 to 9; default: as many as there are"`
+	AsText    bool              `conf:"asText" doc:"report the whole number as a text with all its digits, as \"18446744073709551615\": for numbers of 64 bits, of which platforms that take numbers for floating point keep 15 digits"`
 	Unit      string            `conf:"unit" doc:"for people: V, kWh"`
 	Title     string            `conf:"title" doc:"for people: what it is"`
 	Enum      map[string]string `conf:"enum" doc:"texts in place of numbers: { 0 = off, 1 = on }"`

@@ -57,6 +57,7 @@ var columns = map[string]func(p *Point, cell string) error{
 	"scale":     textCell(func(p *Point) *string { return &p.Scale }),
 	"offset":    textCell(func(p *Point) *string { return &p.Offset }),
 	"decimals":  decimalsCell,
+	"astext":    truthCell,
 	"unit":      textCell(func(p *Point) *string { return &p.Unit }),
 	"title":     textCell(func(p *Point) *string { return &p.Title }),
 	"enum":      enumCell,
@@ -124,6 +125,14 @@ func decimalsCell(p *Point, cell string) error {
 	n, err := whole(cell)
 	p.Decimals = &n
 	return err
+}
+
+// truthCell reads true and false.
+func truthCell(p *Point, cell string) (err error) {
+	if p.AsText, err = strconv.ParseBool(strings.ToLower(cell)); err != nil {
+		return fmt.Errorf("%q is neither true nor false", cell)
+	}
+	return nil
 }
 
 func atLeastCell(p *Point, cell string) error {

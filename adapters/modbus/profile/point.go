@@ -31,6 +31,7 @@ type Compiled struct {
 
 	scale, offset decimal
 	scaled        bool
+	asText        bool
 	decimals      int // -1: all
 	deadband      float64
 	enum          map[uint64]string // by the bits of the number
@@ -97,6 +98,9 @@ func (p *Compiled) Decode(data []byte) (thing.Value, Mark, error) {
 		if text, ok := p.enum[bits]; ok {
 			return thing.String(text), Mark(bits), nil
 		}
+		return thing.String(raw.String()), Mark(bits), nil
+	}
+	if p.asText {
 		return thing.String(raw.String()), Mark(bits), nil
 	}
 	v := p.scaledUp(raw)

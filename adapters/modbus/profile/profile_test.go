@@ -58,6 +58,8 @@ func TestValues(t *testing.T) {
 		"uint32 CDAB":        {Point{Type: "uint32", Order: "CDAB"}, []uint16{2, 1}, "65538"},
 		"int64":              {Point{Type: "int64"}, []uint16{0x8000, 0, 0, 0}, "-9223372036854775808"},
 		"uint64":             {Point{Type: "uint64"}, []uint16{0xffff, 0xffff, 0xffff, 0xffff}, "18446744073709552000"},
+		"uint64 as text":     {Point{Type: "uint64", AsText: true}, []uint16{0xffff, 0xffff, 0xffff, 0xffff}, `"18446744073709551615"`},
+		"int64 as text":      {Point{Type: "int64", AsText: true}, []uint16{0x8000, 0, 0, 0}, `"-9223372036854775808"`},
 		"int64 and scale":    {Point{Type: "int64", Scale: "0.001"}, []uint16{0x7fff, 0xffff, 0xffff, 0xffff}, "9223372036854775.807"},
 		"too long a product": {Point{Type: "int64", Scale: "1000"}, []uint16{0x7fff, 0xffff, 0xffff, 0xffff}, "9.223372036854776e+21"},
 		"float32":            {Point{Type: "float32"}, []uint16{0x3dcc, 0xcccd}, "0.1"},
@@ -373,6 +375,7 @@ func TestMistakes(t *testing.T) {
 		"scale":     {Address: "40001", Scale: "0"},
 		"offset":    {Address: "40001", Offset: "x"},
 		"decimals":  {Address: "40001", Decimals: &minus},
+		"asText":    {Address: "40001", Type: "float32", AsText: true},
 		"enum":      {Address: "40001", Enum: map[string]string{"off": "0"}},
 		"invalid":   {Address: "40001", Invalid: []string{"none"}},
 		"access":    {Address: "30001", Access: "rw"},
@@ -397,13 +400,14 @@ func TestMistakes(t *testing.T) {
 
 func TestReadCSV(t *testing.T) {
 	t.Parallel()
-	text := "\ufeffName;Address;TYPE;scale;enum;access;interval;decimals\r\n" +
+	text := "\ufeffName;Address;TYPE;scale;enum;access;interval;decimals;asText\r\n" +
 		"# the meter\r\n" +
-		"voltage;40001;uint16;0.1;;;;1\r\n" +
+		"voltage;40001;uint16;0.1;;;;1;\r\n" +
 		"\r\n" +
-		"mode;40010;;;0=off;rw;10s;\r\n"
+		"mode;40010;;;0=off;rw;10s;;\r\n" +
+		"total;40020;uint64;;;;;;true\r\n"
 	points, err := ReadCSV([]byte(text))
-	if err != nil || len(points) != 2 {
+	if err != nil || len(points) != 3 || !points["total"].AsText || points["mode"].AsText {
 		t.Errorf("%d points, %v", len(points), err)
 	}
 	v := points["voltage"]
