@@ -26,9 +26,13 @@ type Login struct {
 	// Listener is the name of the listener that it came through. Either may be
 	// empty: the caller does not know it.
 	Name, Listener string
-	// InOrder is for a sender that sends again what failed: when the time of a message
-	// is over, those behind it fail too, so that none of them comes before it. A
-	// connector that has messages wait for the platform pays heed to it.
+	// InOrder is for a sender that sends again what failed for now (see [Temporary])
+	// and wants its messages to arrive in their order for all that. Once a message has
+	// failed so, every later one of the login fails so too, whether it is under way or
+	// published afterwards, and nothing of them is sent any more: until the sender
+	// calls Resume of the device, which is a [Resumer] then. Replies take no part: they
+	// need no order, break nothing and are not held up. A connector of which nothing
+	// fails for now need not heed it.
 	InOrder bool
 	// Command is called when the platform tells the device something, from any
 	// goroutine, in the platform's order. It does not block.
@@ -70,6 +74,15 @@ type Storer interface {
 	// is called with nil as soon as it is on disk, or the platform has it. Calls of
 	// Store and of Publish keep their order, and so do their calls of done.
 	Store(m *thing.Message, done func(error))
+}
+
+// Resumer is implemented by devices of logins with InOrder.
+type Resumer interface {
+	// Resume has the device take messages again after one has failed for now. The
+	// sender calls it when done of all that it has published was called, before it
+	// sends again, beginning with the first that failed. When none has failed it does
+	// nothing. It may be called from any goroutine and does not block.
+	Resume()
 }
 
 // Host is what a connector gets of the bridge that starts it.
@@ -135,6 +148,20 @@ func (e *RefusedError) Error() string {
 
 // Is makes a refusal that is not Temporary an auth.ErrDenied.
 func (e *RefusedError) Is(target error) bool { return target == auth.ErrDenied && !e.Temporary }
+
+// Temporary says whether a message that failed with err failed for now: the same may
+// succeed later. It did with ErrNotConnected, ErrTimeout, ErrOverloaded, or a
+// RefusedError that is Temporary.
+func Temporary(err error) bool {
+	if err == nil {
+		return false
+	}
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return refused.Temporary
+	}
+	return errors.Is(err, ErrNotConnected) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrOverloaded)
+}
 
 // Ignore is a done function that does nothing.
 func Ignore(error) {}

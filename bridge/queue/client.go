@@ -51,13 +51,18 @@ func (c *client) say(m *thing.Message, done func(error), safe bool) {
 	if m.QoS == thing.AtMostOnce {
 		it.flags = segment.Droppable
 	}
-	direct := l.route(it, m.Kind == thing.Reply, done, safe)
+	reply := m.Kind == thing.Reply
+	direct := l.route(it, reply, done, safe)
 	if direct == nil {
 		l.leave()
 		return
 	}
+	again := !reply && l.resumes()
 	it.holders.Add(1)
 	l.leave()
+	if again {
+		resume(direct)
+	}
 	direct.Publish(m, it.onDirect)
 	it.release()
 }
@@ -125,11 +130,16 @@ func (l *lane) stored(it *item, pos segment.Position, err error) {
 	l.mu.Lock()
 	l.storing--
 	if err != nil {
-		direct := l.unstorable(it, err)
+		direct, again := l.unstorable(it, err), false
 		if direct != nil {
 			it.holders.Add(1)
+			l.detain()
+			again = l.resumes()
 		}
 		l.leave()
+		if again {
+			resume(direct)
+		}
 		if direct != nil {
 			var m thing.Message
 			words(nil).message(it.payload, &m)
@@ -175,11 +185,12 @@ func (l *lane) answered(it *item, err error) {
 		l.q.counts.direct.Add(1)
 		l.settle(it.ticket, nil)
 		it.release()
-	case !it.spilled && (passing(err) || it.ticket.safe && replaced(err)):
+	case !it.spilled && (upstream.Temporary(err) || it.ticket.safe && replaced(err)):
 		l.q.counts.retried(err)
 		it.spilled, l.spilling = true, true
 		l.q.counts.spilled.Add(1)
-		if passing(err) && l.resumeAt.IsZero() {
+		l.broken = l.broken || upstream.Temporary(err)
+		if upstream.Temporary(err) && l.resumeAt.IsZero() {
 			l.halt(unloading, l.pause())
 		}
 		l.store(it) // it is spilled: never straight again
@@ -208,7 +219,7 @@ func (l *lane) unhold() {
 // replied is answered for a reply; the lane is locked.
 func (l *lane) replied(it *item, err error) {
 	done := it.reply
-	if err != nil && (passing(err) || replaced(err)) {
+	if err != nil && (upstream.Temporary(err) || replaced(err)) {
 		it.reply, it.spilled = nil, true
 		it.ticket = l.ticket(done, it.replySafe)
 		l.q.counts.spilled.Add(1)

@@ -24,6 +24,7 @@ const patience = 20 * time.Second
 // cloud is a connector and its platform. It keeps to the contract of upstream;
 // everything completes on a goroutine of its own.
 type cloud struct {
+	tb      testing.TB
 	ops     chan func()
 	running sync.WaitGroup
 
@@ -32,6 +33,7 @@ type cloud struct {
 	away     bool
 	login    func(name string) error                   // nil: everybody may
 	refuse   func(name string, m *thing.Message) error // nil: everything is taken
+	enter    func(name string, m *thing.Message)       // is called first thing by Publish; nil: nothing is
 	diagnose func() string                             // of the queue
 	hold     map[string]bool                           // devices whose messages are not answered
 	held     []func()                                  // answers to them
@@ -45,7 +47,7 @@ type cloud struct {
 func newCloud(tb testing.TB) *cloud {
 	tb.Helper()
 	c := &cloud{
-		ops: make(chan func(), 1<<16), changed: make(chan struct{}), hold: map[string]bool{}, handles: map[string]*handle{},
+		tb: tb, ops: make(chan func(), 1<<16), changed: make(chan struct{}), hold: map[string]bool{}, handles: map[string]*handle{},
 		said: map[string][]thing.Message{}, logins: map[string]int{}, logouts: map[string]int{},
 	}
 	c.running.Go(func() {
@@ -136,12 +138,14 @@ func (c *cloud) answer() {
 	}
 }
 
-// handle is one login.
+// handle is one login. As a connector would, it takes no more after a message has
+// failed, until it is told to.
 type handle struct {
-	c       *cloud
-	login   upstream.Login
-	over    error
-	failing int // messages whose failure is not told yet: as a connector would, those behind them fail too
+	c      *cloud
+	login  upstream.Login
+	over   error
+	broken bool
+	untold int // messages whose done was not called yet
 }
 
 func (c *cloud) Login(l upstream.Login, done func(upstream.Device, error)) {
@@ -169,20 +173,26 @@ func (c *cloud) Login(l upstream.Login, done func(upstream.Device, error)) {
 }
 
 func (h *handle) Publish(m *thing.Message, done func(error)) {
-	c, name := h.c, h.login.Device.DeviceName
+	c, name, ordered := h.c, h.login.Device.DeviceName, m.Kind != thing.Reply
+	c.mu.Lock()
+	enter := c.enter
+	c.mu.Unlock()
+	if enter != nil {
+		enter(name, m)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	err := h.over
 	switch {
 	case err != nil:
-	case c.away || h.failing > 0 && m.Kind != thing.Reply:
+	case c.away || h.broken && ordered:
 		err = upstream.ErrNotConnected
 	case c.refuse != nil:
 		err = c.refuse(name, m)
 	}
-	passes := errors.Is(err, upstream.ErrNotConnected) || errors.Is(err, upstream.ErrTimeout)
-	if passes {
-		h.failing++
+	if ordered {
+		h.untold++
+		h.broken = h.broken || h.login.InOrder && upstream.Temporary(err)
 	}
 	if err == nil {
 		c.said[name] = append(c.said[name], *m.Clone())
@@ -192,12 +202,13 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 	}
 	answer := func() {
 		c.ops <- func() {
-			done(err)
 			c.set(func() {
-				if passes {
-					h.failing--
+				if ordered {
+					h.untold--
 				}
 			})
+			done(err)
+			c.set(func() {})
 		}
 	}
 	if c.hold[name] {
@@ -205,6 +216,16 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 		return
 	}
 	answer()
+}
+
+// Resume implements upstream.Resumer.
+func (h *handle) Resume() {
+	h.c.mu.Lock()
+	defer h.c.mu.Unlock()
+	if h.untold > 0 {
+		h.c.tb.Errorf("%s is resumed while done of %d messages was not called", h.login.Device.DeviceName, h.untold)
+	}
+	h.broken = false
 }
 
 func (h *handle) Logout(done func(error)) {

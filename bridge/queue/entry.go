@@ -50,6 +50,7 @@ func (l *lane) enter() {
 		e := &entry{lane: l}
 		prior := l.device
 		l.entry, l.device = e, nil
+		l.detain()
 		if l.count > 0 {
 			l.halt(unloading, 0)
 		}
@@ -94,7 +95,7 @@ func (e *entry) loggedIn(d upstream.Device, err error) {
 		if done != nil {
 			done(c, nil)
 		}
-	case passing(err):
+	case upstream.Temporary(err):
 		l.entry = nil
 		l.halt(unloading, 0)
 		l.retryAt = time.Now().Add(l.pause())

@@ -38,20 +38,6 @@ func (e *StoreError) Is(target error) bool {
 		target == upstream.ErrClosed && errors.Is(e.Err, segment.ErrClosed)
 }
 
-// passing says whether what failed so may succeed later.
-func passing(err error) bool {
-	var refused *upstream.RefusedError
-	if errors.As(err, &refused) {
-		return refused.Temporary
-	}
-	for _, e := range []error{upstream.ErrNotConnected, upstream.ErrTimeout, upstream.ErrOverloaded} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
-}
-
 // replaced says whether a message failed because its login is over: another login
 // may say it.
 func replaced(err error) bool {

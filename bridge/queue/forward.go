@@ -51,8 +51,12 @@ func (f *forwarder) run(l *lane) (more bool) {
 		l.inflight++
 		it.sent, it.by = true, l.device
 		condemned, attempts := l.condemned, l.refusals
+		again := condemned == nil && l.resumes()
 		it.holders.Add(1)
 		l.mu.Unlock()
+		if again {
+			resume(it.by)
+		}
 		f.send(it, condemned, attempts)
 		it.release()
 	}
@@ -88,8 +92,9 @@ func (l *lane) said(it *item, err error) {
 		q.counts.forwarded.Add(1)
 		l.attempts, l.probing = 0, false
 		l.finish(it, nil)
-	case passing(err):
+	case upstream.Temporary(err):
 		q.counts.retried(err)
+		l.broken = true
 		l.setback()
 	case replaced(err):
 		if it.by == l.device {

@@ -8,20 +8,6 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 )
 
-// ticket is a publication that is not done. It is its lane's, in the order of
-// the calls; guarded by the lane's lock.
-type ticket struct {
-	next    *ticket
-	done    func(error)
-	err     error
-	pos     segment.Position // of its record, once there is one
-	safe    bool             // it is done when it is stored
-	stored  bool             // pos is known
-	settled bool             // done may be called, with err
-}
-
-var tickets = sync.Pool{New: func() any { return new(ticket) }}
-
 // item is a message in memory: on its way to the log, straight to the platform, or out
 // of the log to the platform. The fields are guarded by its lane's lock, but for
 // payload, which does not change while it has holders.

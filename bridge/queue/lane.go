@@ -48,6 +48,7 @@ type lane struct {
 	inflight         int // sent, and being buried
 	failing          failure
 	probing          bool // the last attempts failed: one record at a time, until one gets through
+	broken           bool // a message failed for now: the device takes no more until it is told to
 
 	directs      int  // messages on their way straight to the platform
 	spilling     bool // one of them failed: what comes is held until all are answered
@@ -80,9 +81,10 @@ const (
 // backlog says whether something of the device is stored, or about to be.
 func (l *lane) backlog() bool { return l.kept > 0 || l.storing > 0 || l.held != nil }
 
-// ready says whether records may be sent, or buried.
+// ready says whether records may be sent, or buried. Those that follow messages on
+// their way straight to the platform wait until these are answered.
 func (l *lane) ready() bool {
-	return (l.device != nil || l.condemned != nil) && l.failing == healthy && l.resumeAt.IsZero()
+	return (l.device != nil || l.condemned != nil) && l.failing == healthy && l.resumeAt.IsZero() && l.directs == 0
 }
 
 // limit is how many records of the device may be in memory.
@@ -96,6 +98,22 @@ func (l *lane) limit() int {
 // clear says whether a message may go straight to the platform.
 func (l *lane) clear() bool {
 	return l.device != nil && !l.backlog() && !l.spilling && l.failing == healthy && l.resumeAt.IsZero() && l.q.scan.complete()
+}
+
+// resumes says whether the device, to which something is about to be sent, is to be told
+// that this is so again: see resume. All that failed is known then, for whatever sends
+// waits for that.
+func (l *lane) resumes() bool {
+	was := l.broken
+	l.broken = false
+	return was
+}
+
+// resume tells a device that what it is sent now is in order again. No lock is held.
+func resume(d upstream.Device) {
+	if r, ok := d.(upstream.Resumer); ok {
+		r.Resume()
+	}
 }
 
 // leave does what follows from a change, and unlocks the lane.
@@ -239,11 +257,16 @@ func (l *lane) pause() time.Duration {
 // goes on.
 func (l *lane) halt(f failure, pause time.Duration) {
 	l.failing = max(l.failing, f)
+	l.detain()
 	if pause > 0 {
 		l.resumeAt = time.Now().Add(pause)
 	}
 	l.recover()
 }
+
+// detain has what comes wait while messages are on their way straight to the platform,
+// which it could overtake: they are another login's, or another goroutine's.
+func (l *lane) detain() { l.spilling = l.spilling || l.directs > 0 }
 
 // recover deals with the list of a lane that has halted, once nothing of it is
 // under way.
@@ -345,62 +368,6 @@ func (l *lane) finish(it *item, err error) {
 		l.count--
 		h.release()
 	}
-}
-
-// waiting is the ticket that waits for the record at pos, nil if nobody does.
-func (l *lane) waiting(pos segment.Position) *ticket {
-	for t := l.first; t != nil; t = t.next {
-		if t.stored && !t.settled {
-			if c := t.pos.Compare(pos); c >= 0 {
-				if c == 0 {
-					return t
-				}
-				return nil
-			}
-		}
-	}
-	return nil
-}
-
-// ticket is a new publication of the device.
-func (l *lane) ticket(done func(error), safe bool) *ticket {
-	t := tickets.Get().(*ticket)
-	*t = ticket{done: done, safe: safe}
-	if l.last == nil {
-		l.first = t
-	} else {
-		l.last.next = t
-	}
-	l.last = t
-	l.q.tickets.Add(1)
-	return t
-}
-
-// settle says that done of t may be called.
-func (l *lane) settle(t *ticket, err error) { t.settled, t.err = true, err }
-
-// release calls done of what is settled, in the order of the calls.
-func (l *lane) release() {
-	l.mu.Lock()
-	if l.releasing {
-		l.mu.Unlock()
-		return
-	}
-	l.releasing = true
-	for t := l.first; t != nil && t.settled; t = l.first {
-		if l.first = t.next; l.first == nil {
-			l.last = nil
-		}
-		done, err := t.done, t.err
-		l.mu.Unlock()
-		*t = ticket{}
-		tickets.Put(t)
-		l.q.tickets.Add(-1)
-		done(err)
-		l.mu.Lock()
-	}
-	l.releasing = false
-	l.leave()
 }
 
 // busy says whether something of the device is on its way that can still arrive.

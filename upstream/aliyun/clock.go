@@ -51,16 +51,11 @@ func (g *gateway) expire(now int64) {
 	g.settle()
 }
 
-// expireMessages fails the messages of a device whose time is over, and for a
-// sender that sends them again in order also those behind them. mu is held.
+// expireMessages fails the messages of a device whose time is over. mu is held.
 func (g *gateway) expireMessages(d *device, now int64) {
-	behind := false
 	for m := d.head; m != nil; m = m.next {
-		if m.state == finished || m.rejected || now <= m.deadline && !behind {
-			continue
-		}
-		behind = d.current != nil && d.current.inOrder
 		switch {
+		case m.state == finished || now <= m.deadline:
 		case m.sent:
 			g.finish(m, upstream.ErrTimeout)
 		case g.link != nil && d.state == online:

@@ -96,7 +96,8 @@ type handle struct {
 	at      atomic.Pointer[device]
 	command func(*thing.Command)
 	lost    func(cause error)
-	inOrder bool // messages behind one whose time is over fail too
+	inOrder bool // messages behind one that failed for now fail too
+	broken  bool // until Resume
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more
@@ -111,10 +112,18 @@ const maxEarly = 64
 func (h *handle) Publish(msg *thing.Message, done func(error)) {
 	m, _ := outgoings.Get().(*outgoing)
 	d := h.dev()
-	m.done = done
+	m.by, m.done = h, done
+	m.reply = msg.Kind == thing.Reply
 	m.id = d.gw.nextID()
 	m.err = m.encode(d, msg)
 	h.submit(m)
+}
+
+// Resume implements [upstream.Resumer].
+func (h *handle) Resume() {
+	d := h.lock()
+	h.broken = false
+	d.gw.mu.Unlock()
 }
 
 // dev is the device at the gateway that it is at now.
@@ -147,6 +156,7 @@ const (
 // guarded by its gateway's mu from submit on, but for what encode has set.
 type outgoing struct {
 	dev      *device
+	by       *handle // that it was published by; nil for a logout
 	done     func(error)
 	err      error
 	topic    string
@@ -166,6 +176,7 @@ type outgoing struct {
 	held     bool // was taken back from the sender, which may still hold it
 	logout   bool // no message: log the device out
 	alone    bool // of a logout: not in a batch
+	reply    bool // to a command: of no order
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}

@@ -15,14 +15,13 @@ func (h *handle) submit(m *outgoing) {
 		g.stats.invalid++
 	case g.closing:
 		err = upstream.ErrClosed
+	case h.broken && !m.reply:
+		err = upstream.ErrNotConnected
 	case m.qos == 0 && (d.state != online || g.link == nil || !g.link.open()):
 		err = upstream.ErrNotConnected
 	case g.pending >= g.cfg.Queue, g.pending > 0 && g.bytes+int64(len(m.payload)) > g.cfg.QueueBytes:
 		err = upstream.ErrOverloaded
 		g.stats.overloaded++
-	}
-	if err == nil && d.current != nil && d.current.inOrder && d.tail != nil && d.tail.state == finished && d.tail.err != nil {
-		err = upstream.ErrNotConnected // the sender does not know yet that those before it failed
 	}
 	if err != nil {
 		g.reject(d, m, err)
@@ -49,6 +48,7 @@ func (h *handle) submit(m *outgoing) {
 // reject ends a message that was not taken, in its turn. mu is held, and
 // released.
 func (g *gateway) reject(d *device, m *outgoing, err error) {
+	m.breaks(err)
 	if d.head == nil && !d.delivering || g.rejected >= g.cfg.Queue {
 		g.mu.Unlock()
 		done := m.done
@@ -62,11 +62,39 @@ func (g *gateway) reject(d *device, m *outgoing, err error) {
 	g.mu.Unlock()
 }
 
-// finish ends a message with err: done is called by the next settle. mu is held.
+// finish ends a message with err, and those behind it that fail with it; see
+// upstream.Login.InOrder. done is called by the next settle. mu is held.
 func (g *gateway) finish(m *outgoing, err error) {
 	if m.state == finished {
 		return
 	}
+	g.finishOne(m, err)
+	if !m.breaks(err) {
+		return
+	}
+	for n := m.next; n != nil; n = n.next {
+		switch {
+		case n.state == finished || n.by != m.by || n.reply:
+		case n.sent:
+			g.finishOne(n, upstream.ErrTimeout)
+		default:
+			g.finishOne(n, upstream.ErrNotConnected)
+		}
+	}
+}
+
+// breaks notes that m has failed with err, and says whether those behind it fail
+// too. The gateway's mu is held.
+func (m *outgoing) breaks(err error) bool {
+	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
+		return false
+	}
+	m.by.broken = true
+	return true
+}
+
+// finishOne is finish of one message that is not finished. mu is held.
+func (g *gateway) finishOne(m *outgoing, err error) {
 	if m.state == taken {
 		g.untake(m)
 	}

@@ -97,8 +97,8 @@ func (g *gateway) hand(d *device, next *gateway) {
 // any more. Both gateways' mu are held.
 func (g *gateway) handMessage(m *outgoing, moved *device) *outgoing {
 	c := &outgoing{
-		dev: moved, done: m.done, err: m.err, topic: m.topic, payload: m.payload, deadline: m.deadline, until: m.until, id: m.id, qos: m.qos,
-		state: m.state, sent: m.sent, answered: m.answered, acked: m.acked, rejected: m.rejected,
+		dev: moved, by: m.by, done: m.done, err: m.err, topic: m.topic, payload: m.payload, deadline: m.deadline, until: m.until, id: m.id, qos: m.qos,
+		state: m.state, sent: m.sent, answered: m.answered, acked: m.acked, rejected: m.rejected, reply: m.reply,
 		held: true, // so is payload
 	}
 	next := moved.gw

@@ -83,6 +83,9 @@ type handle struct {
 	dev     *device
 	command func(*thing.Command)
 	lost    func(cause error)
+	inOrder bool // messages behind one that failed for now fail too
+	broken  bool // until Resume
+	failing bool // is in the lane's list of those
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	by    int64                        // when a login that found no broker fails: milliseconds
@@ -94,9 +97,16 @@ type handle struct {
 // Publish implements [upstream.Device].
 func (h *handle) Publish(msg *thing.Message, done func(error)) {
 	m, _ := outgoings.Get().(*outgoing)
-	m.dev, m.done = h.dev, done
+	m.dev, m.by, m.done, m.reply = h.dev, h, done, msg.Kind == thing.Reply
 	m.err = m.encode(h.dev, msg)
 	h.dev.ln.submit(h, m)
+}
+
+// Resume implements [upstream.Resumer].
+func (h *handle) Resume() {
+	h.dev.ln.mu.Lock()
+	h.broken = false
+	h.dev.ln.mu.Unlock()
 }
 
 // Logout implements [upstream.Device].
@@ -105,6 +115,7 @@ func (h *handle) Logout(done func(error)) { h.dev.ln.logout(h, done) }
 // outgoing is a message on its way, guarded by its lane's mu from submit on.
 type outgoing struct {
 	dev      *device
+	by       *handle // that it was published by; nil for presence
 	done     func(error)
 	err      error
 	topic    string
@@ -125,6 +136,7 @@ type outgoing struct {
 	dup      bool // was sent in the session that the broker still has
 	rejected bool // never was in the lane's list
 	finished bool // done is to be called with err
+	reply    bool // to a command: of no order
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}

@@ -53,6 +53,7 @@ type lane struct {
 	released   bool                 // devices may log in
 	logins     []*handle            // that wait
 	ready      []*device            // whose head is finished; for settle
+	failing    []*handle            // of which a message has failed for now; for settle
 	lastID     uint16
 	inFlight   int // messages of QoS 1 taken
 	leaked     int // packet identifiers of messages that were given up

@@ -15,7 +15,7 @@ const never = math.MaxInt64
 // login begins a login. mu is held, and released.
 func (ln *lane) login(d *device, l *upstream.Login, done func(upstream.Device, error)) {
 	defer ln.settle()
-	h := &handle{dev: d, command: l.Command, lost: l.Lost, done: done, by: ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()}
+	h := &handle{dev: d, command: l.Command, lost: l.Lost, inOrder: l.InOrder, done: done, by: ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()}
 	if ln.only != nil && !ln.turned {
 		h.by = never
 	}

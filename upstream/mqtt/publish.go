@@ -13,6 +13,8 @@ func (ln *lane) submit(h *handle, m *outgoing) {
 		ln.count.invalid.Add(1)
 	case ln.closing:
 		err = upstream.ErrClosed
+	case h.broken && !m.reply:
+		err = upstream.ErrNotConnected
 	case m.qos == 0 && ln.link == nil:
 		err = upstream.ErrNotConnected
 	case ln.pending >= ln.cfg.Queue, ln.pending > 0 && ln.bytes+int64(len(m.payload)) > ln.cfg.QueueBytes:
@@ -79,6 +81,7 @@ func (ln *lane) room() bool { return ln.inFlight < ln.cfg.InFlight && ln.leaked 
 // released.
 func (ln *lane) reject(d *device, m *outgoing, err error) {
 	ln.count.failed.Add(1)
+	m.breaks(err)
 	if d.head == nil && !d.delivering || ln.rejected >= ln.cfg.Queue {
 		ln.mu.Unlock()
 		done := m.done
@@ -122,10 +125,47 @@ func (ln *lane) finish(m *outgoing, err error) {
 	} else {
 		ln.count.failed.Add(1)
 	}
+	if m.breaks(err) && !m.by.failing {
+		m.by.failing = true
+		ln.failing = append(ln.failing, m.by)
+	}
 	if d.head == m && !d.delivering {
 		d.delivering = true
 		ln.ready = append(ln.ready, d)
 	}
+}
+
+// breaks notes that m has failed with err, and says whether those behind it fail
+// too; see upstream.Login.InOrder. The lane's mu is held.
+func (m *outgoing) breaks(err error) bool {
+	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
+		return false
+	}
+	m.by.broken = true
+	return true
+}
+
+// failBehind fails the messages behind those that have failed for now. Whoever has
+// walked along the lane's list has done so by now. mu is held.
+func (ln *lane) failBehind() {
+	for i := 0; i < len(ln.failing); i++ {
+		h, behind := ln.failing[i], false
+		for m := h.dev.head; m != nil; m = m.next {
+			switch {
+			case m.by != h || m.reply:
+			case m.finished:
+				behind = behind || upstream.Temporary(m.err)
+			case !behind:
+			case m.sent:
+				ln.finish(m, upstream.ErrTimeout)
+			default:
+				ln.finish(m, upstream.ErrNotConnected)
+			}
+		}
+		h.failing = false
+		ln.failing[i] = nil
+	}
+	ln.failing = ln.failing[:0]
 }
 
 // said goes on when presence was said, or need not be any more. It is not in the
@@ -162,6 +202,7 @@ func (ln *lane) acknowledged(id uint16) {
 // settle calls done of what is finished, in order for each device. mu is held,
 // and released. Several goroutines may be in it, each with devices of its own.
 func (ln *lane) settle() {
+	ln.failBehind()
 	ln.checkDrained()
 	for len(ln.ready) > 0 {
 		d := ln.ready[len(ln.ready)-1]

@@ -198,6 +198,13 @@ func indexOf(mark string) int {
 // maxCopies is beyond the copies of any rule.
 const maxCopies = 1 << 20
 
+// Resume implements [upstream.Resumer]: it is the platform that order is kept for.
+func (h *handle) Resume() {
+	if r, ok := h.device.(upstream.Resumer); ok {
+		r.Resume()
+	}
+}
+
 // Logout implements [upstream.Device].
 func (h *handle) Logout(done func(error)) {
 	h.end()

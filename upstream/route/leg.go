@@ -59,6 +59,7 @@ func (g *leg) enter() {
 	m.counts.logins.Add(1)
 	l := g.h.login
 	l.Command = g.command
+	l.InOrder = false // what a copy misses is not sent again
 	l.Lost = func(cause error) { m.control(op{kind: lostOp, leg: g, err: cause}) }
 	m.node.up.Login(l, func(d upstream.Device, err error) {
 		m.control(op{kind: loggedInOp, leg: g, device: d, err: err})

@@ -31,6 +31,7 @@ func Run(t *testing.T, start func(testing.TB) *Platform) {
 		{"commands and replies", commands},
 		{"kick is told", kick},
 		{"connection lost and mended", cut},
+		{"order of what is sent again", inOrder},
 		{"login while the platform is away", loginWhileCut},
 		{"close drains", closeDrains},
 		{"closed", closed},

@@ -44,6 +44,9 @@ func TestRunFindsFaults(t *testing.T) {
 		"takes what it does not know": "done_of_failures_keeps_its_order",
 		"tells of a kick twice":       "kick_is_told",
 		"open after close":            "closed",
+		"goes on after a failure":     "order_of_what_is_sent_again",
+		"sends those behind a failed": "order_of_what_is_sent_again",
+		"never resumes":               "order_of_what_is_sent_again",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +70,7 @@ type memory struct {
 
 	mu     sync.Mutex // guards what follows
 	online map[auth.Identity]*device
-	held   []func() // what waits for the platform to come back
+	held   []func() // what waits for the platform to come back; some fail then
 	away   bool
 	closed bool
 }
@@ -76,8 +79,43 @@ type device struct {
 	m     *memory
 	login upstream.Login
 	id    auth.Identity
-	err   error // guarded by m.mu
 	last  []func(error)
+
+	err     error // guarded by m.mu, as is the rest
+	waiting int   // messages
+	said    int   // messages
+	failed  int   // with InOrder: the first that failed for now, until Resume; 0: none
+	unlucky bool  // one that has waited failed
+}
+
+// fail notes that a message failed. m.mu is held.
+func (d *device) fail(n int, err error) {
+	if d.login.InOrder && upstream.Temporary(err) && (d.failed == 0 || n < d.failed) {
+		d.failed = n
+	}
+}
+
+// Resume implements upstream.Resumer.
+func (d *device) Resume() {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	if d.m.fault != "never resumes" {
+		d.failed = 0
+	}
+}
+
+// late is what becomes of a message that has waited: with InOrder the first of
+// them fails. m.mu is held.
+func (d *device) late(n int) (err error) {
+	switch {
+	case !d.login.InOrder:
+	case !d.unlucky:
+		d.unlucky, err = true, upstream.ErrTimeout
+		d.fail(n, err)
+	case n > d.failed && d.m.fault != "sends those behind a failed":
+		err = upstream.ErrNotConnected
+	}
+	return err
 }
 
 func inMemory(fault string) *upstreamtest.Platform {
@@ -185,7 +223,27 @@ func (d *device) Publish(msg *thing.Message, done func(error)) {
 		m.calls <- func() { done(nil) }
 		return
 	}
+	d.said++
+	number := d.said
+	if err == nil && (m.away && c.QoS == thing.AtMostOnce || d.failed > 0 && m.fault != "goes on after a failure") {
+		err = upstream.ErrNotConnected
+	}
+	d.fail(number, err)
+	if err != nil && d.waiting == 0 { // nothing is in front of it
+		m.calls <- func() { done(err) }
+		return
+	}
+	waits := m.away
+	if waits {
+		d.waiting++
+	}
 	m.whenThere(func() {
+		if waits {
+			d.waiting--
+		}
+		if waits && err == nil {
+			err = d.late(number)
+		}
 		n, _ := thing.Get(c.Fields, "n")
 		lost := m.fault == "loses a message" && n.String() == "7"
 		if err == nil && !lost {

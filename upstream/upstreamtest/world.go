@@ -163,6 +163,7 @@ type client struct {
 	w        *world
 	id       auth.Identity
 	device   upstream.Device
+	inOrder  bool
 	commands chan *thing.Command
 	lost     chan error
 }
@@ -180,6 +181,7 @@ func (c *client) login() error {
 	done := make(chan result, 2)
 	c.w.up.Login(upstream.Login{
 		Device:  c.id,
+		InOrder: c.inOrder,
 		Command: func(cmd *thing.Command) { c.commands <- cmd },
 		Lost:    func(cause error) { c.lost <- cause },
 	}, func(d upstream.Device, err error) { done <- result{d, err} })

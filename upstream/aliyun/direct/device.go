@@ -90,7 +90,8 @@ type handle struct {
 	dev     *device
 	command func(*thing.Command)
 	lost    func(cause error)
-	inOrder bool // messages behind one whose time is over fail too
+	inOrder bool // messages behind one that failed for now fail too
+	broken  bool // until Resume
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more

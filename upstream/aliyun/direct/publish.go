@@ -16,6 +16,7 @@ const codeTooMany = 6106
 // outgoing is a message on its way. It is guarded by its device's mu from submit
 // on. A link gets copies of it.
 type outgoing struct {
+	by       *handle // that it was published by
 	done     func(error)
 	err      error
 	topic    string
@@ -32,6 +33,7 @@ type outgoing struct {
 	answered bool // done waits for the platform's answer
 	acked    bool // the platform's broker has it
 	rejected bool // never was to be sent
+	reply    bool // to a command: of no order
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
@@ -53,7 +55,7 @@ func (h *handle) Publish(msg *thing.Message, done func(error)) {
 	d := h.dev
 	cfg := d.c.cfg
 	m, _ := outgoings.Get().(*outgoing)
-	m.done, m.id = done, d.c.ids.Add(1)
+	m.by, m.done, m.id, m.reply = h, done, d.c.ids.Add(1), msg.Kind == thing.Reply
 	var wrong error
 	m.topic, m.payload, m.answered, wrong = d.names.Encode(m.payload, m.id, msg)
 	if errors.Is(wrong, alink.ErrProperties) {
@@ -73,6 +75,13 @@ func (h *handle) Publish(msg *thing.Message, done func(error)) {
 	d.settle()
 }
 
+// Resume implements [upstream.Resumer].
+func (h *handle) Resume() {
+	h.dev.mu.Lock()
+	h.broken = false
+	h.dev.mu.Unlock()
+}
+
 // submit takes a message, or ends it in its turn. mu is held.
 func (d *device) submit(h *handle, m *outgoing, wrong error) {
 	c := d.c
@@ -85,6 +94,8 @@ func (d *device) submit(h *handle, m *outgoing, wrong error) {
 	case wrong != nil:
 		err = wrong
 		c.counts.invalid.Add(1)
+	case h.broken && !m.reply:
+		err = upstream.ErrNotConnected
 	case m.qos == 0 && d.state != online:
 		err = upstream.ErrNotConnected
 	case int(d.length) >= c.cfg.Queue, c.bytes.Load() > 0 && c.bytes.Load()+size > c.cfg.QueueBytes:
@@ -123,6 +134,7 @@ func (d *device) push(m *outgoing) {
 // reject ends a message that was not taken, in its turn, or at once when too many
 // such wait already. mu is held.
 func (d *device) reject(m *outgoing, err error) {
+	m.breaks(err)
 	m.finished, m.rejected, m.err = true, true, err
 	if int(d.rejected) >= d.c.cfg.Queue {
 		done := m.done
@@ -133,11 +145,39 @@ func (d *device) reject(m *outgoing, err error) {
 	d.push(m)
 }
 
-// finish ends a message with err; settle calls done. mu is held.
+// finish ends a message with err, and those behind it that fail with it; see
+// upstream.Login.InOrder. settle calls done. mu is held.
 func (d *device) finish(m *outgoing, err error) {
 	if m.finished {
 		return
 	}
+	d.finishOne(m, err)
+	if !m.breaks(err) {
+		return
+	}
+	for n := m.next; n != nil; n = n.next {
+		switch {
+		case n.finished || n.by != m.by || n.reply:
+		case n.sent:
+			d.finishOne(n, upstream.ErrTimeout)
+		default:
+			d.finishOne(n, upstream.ErrNotConnected)
+		}
+	}
+}
+
+// breaks notes that m has failed with err, and says whether those behind it fail
+// too. The device's mu is held.
+func (m *outgoing) breaks(err error) bool {
+	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
+		return false
+	}
+	m.by.broken = true
+	return true
+}
+
+// finishOne is finish of one message that is not finished. mu is held.
+func (d *device) finishOne(m *outgoing, err error) {
 	if m.taken && m.qos > 0 && !m.acked {
 		d.inFlight--
 	}
@@ -176,41 +216,38 @@ func (d *device) failMessages(err error) {
 // one, for holdTimeout from the first time on. Those of QoS 0 fail. mu is held.
 func (d *device) holdMessages() {
 	deadline := d.c.now.Load() + d.c.cfg.HoldTimeout.Milliseconds()
-	d.inFlight, d.unsent = 0, nil
+	d.unsent = nil
 	for m := d.head; m != nil; m = m.next {
+		resent := m.taken
+		m.taken = false
 		switch {
 		case m.finished:
 			continue
 		case m.qos == 0 && m.sent:
-			m.taken = false
 			d.finish(m, upstream.ErrTimeout) // nobody knows
 			continue
 		case m.qos == 0:
 			d.finish(m, upstream.ErrNotConnected)
 			continue
-		case m.taken:
+		case resent:
 			d.c.counts.resent.Add(1)
 		}
 		if m.until == 0 {
 			m.until = deadline
 		}
-		m.deadline, m.taken, m.acked = m.until, false, false
+		m.deadline, m.acked = m.until, false
 		if d.unsent == nil {
 			d.unsent = m
 		}
 	}
+	d.inFlight = 0
 }
 
-// expire ends messages whose time is over, and for a sender that sends them again
-// in order also those behind them. mu is held.
+// expire ends messages whose time is over. mu is held.
 func (d *device) expire(now int64) {
-	behind := false
 	for m := d.head; m != nil; m = m.next {
-		if m.finished || now <= m.deadline && !behind {
-			continue
-		}
-		behind = d.current != nil && d.current.inOrder
 		switch {
+		case m.finished || now <= m.deadline:
 		case m.sent:
 			if d.link != nil {
 				d.link.Probe()
