@@ -1,12 +1,9 @@
 package gbt26875
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/adapters/internal/check"
 	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/codec/gbt26875"
 )
@@ -95,36 +92,25 @@ func DefaultConfig() Config {
 
 // validate reports all that makes no sense in c.
 func (c *Config) validate() error {
-	var all []error
-	word := func(key, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			all = append(all, fmt.Errorf("%s: %q, must be %s", key, value, strings.Join(allowed, " or ")))
-		}
-	}
-	check := func(ok bool, key string, value any, want string) {
-		if !ok {
-			all = append(all, fmt.Errorf("%s: %v, must be %s", key, value, want))
-		}
-	}
-	word("ack", c.Ack, ackReceived, ackStored, ackDelivered)
-	word("identity", c.Identity, identityHex, identityReversed, identityNumber)
-	check(1 <= c.Attempts && c.Attempts <= 100, "attempts", c.Attempts, "from 1 to 100")
-	word("mode", c.Mode, modeLenient, modeStrict)
-	word("checksum", c.Checksum, checksumDeny, checksumDrop, checksumIgnore)
-	word("unknown", c.Unknown, unknownConfirm, unknownDeny)
-	word("partAddress", c.PartAddress, partZonePoint, partPointZone, partNumber, partDigits)
-	check(gbt26875.MaxData <= c.MaxData && c.MaxData <= 0xFFFF, "maxData", c.MaxData, "from 1024 to 65535 bytes")
-	check(0 <= c.MaxParts && c.MaxParts <= 1<<20, "maxParts", c.MaxParts, "from 0 to 1048576")
-	check(c.Patrol == 0 || c.Patrol >= time.Second, "patrol", c.Patrol, "0 or at least 1s")
-	if _, err := zone.Parse(c.Clock.Zone); err != nil {
-		all = append(all, fmt.Errorf("clock.zone: %w", err))
-	}
-	word("clock.format", c.Clock.Format, formatAuto, formatBinary, formatBCD)
-	check(c.Clock.Past > 0, "clock.past", c.Clock.Past, "positive")
-	check(c.Clock.Future > 0, "clock.future", c.Clock.Future, "positive")
-	check(c.Clock.Sync == 0 || c.Clock.Sync >= time.Minute, "clock.sync", c.Clock.Sync, "0 or at least 1m")
-	check(0 < c.Commands.Timeout, "commands.timeout", c.Commands.Timeout, "positive")
-	check(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
-	check(1 <= c.Commands.Most && c.Commands.Most <= 1024, "commands.most", c.Commands.Most, "from 1 to 1024")
-	return errors.Join(all...)
+	var l check.List
+	l.Word("ack", c.Ack, ackReceived, ackStored, ackDelivered)
+	l.Word("identity", c.Identity, identityHex, identityReversed, identityNumber)
+	l.That(1 <= c.Attempts && c.Attempts <= 100, "attempts", c.Attempts, "from 1 to 100")
+	l.Word("mode", c.Mode, modeLenient, modeStrict)
+	l.Word("checksum", c.Checksum, checksumDeny, checksumDrop, checksumIgnore)
+	l.Word("unknown", c.Unknown, unknownConfirm, unknownDeny)
+	l.Word("partAddress", c.PartAddress, partZonePoint, partPointZone, partNumber, partDigits)
+	l.That(gbt26875.MaxData <= c.MaxData && c.MaxData <= 0xFFFF, "maxData", c.MaxData, "from 1024 to 65535 bytes")
+	l.That(0 <= c.MaxParts && c.MaxParts <= 1<<20, "maxParts", c.MaxParts, "from 0 to 1048576")
+	l.That(c.Patrol == 0 || c.Patrol >= time.Second, "patrol", c.Patrol, "0 or at least 1s")
+	_, err := zone.Parse(c.Clock.Zone)
+	l.Of("clock.zone", err)
+	l.Word("clock.format", c.Clock.Format, formatAuto, formatBinary, formatBCD)
+	l.That(c.Clock.Past > 0, "clock.past", c.Clock.Past, "positive")
+	l.That(c.Clock.Future > 0, "clock.future", c.Clock.Future, "positive")
+	l.That(c.Clock.Sync == 0 || c.Clock.Sync >= time.Minute, "clock.sync", c.Clock.Sync, "0 or at least 1m")
+	l.That(0 < c.Commands.Timeout, "commands.timeout", c.Commands.Timeout, "positive")
+	l.That(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
+	l.That(1 <= c.Commands.Most && c.Commands.Most <= 1024, "commands.most", c.Commands.Most, "from 1 to 1024")
+	return l.Err()
 }

@@ -20,38 +20,28 @@ const everything = 1<<16 - 1
 // part remembers a part's state and says which bits have changed. room is false
 // when it could not be remembered.
 func (m *memory) part(o *gbt26875.PartState, most int) (changed gbt26875.PartBits, room bool) {
-	old, known := m.parts[o.Part]
-	if !known {
-		if len(m.parts)+len(m.systems) >= most {
-			return everything, false
-		}
-		if m.parts == nil {
-			m.parts = make(map[gbt26875.Part]gbt26875.PartBits)
-		}
-	}
-	m.parts[o.Part] = o.State
-	if !known {
-		return everything, true
-	}
-	return old ^ o.State, true
+	return remember(&m.parts, o.Part, o.State, most-len(m.systems))
 }
 
 // system is part for systems.
 func (m *memory) system(o *gbt26875.SystemState, most int) (changed gbt26875.SystemBits, room bool) {
-	old, known := m.systems[o.System]
-	if !known {
-		if len(m.parts)+len(m.systems) >= most {
-			return everything, false
-		}
-		if m.systems == nil {
-			m.systems = make(map[gbt26875.System]gbt26875.SystemBits)
-		}
+	return remember(&m.systems, o.System, o.State, most-len(m.parts))
+}
+
+// remember is part for anything that has a state, of which most are remembered.
+func remember[K comparable, B ~uint16](states *map[K]B, of K, state B, most int) (changed B, room bool) {
+	old, known := (*states)[of]
+	switch {
+	case !known && len(*states) >= most:
+		return everything, false
+	case *states == nil:
+		*states = make(map[K]B)
 	}
-	m.systems[o.System] = o.State
+	(*states)[of] = state
 	if !known {
 		return everything, true
 	}
-	return old ^ o.State, true
+	return old ^ state, true
 }
 
 // device is part for the device itself.

@@ -10,10 +10,11 @@ import (
 
 	"github.com/linkspan/linkspan/codec/gbt26875"
 	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/thing/input"
 )
 
 // service makes the application data of a service out of its input.
-type service func(in *input, d *device, now time.Time) gbt26875.Unit
+type service func(in *reader, d *device, now time.Time) gbt26875.Unit
 
 // services are the services of a device by name. docs/protocols/gbt26875.md has an
 // example of each.
@@ -57,7 +58,7 @@ func (d *device) request(c *conn, cmd *thing.Command) (request, error) {
 
 // service makes a frame of a service.
 func (d *device) service(c *conn, cmd *thing.Command) (request, error) {
-	in := newInput(cmd.Fields, d.adapter)
+	in := &reader{input.New(cmd.Fields), d.adapter}
 	if cmd.Name == rawService {
 		return in.rawFrame()
 	}
@@ -68,7 +69,7 @@ func (d *device) service(c *conn, cmd *thing.Command) (request, error) {
 		return request{}, &thing.ReplyError{State: thing.Unsupported, Text: fmt.Sprintf("no service %q; there are %s", cmd.Name, strings.Join(names, ", "))}
 	}
 	u := build(in, d, c.Now())
-	if err := in.err(); err != nil {
+	if err := in.Err(); err != nil {
 		return request{}, err
 	}
 	return requestOf(u)
@@ -126,18 +127,18 @@ func rawRequest(raw []byte) (request, error) {
 
 // readSystems asks for something about systems.
 func readSystems(query gbt26875.Type) service {
-	return func(in *input, _ *device, _ time.Time) gbt26875.Unit {
+	return func(in *reader, _ *device, _ time.Time) gbt26875.Unit {
 		u := &gbt26875.ReadSystem{Query: query}
-		in.items("systems", query.MaxObjects(), func(in *input) { u.Objects = append(u.Objects, in.system()) })
+		in.items("systems", query.MaxObjects(), func(in *reader) { u.Objects = append(u.Objects, in.system()) })
 		return u
 	}
 }
 
 // readParts asks for something about parts.
 func readParts(query gbt26875.Type) service {
-	return func(in *input, _ *device, _ time.Time) gbt26875.Unit {
+	return func(in *reader, _ *device, _ time.Time) gbt26875.Unit {
 		u := &gbt26875.ReadPart{Query: query}
-		in.items("parts", query.MaxObjects(), func(in *input) {
+		in.items("parts", query.MaxObjects(), func(in *reader) {
 			u.Objects = append(u.Objects, gbt26875.PartName{System: in.system(), Address: in.partAddress()})
 		})
 		return u
@@ -146,27 +147,27 @@ func readParts(query gbt26875.Type) service {
 
 // readDevice asks for something about the device, or has it initialise itself.
 func readDevice(query gbt26875.Type) service {
-	return func(*input, *device, time.Time) gbt26875.Unit { return gbt26875.NewReadDevice(query) }
+	return func(*reader, *device, time.Time) gbt26875.Unit { return gbt26875.NewReadDevice(query) }
 }
 
-func readOperations(in *input, d *device, now time.Time) gbt26875.Unit {
+func readOperations(in *reader, d *device, now time.Time) gbt26875.Unit {
 	return &gbt26875.ReadSystemOperations{Objects: []gbt26875.SystemOperationQuery{{
 		System: in.system(), Number: in.records(), Start: d.label(in.at("start", now.Add(-24*time.Hour)), d.usesBCD(d.address)),
 	}}}
 }
 
-func readDeviceOperations(in *input, d *device, now time.Time) gbt26875.Unit {
+func readDeviceOperations(in *reader, d *device, now time.Time) gbt26875.Unit {
 	return &gbt26875.ReadDeviceOperations{Objects: []gbt26875.DeviceOperationQuery{{
 		Number: in.records(), Start: d.label(in.at("start", now.Add(-24*time.Hour)), d.usesBCD(d.address)),
 	}}}
 }
 
-func setClock(in *input, d *device, now time.Time) gbt26875.Unit {
+func setClock(in *reader, d *device, now time.Time) gbt26875.Unit {
 	return gbt26875.NewSetClock(d.label(in.at("time", now), d.usesBCD(d.address)))
 }
 
-func checkPost(in *input, _ *device, _ time.Time) gbt26875.Unit {
-	return &gbt26875.CheckPost{Objects: []gbt26875.PostCheck{{Minutes: uint8(in.whole("minutes", 1, 255, 10))}}} //nolint:gosec // limited
+func checkPost(in *reader, _ *device, _ time.Time) gbt26875.Unit {
+	return &gbt26875.CheckPost{Objects: []gbt26875.PostCheck{{Minutes: uint8(in.Int("minutes", 1, 255, 10))}}} //nolint:gosec // limited
 }
 
 // errDigits is what is wrong about text that is no bytes.

@@ -1,12 +1,9 @@
 package jt808
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/adapters/internal/check"
 	"github.com/linkspan/linkspan/adapters/internal/zone"
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -106,44 +103,29 @@ const (
 
 // validate reports all that makes no sense in c.
 func (c *Config) validate() error {
-	var all []error
-	word := func(key, value string, allowed ...string) {
-		if !slices.Contains(allowed, value) {
-			all = append(all, fmt.Errorf("%s: %q, must be %s", key, value, strings.Join(allowed, " or ")))
-		}
-	}
-	check := func(ok bool, key string, value any, want string) {
-		if !ok {
-			all = append(all, fmt.Errorf("%s: %v, must be %s", key, value, want))
-		}
-	}
-	word("ack", c.Ack, ackReceived, ackStored, ackDelivered)
-	word("authentication.policy", c.Authentication.Policy, policyRequire, policyAccept)
-	check(c.Authentication.Key == "" || len(c.Authentication.Key) >= minKey, "authentication.key", c.Authentication.Key, "at least 16 characters")
-	check(c.Authentication.Lifetime >= 0, "authentication.lifetime", c.Authentication.Lifetime, "0 or more")
-	check(1 <= c.Authentication.Attempts && c.Authentication.Attempts <= 100, "authentication.attempts", c.Authentication.Attempts, "from 1 to 100")
-	if _, err := zone.Parse(c.Zone); err != nil {
-		all = append(all, fmt.Errorf("zone: %w", err))
-	}
-	word("textEncoding", c.TextEncoding, encodingGBK, encodingUTF8)
-	word("logout", c.Logout, logoutKeep, logoutClose)
-	word("unknown", c.Unknown, unknownUnsupported, unknownOK)
-	check(c.MaxInflated >= 1, "maxInflated", c.MaxInflated, "at least 1")
-	if err := c.Frames.Validate(); err != nil {
-		all = append(all, fmt.Errorf("frames: %w", err))
-	}
-	check(!c.Frames.AllowEncrypted, "frames.allowEncrypted", true, "false: nobody here has the key")
-	if err := c.Packages.Validate(); err != nil {
-		all = append(all, fmt.Errorf("packages: %w", err))
-	}
-	word("packages.acknowledge", c.Packages.Acknowledge, acknowledgeEach, acknowledgeLast)
-	check(c.Commands.Timeout > 0, "commands.timeout", c.Commands.Timeout, "positive")
-	check(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
-	check(c.Commands.Most >= 1, "commands.most", c.Commands.Most, "at least 1")
-	check(jt808.MaxBody <= c.Commands.MaxBody && c.Commands.MaxBody <= maxCommand, "commands.maxBody", c.Commands.MaxBody, "from 1023 bytes to 16MiB")
-	check(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
-	check(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
-	check(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
-	check(c.Multimedia.MaxDirectory == 0 || c.Multimedia.MaxDirectory >= int64(c.Multimedia.MaxFile), "multimedia.maxDirectory", c.Multimedia.MaxDirectory, "0 or at least multimedia.maxFile")
-	return errors.Join(all...)
+	var l check.List
+	l.Word("ack", c.Ack, ackReceived, ackStored, ackDelivered)
+	l.Word("authentication.policy", c.Authentication.Policy, policyRequire, policyAccept)
+	l.That(c.Authentication.Key == "" || len(c.Authentication.Key) >= minKey, "authentication.key", c.Authentication.Key, "at least 16 characters")
+	l.That(c.Authentication.Lifetime >= 0, "authentication.lifetime", c.Authentication.Lifetime, "0 or more")
+	l.That(1 <= c.Authentication.Attempts && c.Authentication.Attempts <= 100, "authentication.attempts", c.Authentication.Attempts, "from 1 to 100")
+	_, err := zone.Parse(c.Zone)
+	l.Of("zone", err)
+	l.Word("textEncoding", c.TextEncoding, encodingGBK, encodingUTF8)
+	l.Word("logout", c.Logout, logoutKeep, logoutClose)
+	l.Word("unknown", c.Unknown, unknownUnsupported, unknownOK)
+	l.That(c.MaxInflated >= 1, "maxInflated", c.MaxInflated, "at least 1")
+	l.Of("frames", c.Frames.Validate())
+	l.That(!c.Frames.AllowEncrypted, "frames.allowEncrypted", true, "false: nobody here has the key")
+	l.Of("packages", c.Packages.Validate())
+	l.Word("packages.acknowledge", c.Packages.Acknowledge, acknowledgeEach, acknowledgeLast)
+	l.That(c.Commands.Timeout > 0, "commands.timeout", c.Commands.Timeout, "positive")
+	l.That(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
+	l.That(c.Commands.Most >= 1, "commands.most", c.Commands.Most, "at least 1")
+	l.That(jt808.MaxBody <= c.Commands.MaxBody && c.Commands.MaxBody <= maxCommand, "commands.maxBody", c.Commands.MaxBody, "from 1023 bytes to 16MiB")
+	l.That(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
+	l.That(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
+	l.That(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")
+	l.That(c.Multimedia.MaxDirectory == 0 || c.Multimedia.MaxDirectory >= int64(c.Multimedia.MaxFile), "multimedia.maxDirectory", c.Multimedia.MaxDirectory, "0 or at least multimedia.maxFile")
+	return l.Err()
 }

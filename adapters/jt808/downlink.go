@@ -10,6 +10,7 @@ import (
 
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
+	"github.com/linkspan/linkspan/thing/input"
 )
 
 // request makes a message of a command for a terminal that speaks as o does.
@@ -181,9 +182,9 @@ func (a *adapter) service(o *origin, cmd *thing.Command) (request, error) {
 			Text:  fmt.Sprintf("no service %q; there are %s", cmd.Name, strings.Join(slices.Sorted(maps.Keys(services)), ", ")),
 		}
 	}
-	in := newInput(cmd.Fields, a.zone)
+	in := &reader{input.New(cmd.Fields), a.zone}
 	b := build(in, a)
-	if err := in.err(); err != nil {
+	if err := in.Err(); err != nil {
 		return request{}, err
 	}
 	if raw, ok := b.(*rawService); ok {

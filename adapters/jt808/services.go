@@ -8,17 +8,17 @@ import (
 
 // services are the services of a terminal by name: each makes a message of its
 // input. docs/protocols/jt808.md has an example of each.
-var services = map[string]func(*input, *adapter) jt808.Body{
+var services = map[string]func(*reader, *adapter) jt808.Body{
 	"text":           textService,
-	"queryLocation":  func(*input, *adapter) jt808.Body { return &jt808.QueryLocation{} },
+	"queryLocation":  func(*reader, *adapter) jt808.Body { return &jt808.QueryLocation{} },
 	"track":          trackService,
 	"confirmAlarm":   confirmAlarmService,
-	"linkCheck":      func(*input, *adapter) jt808.Body { return &jt808.LinkCheck{} },
+	"linkCheck":      func(*reader, *adapter) jt808.Body { return &jt808.LinkCheck{} },
 	"control":        controlService,
 	"vehicleControl": vehicleControlService,
 
-	"queryAttributes": func(*input, *adapter) jt808.Body { return &jt808.QueryAttributes{} },
-	"queryDriver":     func(*input, *adapter) jt808.Body { return &jt808.QueryDriver{} },
+	"queryAttributes": func(*reader, *adapter) jt808.Body { return &jt808.QueryAttributes{} },
+	"queryDriver":     func(*reader, *adapter) jt808.Body { return &jt808.QueryDriver{} },
 
 	"setEvents":    setEventsService,
 	"question":     questionService,
@@ -46,7 +46,7 @@ var services = map[string]func(*input, *adapter) jt808.Body{
 	"uploadOneMedia": uploadOneMediaService,
 	"record":         recordService,
 
-	"queryAvAttributes": func(*input, *adapter) jt808.Body { return &jt808.QueryAVAttributes{} },
+	"queryAvAttributes": func(*reader, *adapter) jt808.Body { return &jt808.QueryAVAttributes{} },
 	"liveRequest":       liveRequestService,
 	"liveControl":       liveControlService,
 
@@ -55,10 +55,10 @@ var services = map[string]func(*input, *adapter) jt808.Body{
 }
 
 // textService makes 0x8300.
-func textService(in *input, a *adapter) jt808.Body {
-	b := &jt808.Text{Text: in.needText("text")}
+func textService(in *reader, a *adapter) jt808.Body {
+	b := &jt808.Text{Text: in.NeedText("text")}
 	set := func(name string, bit jt808.TextFlag, otherwise bool) {
-		if in.truth(name, otherwise) {
+		if in.Bool(name, otherwise) {
 			b.Flag |= bit
 		}
 	}
@@ -66,8 +66,8 @@ func textService(in *input, a *adapter) jt808.Body {
 	set("speak", jt808.TextSpeak, false)
 	set("led", jt808.TextLED, false)
 	set("canFault", jt808.TextCAN, false)
-	urgent := in.truth("urgent", false)
-	kind := in.one("type", 0, "notice", "service")
+	urgent := in.Bool("urgent", false)
+	kind := in.One("type", 0, "notice", "service")
 	b.Type = [...]jt808.TextType{jt808.TextTypeNotice, jt808.TextTypeService}[kind]
 	switch {
 	case a.self.version != jt808.V2019 && urgent:
@@ -96,105 +96,105 @@ func (b *utf8Text) AppendBody(dst []byte, v jt808.Version) ([]byte, error) {
 }
 
 // trackService makes 0x8202.
-func trackService(in *input, _ *adapter) jt808.Body {
+func trackService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.Track{Interval: in.needU16("interval"), Validity: in.u32("duration", 0)}
-	if b.Interval > 0 && b.Validity == 0 && !in.has("duration") {
-		in.fail("duration", "is missing: for how many seconds")
+	if b.Interval > 0 && b.Validity == 0 && !in.Has("duration") {
+		in.Fail("duration", "is missing: for how many seconds")
 	}
 	return b
 }
 
 // confirmAlarmService makes 0x8203.
-func confirmAlarmService(in *input, _ *adapter) jt808.Body {
+func confirmAlarmService(in *reader, _ *adapter) jt808.Body {
 	return &jt808.ConfirmAlarm{Serial: in.u16("serial", 0), Types: jt808.Alarm(in.needU32("alarms"))}
 }
 
 // controlService makes 0x8105.
-func controlService(in *input, _ *adapter) jt808.Body {
-	in.need("command")
-	i := in.one("command", 0, "upgrade", "connect", "powerOff", "reset", "factoryReset", "closeData", "closeRadio")
-	return &jt808.TerminalControl{Command: jt808.ControlCommand(i + 1), Param: in.text("parameters")} //nolint:gosec // below 8
+func controlService(in *reader, _ *adapter) jt808.Body {
+	in.Need("command")
+	i := in.One("command", 0, "upgrade", "connect", "powerOff", "reset", "factoryReset", "closeData", "closeRadio")
+	return &jt808.TerminalControl{Command: jt808.ControlCommand(i + 1), Param: in.Text("parameters")} //nolint:gosec // below 8
 }
 
 // vehicleControlService makes 0x8500, whose meaning 2019 turned round.
-func vehicleControlService(in *input, _ *adapter) jt808.Body {
-	if in.needTruth("lock") {
+func vehicleControlService(in *reader, _ *adapter) jt808.Body {
+	if in.NeedBool("lock") {
 		return jt808.LockDoors()
 	}
 	return jt808.UnlockDoors()
 }
 
 // callBackService makes 0x8400.
-func callBackService(in *input, _ *adapter) jt808.Body {
-	b := &jt808.CallBack{Phone: in.needText("phone")}
+func callBackService(in *reader, _ *adapter) jt808.Body {
+	b := &jt808.CallBack{Phone: in.NeedText("phone")}
 	if most := 20; len(b.Phone) > most {
-		in.fail("phone", "%d characters, at most %d", len(b.Phone), most)
+		in.Fail("phone", "%d characters, at most %d", len(b.Phone), most)
 	}
-	if in.truth("listen", false) {
+	if in.Bool("listen", false) {
 		b.Flag = 1
 	}
 	return b
 }
 
 // menuAction reads what is to be done with a list that the terminal holds.
-func menuAction(in *input) jt808.MenuAction {
-	i := in.one("action", int(jt808.MenuUpdate), "deleteAll", "update", "append", "change", "deleteSome")
+func menuAction(in *reader) jt808.MenuAction {
+	i := in.One("action", int(jt808.MenuUpdate), "deleteAll", "update", "append", "change", "deleteSome")
 	return jt808.MenuAction(i) //nolint:gosec // below 5
 }
 
 // setEventsService makes 0x8301.
-func setEventsService(in *input, _ *adapter) jt808.Body {
+func setEventsService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.SetEvents{Action: menuAction(in)}
 	if b.Action != jt808.MenuDeleteAll {
-		in.items("events", 255, func(in *input) {
-			b.Events = append(b.Events, jt808.Event{ID: in.needU8("id"), Content: in.text("text")})
+		in.items("events", 255, func(in *reader) {
+			b.Events = append(b.Events, jt808.Event{ID: in.needU8("id"), Content: in.Text("text")})
 		})
 	}
 	return b
 }
 
 // questionService makes 0x8302.
-func questionService(in *input, _ *adapter) jt808.Body {
-	b := &jt808.Question{Text: in.needText("text")}
-	if in.truth("urgent", false) {
+func questionService(in *reader, _ *adapter) jt808.Body {
+	b := &jt808.Question{Text: in.NeedText("text")}
+	if in.Bool("urgent", false) {
 		b.Flag |= jt808.TextService
 	}
-	if in.truth("speak", false) {
+	if in.Bool("speak", false) {
 		b.Flag |= jt808.TextSpeak
 	}
-	if in.truth("led", false) {
+	if in.Bool("led", false) {
 		b.Flag |= jt808.TextLED
 	}
-	in.items("answers", 255, func(in *input) {
-		b.Answers = append(b.Answers, jt808.QuestionAnswer{ID: in.needU8("id"), Content: in.needText("text")})
+	in.items("answers", 255, func(in *reader) {
+		b.Answers = append(b.Answers, jt808.QuestionAnswer{ID: in.needU8("id"), Content: in.NeedText("text")})
 	})
 	return b
 }
 
 // setInfoMenuService makes 0x8303.
-func setInfoMenuService(in *input, _ *adapter) jt808.Body {
+func setInfoMenuService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.SetInfoMenu{Action: menuAction(in)}
 	if b.Action != jt808.MenuDeleteAll {
-		in.items("items", 255, func(in *input) {
-			b.Items = append(b.Items, jt808.InfoItem{Type: in.needU8("type"), Name: in.needText("name")})
+		in.items("items", 255, func(in *reader) {
+			b.Items = append(b.Items, jt808.InfoItem{Type: in.needU8("type"), Name: in.NeedText("name")})
 		})
 	}
 	return b
 }
 
 // infoService makes 0x8304.
-func infoService(in *input, _ *adapter) jt808.Body {
-	return &jt808.Info{Type: in.needU8("type"), Content: in.needText("text")}
+func infoService(in *reader, _ *adapter) jt808.Body {
+	return &jt808.Info{Type: in.needU8("type"), Content: in.NeedText("text")}
 }
 
 // setPhoneBookService makes 0x8401.
-func setPhoneBookService(in *input, _ *adapter) jt808.Body {
+func setPhoneBookService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.SetPhoneBook{Action: menuAction(in)}
 	if b.Action != jt808.MenuDeleteAll {
-		in.items("contacts", 255, func(in *input) {
-			flag := in.one("calls", 2, "incoming", "outgoing", "both") + 1
+		in.items("contacts", 255, func(in *reader) {
+			flag := in.One("calls", 2, "incoming", "outgoing", "both") + 1
 			b.Contacts = append(b.Contacts, jt808.Contact{
-				Flag: uint8(flag), Phone: in.needText("phone"), Name: in.needText("name"), //nolint:gosec // 1 to 3
+				Flag: uint8(flag), Phone: in.NeedText("phone"), Name: in.NeedText("name"), //nolint:gosec // 1 to 3
 			})
 		})
 	}
@@ -202,15 +202,15 @@ func setPhoneBookService(in *input, _ *adapter) jt808.Body {
 }
 
 // passthroughService makes 0x8900.
-func passthroughService(in *input, _ *adapter) jt808.Body {
-	in.need("data")
-	return &jt808.PlatformPassthrough{Type: jt808.PassthroughType(in.needU8("type")), Data: in.hexadecimal("data")}
+func passthroughService(in *reader, _ *adapter) jt808.Body {
+	in.Need("data")
+	return &jt808.PlatformPassthrough{Type: jt808.PassthroughType(in.needU8("type")), Data: in.Bytes("data")}
 }
 
 // readRecorderService makes 0x8700. Without data it is the plain question of
 // GB/T 19056 for that command.
-func readRecorderService(in *input, _ *adapter) jt808.Body {
-	b := &jt808.ReadRecorder{Command: in.needU8("command"), Data: in.hexadecimal("data")}
+func readRecorderService(in *reader, _ *adapter) jt808.Body {
+	b := &jt808.ReadRecorder{Command: in.needU8("command"), Data: in.Bytes("data")}
 	if len(b.Data) == 0 {
 		b.Data = []byte{0xAA, 0x75, b.Command, 0, 0, 0, 0xAA ^ 0x75 ^ b.Command}
 	}
@@ -218,9 +218,9 @@ func readRecorderService(in *input, _ *adapter) jt808.Body {
 }
 
 // writeRecorderService makes 0x8701.
-func writeRecorderService(in *input, _ *adapter) jt808.Body {
-	in.need("data")
-	return &jt808.WriteRecorder{Command: in.needU8("command"), Data: in.hexadecimal("data")}
+func writeRecorderService(in *reader, _ *adapter) jt808.Body {
+	in.Need("data")
+	return &jt808.WriteRecorder{Command: in.needU8("command"), Data: in.Bytes("data")}
 }
 
 // rawService is any message at all.
@@ -238,10 +238,10 @@ func (r *rawService) request() request {
 }
 
 // rawMessageService makes the message that the input spells out.
-func rawMessageService(in *input, _ *adapter) jt808.Body {
-	in.need("id")
-	b := &rawService{Unknown: jt808.Unknown{MessageID: in.id("id"), Data: in.hexadecimal("body")}}
-	if in.has("answer") {
+func rawMessageService(in *reader, _ *adapter) jt808.Body {
+	in.Need("id")
+	b := &rawService{Unknown: jt808.Unknown{MessageID: in.id("id"), Data: in.Bytes("body")}}
+	if in.Has("answer") {
 		b.answer = in.id("answer")
 	}
 	return b

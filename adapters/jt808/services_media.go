@@ -3,7 +3,7 @@ package jt808
 import "github.com/linkspan/linkspan/codec/jt808"
 
 // shootService makes 0x8801.
-func shootService(in *input, _ *adapter) jt808.Body {
+func shootService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.Shoot{
 		Channel:    in.u8("channel", 1),
 		Command:    in.u16("count", 1),
@@ -15,22 +15,22 @@ func shootService(in *input, _ *adapter) jt808.Body {
 		Saturation: in.u8("saturation", 63),
 		Chroma:     in.u8("chroma", 127),
 	}
-	if in.truth("video", false) {
+	if in.Bool("video", false) {
 		b.Command = jt808.ShootRecord
 	}
-	if in.truth("stop", false) {
+	if in.Bool("stop", false) {
 		b.Command = jt808.ShootStop
 	}
-	if in.truth("save", false) {
+	if in.Bool("save", false) {
 		b.Save = 1
 	}
 	return b
 }
 
 // mediaFilter reads which stored multimedia is meant.
-func mediaFilter(in *input) jt808.MediaFilter {
+func mediaFilter(in *reader) jt808.MediaFilter {
 	return jt808.MediaFilter{
-		Type:    jt808.MediaType(in.one("type", 0, "image", "audio", "video")), //nolint:gosec // below 3
+		Type:    jt808.MediaType(in.One("type", 0, "image", "audio", "video")), //nolint:gosec // below 3
 		Channel: in.u8("channel", 0),
 		Cause:   jt808.MediaCause(in.u8("cause", 0)),
 		Start:   in.at("start"),
@@ -39,44 +39,44 @@ func mediaFilter(in *input) jt808.MediaFilter {
 }
 
 // searchMediaService makes 0x8802.
-func searchMediaService(in *input, _ *adapter) jt808.Body {
+func searchMediaService(in *reader, _ *adapter) jt808.Body {
 	return &jt808.SearchMedia{MediaFilter: mediaFilter(in)}
 }
 
 // uploadMediaService makes 0x8803.
-func uploadMediaService(in *input, _ *adapter) jt808.Body {
+func uploadMediaService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.UploadMedia{MediaFilter: mediaFilter(in)}
-	if in.truth("delete", false) {
+	if in.Bool("delete", false) {
 		b.Delete = 1
 	}
 	return b
 }
 
 // uploadOneMediaService makes 0x8805.
-func uploadOneMediaService(in *input, _ *adapter) jt808.Body {
+func uploadOneMediaService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.UploadOneMedia{MediaID: in.needU32("mediaId")}
-	if in.truth("delete", false) {
+	if in.Bool("delete", false) {
 		b.Delete = 1
 	}
 	return b
 }
 
 // recordService makes 0x8804.
-func recordService(in *input, _ *adapter) jt808.Body {
+func recordService(in *reader, _ *adapter) jt808.Body {
 	b := &jt808.Record{Seconds: in.u16("seconds", 0), Rate: in.u8("rate", 0)}
-	if in.truth("start", true) {
+	if in.Bool("start", true) {
 		b.Command = 1
 	}
-	if in.truth("save", false) {
+	if in.Bool("save", false) {
 		b.Save = 1
 	}
 	return b
 }
 
 // liveRequestService makes 0x9101.
-func liveRequestService(in *input, _ *adapter) jt808.Body {
+func liveRequestService(in *reader, _ *adapter) jt808.Body {
 	return &jt808.LiveRequest{
-		MediaServer: jt808.MediaServer{Host: in.needText("host"), TCP: in.u16("tcp", 0), UDP: in.u16("udp", 0)},
+		MediaServer: jt808.MediaServer{Host: in.NeedText("host"), TCP: in.u16("tcp", 0), UDP: in.u16("udp", 0)},
 		Channel:     in.u8("channel", 1),
 		DataType:    in.u8("dataType", 0),
 		Stream:      in.u8("stream", 0),
@@ -84,7 +84,7 @@ func liveRequestService(in *input, _ *adapter) jt808.Body {
 }
 
 // liveControlService makes 0x9102.
-func liveControlService(in *input, _ *adapter) jt808.Body {
+func liveControlService(in *reader, _ *adapter) jt808.Body {
 	return &jt808.LiveControl{
 		Channel: in.u8("channel", 1), Command: in.needU8("command"), Close: in.u8("close", 0), Stream: in.u8("stream", 0),
 	}

@@ -1,12 +1,12 @@
 package modbus
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/linkspan/linkspan/adapters/internal/check"
 	"github.com/linkspan/linkspan/adapters/modbus/profile"
 	"github.com/linkspan/linkspan/adapters/modbus/registration"
 	"github.com/linkspan/linkspan/codec/modbus"
@@ -107,44 +107,37 @@ func (c Config) Sample() (name, key string) {
 // validate reports all that makes no sense in c, but for what its lines and
 // profiles are made of.
 func (c *Config) validate() error {
-	var errs []error
-	check := func(ok bool, key string, value any, want string) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("%s: %v, must be %s", key, value, want))
-		}
-	}
+	var l check.List
 	span := func(key string, have, low, high time.Duration) {
-		check(low <= have && have <= high, key, have, fmt.Sprintf("from %v to %v", low, high))
+		l.That(low <= have && have <= high, key, have, fmt.Sprintf("from %v to %v", low, high))
 	}
-	if _, err := modbus.ParseMode(c.Mode); err != nil {
-		errs = append(errs, fmt.Errorf("mode: %w", err))
-	}
-	check(slices.Contains([]string{devicesUnit, devicesLine, devicesBoth}, c.Devices), "devices", c.Devices, "unit, line or both")
-	check(len(c.Separator) <= 8 && !strings.ContainsFunc(c.Separator, func(r rune) bool { return r <= ' ' }), "separator", c.Separator, "at most 8 characters without blanks")
-	check(c.Separator != "" || c.Devices == devicesLine, "separator", `""`, "one character or more: line 1 with unit 12 and line 11 with unit 2 would be called the same")
+	_, err := modbus.ParseMode(c.Mode)
+	l.Of("mode", err)
+	l.That(slices.Contains([]string{devicesUnit, devicesLine, devicesBoth}, c.Devices), "devices", c.Devices, "unit, line or both")
+	l.That(len(c.Separator) <= 8 && !strings.ContainsFunc(c.Separator, func(r rune) bool { return r <= ' ' }), "separator", c.Separator, "at most 8 characters without blanks")
+	l.That(c.Separator != "" || c.Devices == devicesLine, "separator", `""`, "one character or more: line 1 with unit 12 and line 11 with unit 2 would be called the same")
 	for _, h := range c.Heartbeats {
 		b, err := registration.Bytes(h)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("heartbeats: %w", err))
-		} else {
-			check(len(b) > 0 && len(b) <= maxHeartbeat, "heartbeats", fmt.Sprintf("%q", h), fmt.Sprintf("1 to %d bytes", maxHeartbeat))
+		l.Of("heartbeats", err)
+		if err == nil {
+			l.That(len(b) > 0 && len(b) <= maxHeartbeat, "heartbeats", fmt.Sprintf("%q", h), fmt.Sprintf("1 to %d bytes", maxHeartbeat))
 		}
 	}
 	r, f := &c.Requests, &c.Failures
 	span("requests.timeout", r.Timeout, 100*time.Millisecond, time.Minute)
-	check(0 <= r.Retries && r.Retries <= 10, "requests.retries", r.Retries, "from 0 to 10")
+	l.That(0 <= r.Retries && r.Retries <= 10, "requests.retries", r.Retries, "from 0 to 10")
 	if r.Delay != nil {
 		span("requests.delay", *r.Delay, 0, time.Minute)
 	}
 	span("requests.quiet", r.Quiet, 0, time.Minute)
 	span("requests.spread", r.Spread, 0, time.Hour)
-	check(0 <= f.Offline && f.Offline <= 1000, "failures.offline", f.Offline, "from 0 to 1000")
+	l.That(0 <= f.Offline && f.Offline <= 1000, "failures.offline", f.Offline, "from 0 to 1000")
 	span("failures.min", f.Min, time.Second, time.Hour)
 	span("failures.max", f.Max, f.Min, 24*time.Hour)
 	span("failures.silence", f.Silence, 0, 24*time.Hour)
 	span("failures.login", f.Login, time.Second, 24*time.Hour)
-	check(1 <= c.Commands.Most && c.Commands.Most <= 1024, "commands.most", c.Commands.Most, "from 1 to 1024")
-	return errors.Join(errs...)
+	l.That(1 <= c.Commands.Most && c.Commands.Most <= 1024, "commands.most", c.Commands.Most, "from 1 to 1024")
+	return l.Err()
 }
 
 // maxHeartbeat is how long a heartbeat may be in bytes.

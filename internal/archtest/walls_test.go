@@ -49,7 +49,7 @@ var walls = []wall{
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{ // profiles may come from tables in files
-		room: "adapters/modbus", ours: []string{"adapters/modbus", "codec", "protocol", "session", "thing"},
+		room: "adapters/modbus", ours: []string{"adapters/internal", "adapters/modbus", "codec", "protocol", "session", "thing"},
 		never: []string{"net", "log", gnet, prometheus, paho, mochi}, but: []string{"net/netip"},
 	},
 	{ // refusals for good are told from those for now
