@@ -12,12 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/linkspan/linkspan/bridge"
 	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/upstream"
 )
 
 // The variants of the acknowledgements. All but the first have the durable queue, with
-// its defaults.
+// its defaults but for how much may wait.
 const (
 	memoryName    = "linkspan-memory"
 	receivedName  = "linkspan-received"
@@ -55,15 +56,19 @@ func startAcks(variant string) func(settings string) (*role, error) {
 				return nil, err
 			}
 		}
+		// Devices that wait for nothing but that a report was received say more than can be
+		// stored or forwarded. Nothing is to be refused of that, for all of it is counted.
+		cfg := bridge.DefaultConfig()
+		cfg.MaxInFlight, cfg.MaxSessionInFlight = 1<<28, 1<<28
 		v := ackVariants[variant]
 		if v.mode == queue.ModeOff {
-			return startLinkspan(up, v.ack, count)
+			return startBridge(cfg, up, v.ack, count)
 		}
 		q, err := newQueue(dir, v.mode, up)
 		if err != nil {
 			return nil, err
 		}
-		return startLinkspan(q, v.ack, func(n *counts) {
+		return startBridge(cfg, q, v.ack, func(n *counts) {
 			count(n)
 			st := q.Stats()
 			n.Failures += st.Refused + st.Bypassed + st.Setbacks + st.Duplicates + st.Dropped
@@ -74,7 +79,7 @@ func startAcks(variant string) func(settings string) (*role, error) {
 
 func newQueue(dir, mode string, up upstream.Connector) (*queue.Connector, error) {
 	cfg := queue.DefaultConfig()
-	cfg.Mode = mode
+	cfg.Mode, cfg.MaxPending = mode, 1<<30
 	var err error
 	if cfg.Directory, err = os.MkdirTemp(dir, "queue"); err != nil {
 		return nil, err
@@ -137,6 +142,7 @@ func (b *bench) acksOf(r *report, dir, platform string, sh shape) (err error) {
 			return err
 		}
 		all = append(all, s)
+		s.fleet.shares = true
 		s.series.Shape = platform + ", " + sh.Name
 		s.turn = b.untilArrived(s, to, func() (int, time.Duration, error) { return s.fleet.saturate(b.opts.Duration, sh.Burst) })
 	}

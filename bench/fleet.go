@@ -20,6 +20,7 @@ type fleet struct {
 	devices  []device
 	frames   int         // different ones of each device
 	packets  bool        // they send datagrams
+	shares   bool        // the generator leaves its core to others now and then
 	shaken   chan shaken // TLS handshakes that are done; nil without TLS
 	wire     []byte      // of TLS
 	in       []byte

@@ -31,6 +31,11 @@ const (
 // startLinkspan starts linkspan as its command does, with one event loop and the
 // given connector. ack is adapters/jt808's; change is made to the listener.
 func startLinkspan(up upstream.Connector, ack string, count func(*counts), change ...func(*server.Listener)) (*role, error) {
+	return startBridge(bridge.DefaultConfig(), up, ack, count, change...)
+}
+
+// startBridge is startLinkspan with that bridge.
+func startBridge(bridgeCfg bridge.Config, up upstream.Connector, ack string, count func(*counts), change ...func(*server.Listener)) (*role, error) {
 	known, err := devices.Open(devices.Config{
 		Unknown:  devices.PolicyTemplate,
 		Template: devices.Template{ProductKey: deviceProduct, DeviceName: "${identity}", DeviceSecret: benchSecret},
@@ -38,7 +43,7 @@ func startLinkspan(up upstream.Connector, ack string, count func(*counts), chang
 	if err != nil {
 		return nil, err
 	}
-	b, err := bridge.New(bridge.DefaultConfig(), up, known)
+	b, err := bridge.New(bridgeCfg, up, known)
 	if err != nil {
 		return nil, err
 	}
