@@ -73,8 +73,8 @@ func TestAnyByteFlipped(t *testing.T) {
 		}
 		st := l.Stats()
 		lastOne := lost == len(want)-1 // that is a torn tail
-		if wantLost := lost >= 0 && !lastOne; wantLost && st.Damaged != 1 || !wantLost && st.Damaged != 0 || (lost >= 0) != (st.DamagedBytes > 0) {
-			t.Fatalf("byte %d of segment %d: stats say %d records, %d bytes, for record %d", at, number, st.Damaged, st.DamagedBytes, lost)
+		if wantLost := lost >= 0 && !lastOne; wantLost && st.Damaged != 1 || !wantLost && st.Damaged != 0 || (lost >= 0) != (st.DamagedBytes > 0) || lastOne != (st.CutOff > 0) {
+			t.Fatalf("byte %d of segment %d: stats say %d records, %d bytes, %d of them at the end, for record %d", at, number, st.Damaged, st.DamagedBytes, st.CutOff, lost)
 		}
 		if int64(len(exp)) != st.Records {
 			t.Fatalf("byte %d of segment %d: %d records wait, want %d", at, number, st.Records, len(exp))
@@ -97,7 +97,7 @@ func TestTornTailIsCutOff(t *testing.T) {
 		t.Errorf("the file has %d bytes, want it cut to %d", got, size)
 	}
 	lines := logs.FilterMessageSnippet(fmt.Sprintf("bytes %d to %d at the end", size, size+999)).All()
-	if len(lines) != 1 || l.Stats().DamagedBytes != 1000 {
+	if len(lines) != 1 || l.Stats().DamagedBytes != 1000 || l.Stats().CutOff != 1000 {
 		t.Errorf("logged %v, counted %d bytes", logs.All(), l.Stats().DamagedBytes)
 	}
 	mustClose(t, l)

@@ -245,7 +245,7 @@ type counts struct {
 	used, waiting                         atomic.Int64 // bytes of files; records that are not finished
 	appended, appendedBytes, finished     atomic.Uint64
 	commits, syncs, failures, compactions atomic.Uint64
-	damaged, damagedBytes                 atomic.Uint64
+	damaged, damagedBytes, cutOff         atomic.Uint64
 	commitNanos                           atomic.Int64
 	longest                               [2]atomic.Int64 // nanoseconds: of this half minute and the last
 	refused                               [refusals]atomic.Uint64
@@ -290,7 +290,7 @@ func (l *Log) Stats() Stats {
 		Commits: c.commits.Load(), Syncs: c.syncs.Load(),
 		CommitSeconds: seconds(time.Duration(c.commitNanos.Load())),
 		CommitMax:     seconds(time.Duration(max(c.longest[0].Load(), c.longest[1].Load()))),
-		Damaged:       c.damaged.Load(), DamagedBytes: c.damagedBytes.Load(),
+		Damaged:       c.damaged.Load(), DamagedBytes: c.damagedBytes.Load(), CutOff: c.cutOff.Load(),
 		Failures: c.failures.Load(), Compactions: c.compactions.Load(),
 		Refused: make(map[string]uint64, refusals),
 		Dropped: map[string]uint64{

@@ -206,6 +206,7 @@ func (l *Log) setAside(e entry) error {
 		return l.disk.remove(path)
 	}
 	l.counts.damagedBytes.Add(uint64(e.size))
+	l.counts.cutOff.Add(uint64(e.size))
 	l.logger.Error("queue: a file has no header that can be read; it is kept under another name",
 		zap.String("path", path+damagedSuffix), zap.Int64("bytes", e.size))
 	return l.disk.rename(path, path+damagedSuffix)
@@ -218,6 +219,7 @@ func (l *Log) trim(s *segment, size int64, last bool) error {
 		return nil
 	}
 	l.counts.damagedBytes.Add(uint64(size - s.end.size)) //nolint:gosec // positive
+	l.counts.cutOff.Add(uint64(size - s.end.size))       //nolint:gosec // positive
 	l.logger.Warn(fmt.Sprintf("queue: bytes %d to %d at the end of a file are no record: a write that was not finished", s.end.size, size-1),
 		zap.String("path", s.path), zap.Int64("bytes", size-s.end.size))
 	if !last {

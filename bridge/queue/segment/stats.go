@@ -21,6 +21,7 @@ type Stats struct {
 	Dropped       map[string]uint64 `metric:"linkspan_queue_dropped_records_total" label:"cause" doc:"stored records that were dropped unfinished"`
 	Damaged       uint64            `metric:"linkspan_queue_damaged_records_total" doc:"stored records that could not be read any more, as far as they can be counted"`
 	DamagedBytes  uint64            `metric:"linkspan_queue_damaged_bytes_total" doc:"bytes that were skipped because they were damaged"`
+	CutOff        uint64            `metric:"linkspan_queue_cut_off_bytes_total" doc:"of the damaged bytes those at the end of a file, or in one without a header, in which nobody can count records: most often a write that was not finished when the process ended"`
 	Failures      uint64            `metric:"linkspan_queue_disk_failures_total" doc:"operations on the disk that failed"`
 	Compactions   uint64            `metric:"linkspan_queue_compactions_total" doc:"files rewritten without what is finished or dropped"`
 }
