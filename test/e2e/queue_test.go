@@ -23,6 +23,7 @@ func serveIfAsked() {
 	if path := os.Getenv(serveVariable); path != "" {
 		os.Args = []string{"linkspan", "serve", "-c", path}
 		cli.Main()
+		os.Exit(0) //nolint:forbidigo // it is a program of its own, and has ended in order
 	}
 }
 
