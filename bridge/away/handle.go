@@ -2,6 +2,7 @@ package away
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
@@ -10,14 +11,17 @@ import (
 // handle is one login as the bridge has it: the entry's own, or one that has been
 // taken over. It may be used from any goroutine.
 type handle struct {
-	entry *entry
-	turn  uint64
+	entry    *entry
+	turn     uint64
+	underway atomic.Int64 // publications that are not done, or not late yet; who ends the last one settles
 
 	mu       sync.Mutex
-	underway int           // publications that are not done; guarded by mu
 	late     []func(error) // done of those that came when another login had taken over; guarded by mu
 	settling bool          // somebody calls these; guarded by mu
 }
+
+// over says whether another login has taken over.
+func (h *handle) over() bool { return h.entry.turn.Load() != h.turn }
 
 // device is h with what the connector behind can do.
 func (h *handle) device() upstream.Device {
@@ -56,22 +60,21 @@ var publications sync.Pool // of *publication
 // begin is the begin of a publication; nil when another login has taken over: then done
 // is called after those of the publications before.
 func (h *handle) begin(done func(error)) *publication {
-	h.mu.Lock()
-	if h.entry.turn.Load() == h.turn {
-		h.underway++
+	h.underway.Add(1)
+	if h.over() {
+		h.mu.Lock()
+		h.late = append(h.late, done)
 		h.mu.Unlock()
-		p, _ := publications.Get().(*publication)
-		if p == nil {
-			p = &publication{}
-			p.end = p.ended
-		}
-		p.handle, p.done = h, done
-		return p
+		h.finish()
+		return nil
 	}
-	h.late = append(h.late, done)
-	h.mu.Unlock()
-	h.settle()
-	return nil
+	p, _ := publications.Get().(*publication)
+	if p == nil {
+		p = &publication{}
+		p.end = p.ended
+	}
+	p.handle, p.done = h, done
+	return p
 }
 
 // ended is done of a publication.
@@ -80,11 +83,12 @@ func (p *publication) ended(err error) {
 	p.handle, p.done = nil, nil
 	publications.Put(p)
 	done(err)
-	h.mu.Lock()
-	h.underway--
-	settles := h.underway == 0 && len(h.late) > 0
-	h.mu.Unlock()
-	if settles {
+	h.finish()
+}
+
+// finish ends what begin has begun.
+func (h *handle) finish() {
+	if h.underway.Add(-1) == 0 && h.over() {
 		h.settle()
 	}
 }
@@ -92,7 +96,7 @@ func (p *publication) ended(err error) {
 // settle calls done of the publications that were late, once nothing is under way.
 func (h *handle) settle() {
 	h.mu.Lock()
-	if h.settling || h.underway > 0 {
+	if h.settling || h.underway.Load() > 0 {
 		h.mu.Unlock()
 		return
 	}
@@ -112,7 +116,7 @@ func (h *handle) settle() {
 
 // Resume has the connector behind take messages again, if it is one that stops (see InOrder of upstream.Login).
 func (h *handle) Resume() {
-	if r, ok := h.entry.device.(interface{ Resume() }); ok && h.entry.turn.Load() == h.turn {
+	if r, ok := h.entry.device.(interface{ Resume() }); ok && !h.over() {
 		r.Resume()
 	}
 }
