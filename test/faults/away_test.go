@@ -72,7 +72,7 @@ func TestAway(t *testing.T) {
 	during := late.all()
 	stopNewcomers()
 
-	r := w.judge(&fault{name: "away", reorders: true}) // one that is handed over in the moment in which others time out
+	r := w.judge(&fault{name: "away"})
 	middle, worst := at(during, 0.5), at(during, 1)
 	text := fmt.Sprintf(`| what | figure |
 | --- | --- |

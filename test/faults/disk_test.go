@@ -5,6 +5,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +15,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/linkspan/linkspan/bridge/queue"
+	"github.com/linkspan/linkspan/bridge/queue/segment"
 	"github.com/linkspan/linkspan/internal/harness"
 	"github.com/linkspan/linkspan/simulate/jt808"
+	"github.com/linkspan/linkspan/thing"
 )
 
 func needsRoot() string {
@@ -222,6 +226,7 @@ var damage = fault{
 			w.until("messages to wait", func(m map[string]float64) bool { return m["linkspan_queue_waiting_messages"] > float64(2**devices) })
 		}
 		w.killBridge()
+		w.measure()
 		for range 3 {
 			w.strike()
 		}
@@ -234,6 +239,31 @@ var damage = fault{
 		})
 	},
 }
+
+// measure finds out how little space a report takes in the files of the queue.
+func (w *world) measure() {
+	w.t.Helper()
+	v, err := segment.OpenView(filepath.Join(w.data, "queue"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for rec, ok := v.Next(); ok; rec, ok = v.Next() {
+		e, err := queue.Decode(rec.Payload)
+		if _, report := thing.Get(e.Message.Fields, "mileage"); err != nil || !report {
+			continue
+		}
+		if size := float64(recordHead + len(rec.Payload)); w.least == 0 || size < w.least {
+			w.least = size
+		}
+	}
+	if err := v.Close(); err != nil || w.least == 0 {
+		w.t.Fatalf("no report in the files of the queue: %v", err)
+	}
+	w.t.Logf("a report takes %.0f bytes or more", w.least)
+}
+
+// recordHead is the size of what is in front of each record.
+const recordHead = 24
 
 // strike changes bytes in one of the files of the queue.
 func (w *world) strike() {
@@ -266,7 +296,7 @@ func (w *world) strike() {
 	}
 	w.injected++
 	if filepath.Base(path) == "cursor" { // everything in the files comes again
-		w.excused += harness.BytesIn(filepath.Join(w.data, "queue")) / leastRecord
+		w.excused += math.Floor(harness.BytesIn(filepath.Join(w.data, "queue")) / w.least)
 	}
 	w.t.Logf("%d bytes at %d of %s (%d bytes) changed", len(b), at, filepath.Base(path), info.Size())
 }

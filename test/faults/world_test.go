@@ -42,9 +42,9 @@ type world struct {
 	kills    uint64  // of the platform
 	excused  float64 // reports that may come again because the bridge was killed, or its cursor damaged
 	damaged  float64 // records that the bridges that have gone reported lost
-	trimmed  float64 // bytes that they cut off or skipped
+	cutOff   float64 // bytes that they found at the ends of files, in which nobody can count records
+	least    float64 // the least space of a report in a file of the queue, in bytes; 0: not looked at
 	again    float64 // reports that they had to say again
-	timeouts float64 // of them, because the platform did not answer in time
 
 	untampered bool // the plan's command is over
 	crowded    bool // terminals had more to say again than they say at once, before what is new
@@ -171,9 +171,8 @@ func (w *world) settleAccount() {
 		return // it has not begun to listen
 	}
 	w.again += saidAgain(m)
-	w.timeouts += m["linkspan_queue_possible_duplicates_total"]
 	w.damaged += m["linkspan_queue_damaged_records_total"]
-	w.trimmed += m["linkspan_queue_damaged_bytes_total"]
+	w.cutOff += m["linkspan_queue_cut_off_bytes_total"]
 }
 
 // saidAgain is how many reports a bridge says it had to say again.
