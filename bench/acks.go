@@ -240,19 +240,40 @@ func describeDisk(dir string) (d disk, err error) {
 	return d, nil
 }
 
+// received is what others are compared with.
+func (r *report) received(shape string) sample {
+	at := slices.IndexFunc(r.Acks, func(s acknowledging) bool { return s.Variant == receivedName && s.Shape == shape })
+	if at < 0 {
+		return sample{}
+	}
+	return r.Acks[at].Median
+}
+
+// judgeAcks compares what is acknowledged when it is on the disk with what is acknowledged
+// before: of both rates the one that compares worse counts.
+func (r *report) judgeAcks() {
+	for _, s := range r.Acks {
+		base := r.received(s.Shape)
+		if s.Variant != storedName || base.PerSecond == 0 {
+			continue
+		}
+		part := min(s.Median.PerSecond/base.PerSecond, s.Median.Arrived/base.Arrived)
+		r.Budgets = append(r.Budgets, budget{
+			"throughput with ack = stored, " + s.Shape, fmt.Sprintf(">= %g x received", leastStored), fmt.Sprintf("%.2f x", part), part >= leastStored,
+		})
+	}
+}
+
 func (r *report) acksTable() table {
 	t := table{
 		title: fmt.Sprintf("Acknowledgements; the queue is on %s, where 16 KiB with an fsync take %.0f us", r.Disk.FileSystem, r.Disk.Sync),
 		head: []string{
-			"variant", "platform, load", "acknowledged/s", "x received", "at the platform/s", "CPU us/message", "messages/fsync",
+			"variant", "platform, load", "acknowledged/s", "x received", "at the platform/s", "x received", "CPU us/message", "messages/fsync",
 			"allocations/message", "p50 us", "p99 us",
 		},
 	}
 	for _, s := range r.Acks {
-		m, base := s.Median, 0.0
-		if at := slices.IndexFunc(r.Acks, func(o acknowledging) bool { return o.Variant == receivedName && o.Shape == s.Shape }); at >= 0 {
-			base = r.Acks[at].Median.PerSecond
-		}
+		m, base := s.Median, r.received(s.Shape)
 		p50, p99, shared := "", "", ""
 		if s.Latency != nil {
 			p50, p99 = whole(s.Latency.P50), whole(s.Latency.P99)
@@ -260,7 +281,7 @@ func (r *report) acksTable() table {
 		if m.PerSync > 0 {
 			shared = whole(m.PerSync)
 		}
-		t.add(s.Variant, s.Shape, whole(m.PerSecond), ratio(m.PerSecond, base), whole(m.Arrived), decimals(m.CPU, 2), shared, decimals(m.Allocs, 2), p50, p99)
+		t.add(s.Variant, s.Shape, whole(m.PerSecond), ratio(m.PerSecond, base.PerSecond), whole(m.Arrived), ratio(m.Arrived, base.Arrived), decimals(m.CPU, 2), shared, decimals(m.Allocs, 2), p50, p99)
 	}
 	return t
 }

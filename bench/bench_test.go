@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestFiguresInAPage(t *testing.T) {
 
 func TestMistakesInFlags(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-burst", "100"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-only", "speed"}, {"-variants", "fastest"}, {"-rounds", "0"}, {"-conns", "0"}, {"-terminals", "0"}, {"-burst", "100"}, {"-nonsense"}} {
 		if err := command(context.Background(), args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
 		}
@@ -216,6 +217,36 @@ func TestFleets(t *testing.T) {
 	}
 	if n := len(r.Budgets); n != 7 {
 		t.Errorf("%d budgets, want six of the polls and one of the fires", n)
+	}
+}
+
+// The acknowledgements are measured for a moment: all that was acknowledged is at the
+// platform, and variants with a queue have brought it to the disk before.
+func TestAcks(t *testing.T) {
+	t.Parallel()
+	opts := quickOptions()
+	opts.Pin, opts.Only, opts.Duration, opts.Data = false, []string{"acks"}, 50*time.Millisecond, t.TempDir()
+	r, err := run(t.Context(), opts, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Acks) != 14 || r.Disk.FileSystem == "" || r.Disk.Sync <= 0 {
+		t.Errorf("%d figures on %+v, want those of four variants and of three, in two shapes", len(r.Acks), r.Disk)
+	}
+	for _, s := range r.Acks {
+		m := s.Median
+		if m.Messages == 0 || m.Arrived <= 0 || m.Arrived > m.PerSecond*1.01 {
+			t.Errorf("%s %s: %+v", s.Variant, s.Shape, m)
+		}
+		if stored := s.Variant != memoryName; stored != (m.PerSync > 0) {
+			t.Errorf("%s %s: %v messages for each fsync", s.Variant, s.Shape, m.PerSync)
+		}
+		if steady := strings.HasSuffix(s.Shape, "steady"); steady != (s.Latency != nil) || steady && s.Latency.P50 > s.Latency.P99 {
+			t.Errorf("%s %s: latency %+v", s.Variant, s.Shape, s.Latency)
+		}
+	}
+	if left, err := os.ReadDir(opts.Data); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v are left", left, err)
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	mostIdleTLS  = 10 << 10 // likewise with TLS
 	mostPlatform = 1.3      // x bare client
 	mostScale    = 1.2      // x the fewest devices
+	leastStored  = 0.7      // x the throughput with ack = received
 	mostLate     = 500.0    // milliseconds, of 99 of 100 polls
 	mostAlarm    = 100.0    // milliseconds, of 99 of 100 fires
 )
@@ -67,6 +68,7 @@ func (r *report) judge() {
 		}
 	}
 	r.judgeScale()
+	r.judgeAcks()
 	r.judgeFleets()
 }
 

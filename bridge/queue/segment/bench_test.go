@@ -113,6 +113,77 @@ func BenchmarkBareFile(b *testing.B) {
 	}
 }
 
+// BenchmarkAgainstBareFile lets the log and a loop that only writes take turns: the same
+// records, with as many to an fsync as the log had in that turn. The figure of an operation
+// is that of a turn of both.
+func BenchmarkAgainstBareFile(b *testing.B) {
+	const records = 200_000
+	cfg := benchConfig()
+	cfg.Full = FullDropOldest
+	dir := b.TempDir()
+	l, err := Open(filepath.Join(dir, "log"), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer mustClose(b, l)
+	f, err := os.Create(filepath.Join(dir, "bare"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	payload := make([]byte, payloadSize)
+	var logged, bare, batch []float64
+	for b.Loop() {
+		commits, began := l.Stats().Commits, time.Now()
+		var wait sync.WaitGroup
+		wait.Add(records)
+		for range records {
+			for errors.Is(l.Append(payload, 0, func(Position, error) { wait.Done() }), ErrOverloaded) {
+				runtime.Gosched()
+			}
+		}
+		wait.Wait()
+		logged = append(logged, time.Since(began).Seconds())
+		size := records / int(l.Stats().Commits-commits) //nolint:gosec // small
+		batch = append(batch, float64(size))
+		if err = f.Truncate(0); err != nil {
+			b.Fatal(err)
+		}
+		began = time.Now()
+		if err = writeBare(f, payload, records, size); err != nil {
+			b.Fatal(err)
+		}
+		bare = append(bare, time.Since(began).Seconds())
+	}
+	middle := func(all []float64) float64 { slices.Sort(all); return all[len(all)/2] }
+	b.ReportMetric(records/middle(logged), "log-records/s")
+	b.ReportMetric(records/middle(bare), "bare-records/s")
+	b.ReportMetric(middle(batch), "records/fsync")
+	b.ReportMetric(middle(logged)/middle(bare), "x-bare")
+}
+
+// writeBare writes so many records from the file's beginning, with an fsync for each batch.
+func writeBare(f *os.File, payload []byte, records, batch int) error {
+	size := len(payload) + recordSize
+	block := make([]byte, batch*size)
+	off, n := int64(0), 0
+	flush := func() error {
+		_, err := f.WriteAt(block[:n*size], off)
+		off += int64(n * size)
+		n = 0
+		return errors.Join(err, f.Sync())
+	}
+	for range records {
+		copy(block[n*size+recordSize:], payload)
+		if n++; n == batch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
 // BenchmarkLatency is one record at a time: what a lone device waits for that says one as
 // soon as the last is stored, and one that pauses.
 func BenchmarkLatency(b *testing.B) {
