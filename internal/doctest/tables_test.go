@@ -9,12 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/linkspan/linkspan/adapters/gbt26875"
 	"github.com/linkspan/linkspan/adapters/jt808"
 	"github.com/linkspan/linkspan/adapters/modbus"
 	"github.com/linkspan/linkspan/auth"
+	"github.com/linkspan/linkspan/auth/attempts"
 	"github.com/linkspan/linkspan/auth/httpauth"
 	"github.com/linkspan/linkspan/auth/static"
 	"github.com/linkspan/linkspan/bridge"
+	"github.com/linkspan/linkspan/bridge/away"
+	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config/devices"
 	"github.com/linkspan/linkspan/platform"
 	"github.com/linkspan/linkspan/server"
@@ -95,8 +99,9 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 	b.WriteString("| Metric | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n")
 	for _, stats := range []reflect.Type{
 		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
+		reflect.TypeFor[queue.Stats](), reflect.TypeFor[away.Stats](), reflect.TypeFor[attempts.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
-		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](), reflect.TypeFor[modbus.Stats](),
+		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](), reflect.TypeFor[gbt26875.Stats](), reflect.TypeFor[modbus.Stats](),
 	} {
 		metrics(&b, stats, nil)
 	}
