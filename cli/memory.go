@@ -80,6 +80,7 @@ func fitMemory(tree *config.Tree, s *settings, limit uint64) {
 	fit("server.maxHandshakes", &s.Server.MaxHandshakes, 8, handshakeBytes)
 	fit("away.maxCommands", &s.Away.MaxCommands, 16, commandBytes)
 	fit("bridge.maxInFlight", &s.Bridge.MaxInFlight, 8, inFlightBytes)
+	fit("bridge.loginQueue", &s.Bridge.LoginQueue, 4, sessionBytes) // of whom each has a connection, and no session yet
 	fit("bridge.sessions.maxSessions", &s.Bridge.Sessions.MaxSessions, 2, sessionBytes)
 }
 

@@ -53,6 +53,9 @@ func TestLimitsFitMemory(t *testing.T) {
 	}
 	all.Bridge.MaxInFlight = 200000 // as the tree has it
 	fitMemory(tree, &all, 512<<20)
+	if all.Bridge.LoginQueue != 32768 {
+		t.Errorf("on 512 MB %d devices may wait for their login", all.Bridge.LoginQueue)
+	}
 	if all.Server.MaxPending != 64<<20 || all.Bridge.Sessions.MaxSessions != 65536 || all.Server.MaxHandshakes != 682 || all.Bridge.MaxInFlight != 200000 {
 		t.Errorf("on 512 MB: %+v %+v", all.Server, all.Bridge)
 	}
