@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,15 +16,21 @@ import (
 	"time"
 )
 
-// FreeAddress is an address of the loopback that nobody has.
+// FreeAddress is an address of the loopback that nobody has. It is none that systems give
+// to outgoing connections, one of which could have it when it is used, or used again.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	const first, last, attempts = 10_000, 32_000, 100
+	for range attempts {
+		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first)) //nolint:gosec // no secret
+		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", address)
+		if err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	tb.Fatal("no free address")
+	return ""
 }
 
 // Await waits until holds does, however long that is within a limit, and fails the

@@ -110,7 +110,7 @@ var faults = []fault{
 	{name: "network half open", short: []string{stored}, plan: plan{network: true}, inject: func(w *world) { w.network(halfOpen, *length) }},
 	{name: "network to bridge lost", short: []string{delivered}, plan: plan{network: true}, inject: func(w *world) { w.network(mute, 3*time.Second) }},
 	{name: "network to platform lost", short: []string{stored}, plan: plan{network: true}, inject: func(w *world) { w.network(deaf, 3*time.Second) }},
-	diskFull, readOnly, slowSync, failingSync, damage,
+	linkDown, diskFull, readOnly, slowSync, failingSync, damage,
 }
 
 // network makes weather for a while.

@@ -32,6 +32,7 @@ type world struct {
 	listen, admin    string
 	platform, bridge *harness.Process // nil: there is none now
 	proxy            *proxy           // nil: the bridge reaches the platform itself
+	link             *link            // nil: the platform is on the loopback
 	journal          *journal
 	ledger           *harness.Ledger
 	fleet            *jt808.Fleet
@@ -56,6 +57,7 @@ type plan struct {
 	data    func(w *world) string                     // makes the bridge's data directory
 	command func(w *world, cmd *exec.Cmd) *exec.Cmd   // that the bridge is started with
 	network bool                                      // there is a proxy
+	link    bool                                      // the platform has a network of its own
 	fleet   func(c *jt808.Config)                     // changes the usual fleet
 	arrived func(phone string, number int, at []byte) // is called for each first arrival
 }
@@ -75,6 +77,10 @@ func newWorld(t *testing.T, name, ack string, seed uint64, p *plan) *world {
 		w.data = p.data(w)
 	}
 	mqtt, api := harness.FreeAddress(t), harness.FreeAddress(t)
+	if p.link {
+		w.link = newLink(t)
+		mqtt, api = w.link.there+":1883", w.link.there+":8800"
+	}
 	w.admin, w.listen = harness.FreeAddress(t), harness.FreeAddress(t)
 	w.write("platform.conf", fmt.Sprintf(`
 platform {
@@ -130,7 +136,11 @@ func (w *world) end() {
 
 func (w *world) startPlatform() {
 	w.t.Helper()
-	w.platform = harness.Start(w.t, w.dir, "platform", *program, "platform", "-c", filepath.Join(w.dir, "platform.conf"))
+	cmd := exec.Command(*program, "platform", "-c", filepath.Join(w.dir, "platform.conf"))
+	if w.link != nil {
+		cmd = w.link.within(cmd)
+	}
+	w.platform = harness.StartCommand(w.t, w.dir, "platform", cmd)
 }
 
 func (w *world) startBridge() {
