@@ -18,8 +18,9 @@ import (
 	"github.com/linkspan/linkspan/upstream"
 )
 
-// patience is reached only by what is broken.
-const patience = 20 * time.Second
+// patience is reached only by what is broken: a machine with much else to do, and the race
+// detector, make it minutes at times.
+const patience = 3 * time.Minute
 
 // cloud is a connector and its platform. It keeps to the contract of upstream;
 // everything completes on a goroutine of its own.
@@ -31,6 +32,7 @@ type cloud struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed when something below changes
 	away     bool
+	closed   bool // no more is sent to ops
 	login    func(name string) error                   // nil: everybody may
 	refuse   func(name string, m *thing.Message) error // nil: everything is taken
 	enter    func(name string, m *thing.Message)       // is called first thing by Publish; nil: nothing is
@@ -61,7 +63,10 @@ func newCloud(tb testing.TB) *cloud {
 // Close implements upstream.Closer.
 func (c *cloud) Close(context.Context) error {
 	c.answer()
+	c.mu.Lock()
+	c.closed = true
 	close(c.ops)
+	c.mu.Unlock()
 	c.running.Wait()
 	return nil
 }
@@ -151,6 +156,11 @@ type handle struct {
 func (c *cloud) Login(l upstream.Login, done func(upstream.Device, error)) {
 	name := l.Device.DeviceName
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		done(nil, upstream.ErrClosed)
+		return
+	}
 	defer c.mu.Unlock()
 	var err error
 	switch {
@@ -181,6 +191,11 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 		enter(name, m)
 	}
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		done(upstream.ErrClosed)
+		return
+	}
 	defer c.mu.Unlock()
 	err := h.over
 	switch {
@@ -231,6 +246,11 @@ func (h *handle) Resume() {
 func (h *handle) Logout(done func(error)) {
 	c, name := h.c, h.login.Device.DeviceName
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		done(upstream.ErrClosed)
+		return
+	}
 	defer c.mu.Unlock()
 	if c.handles[name] == h {
 		delete(c.handles, name)
