@@ -159,6 +159,7 @@ func reference() *config.Manual {
 		{Path: "bridge", Doc: "Sessions, messages and commands.", Config: s.Bridge},
 		{Path: "data", Doc: "What outlives the process.", Config: s.Data},
 		{Path: "queue", Doc: "Messages on disk until the platform has them.", Config: s.Queue},
+		{Path: "away", Doc: "Devices whose connection has broken, and that may be back soon; commands that wait for them.", Config: s.Away},
 		{Path: "devices", Doc: "Which devices there are.", Config: s.Devices},
 		{Path: "auth", Doc: "Local check of devices' own credentials, before the platform is asked.", Config: s.Auth},
 	}
@@ -167,6 +168,7 @@ func reference() *config.Manual {
 			sections = append(sections, config.Section{Path: "auth." + name, Doc: "The check " + name + ".", Config: auth.Default[name].Config})
 		}
 	}
+	sections = append(sections, config.Section{Path: "attempts", Doc: "What becomes of devices and addresses that fail to log in.", Config: s.Attempts})
 	sections = append(sections, config.Section{Path: "upstream", Doc: "The platform.", Config: s.Upstream})
 	sections = append(sections, upstreamsReference()...)
 	for _, name := range slices.Sorted(maps.Keys(upstream.Default)) {

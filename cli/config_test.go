@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -127,5 +128,20 @@ func TestWrongCommandLines(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 		})
+	}
+}
+
+// Every section of the configuration is in the reference.
+func TestReferenceIsComplete(t *testing.T) {
+	t.Parallel()
+	text, err := run(t, "", "config", "reference", "--markdown")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range reflect.TypeFor[settings]().Fields() {
+		name := f.Tag.Get("conf")
+		if !strings.Contains(text, "| `"+name+".") && !strings.Contains(text, "| `"+name+"[]") {
+			t.Errorf("no key of %s is in the reference", name)
+		}
 	}
 }

@@ -36,7 +36,7 @@ type settings struct {
 	Copies    route.CopyConfig         `conf:"copies" doc:"with upstreams: what goes to those that get copies"`
 	Data      datadir.Config           `conf:"data" doc:"what outlives the process"`
 	Queue     queue.Config             `conf:"queue" doc:"messages on disk until the platform has them"`
-	Away      away.Config              `conf:"away" doc:"devices whose connection has broken, and that may be back soon"`
+	Away      away.Config              `conf:"away" doc:"devices whose connection has broken, and that may be back soon; commands that wait for them"`
 	Shutdown  shutdownSettings         `conf:"shutdown" doc:"the orderly end"`
 	Listeners []listenerSettings       `conf:"listeners" doc:"where devices connect, and what they speak"`
 

@@ -46,7 +46,7 @@ var (
 
 // Config says where the directory is.
 type Config struct {
-	Directory string `conf:"directory" doc:"where linkspan keeps what outlives it: the queue, dead letters, secrets; one process at a time"`
+	Directory string `conf:"directory" doc:"where linkspan keeps what outlives it: the queue, dead letters, commands that wait, secrets; one process at a time"`
 }
 
 // DefaultConfig is ./data.
