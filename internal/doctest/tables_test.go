@@ -25,6 +25,7 @@ import (
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/aliyun/direct"
+	"github.com/linkspan/linkspan/upstream/aliyun/http2"
 	"github.com/linkspan/linkspan/upstream/mqtt"
 	"github.com/linkspan/linkspan/upstream/route"
 )
@@ -101,7 +102,7 @@ func TestMetricsAreListed(t *testing.T) { //nolint:paralleltest // may write the
 		reflect.TypeFor[server.Stats](), reflect.TypeFor[bridge.Stats](), reflect.TypeOf(new(session.Memory).Stats).Out(0), reflect.TypeFor[devices.Stats](),
 		reflect.TypeFor[queue.Stats](), reflect.TypeFor[away.Stats](), reflect.TypeFor[attempts.Stats](),
 		reflect.TypeFor[auth.Stats](), reflect.TypeFor[static.Stats](), reflect.TypeFor[httpauth.Stats](),
-		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](), reflect.TypeFor[gbt26875.Stats](), reflect.TypeFor[modbus.Stats](),
+		reflect.TypeFor[aliyun.Stats](), reflect.TypeFor[direct.Stats](), reflect.TypeFor[http2.Stats](), reflect.TypeFor[mqtt.Stats](), reflect.TypeFor[route.Stats](), reflect.TypeFor[jt808.Stats](), reflect.TypeFor[gbt26875.Stats](), reflect.TypeFor[modbus.Stats](),
 	} {
 		metrics(&b, stats, nil)
 	}

@@ -109,7 +109,7 @@ func beFleet(text string) error {
 	var telling sync.WaitGroup
 	telling.Go(func() {
 		out := json.NewEncoder(os.Stdout)
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(250 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {

