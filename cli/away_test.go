@@ -60,7 +60,7 @@ func TestWhereCommandsWait(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := defaultSettings()
-			if err := tree.Decode("", &s); err != nil {
+			if err = tree.Decode("", &s); err != nil {
 				t.Fatal(err)
 			}
 			inUse := secretsDir(tree, s.Data, s.Queue.Mode, "") != ""
@@ -87,7 +87,7 @@ func TestQueueOfCommands(t *testing.T) {
 	now := time.Now()
 	id := auth.Identity{ProductKey: "demo", DeviceName: "truck-1"}
 	cmd := &thing.Command{ID: "77", Kind: thing.Service, Name: "lock", Fields: []thing.Field{{Name: "door", Value: thing.Int(2)}}, Deadline: now.Add(time.Minute)}
-	if err := errors.Join(l.Append(queue.AppendCommand(nil, "13800138001", id, now, now.Add(time.Hour), cmd), 0, nil), l.Close(), d.Close()); err != nil {
+	if err = errors.Join(l.Append(queue.AppendCommand(nil, "13800138001", id, now, now.Add(time.Hour), cmd), 0, nil), l.Close(), d.Close()); err != nil {
 		t.Fatal(err)
 	}
 	out, err := run(t, "", "queue", "stats", "--commands", "--data", dir, "--devices", "1")

@@ -390,8 +390,8 @@ func TestMistakes(t *testing.T) {
 	}
 	cfg := away.DefaultConfig()
 	cfg.Keep = away.KeepDisk
-	if _, err := away.New(cfg, &cloud{}); err == nil || !strings.Contains(err.Error(), "there is no disk") {
-		t.Errorf("commands on no disk: %v", err)
+	if _, diskErr := away.New(cfg, &cloud{}); diskErr == nil || !strings.Contains(diskErr.Error(), "there is no disk") {
+		t.Errorf("commands on no disk: %v", diskErr)
 	}
 	for _, want := range []string{"hold is -1ns", "commandTime is 10000h0m0s", `keep is "here"`, "commands is 0", "maxCommands is -1"} {
 		if !strings.Contains(err.Error(), want) {

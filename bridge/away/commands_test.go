@@ -35,7 +35,7 @@ func (w *world) heard(c *client, want string) {
 func TestCommandsOutliveTheLogin(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(w *world, c *client){
-		"held for too long":     func(w *world, _ *client) { wait(61 * time.Second) },
+		"held for too long":     func(*world, *client) { wait(61 * time.Second) },
 		"lost":                  func(w *world, _ *client) { w.login().Lost(errors.New("kicked")) },
 		"said goodbye meantime": func(_ *world, c *client) { c.Logout(upstream.Ignore) },
 	} {

@@ -126,7 +126,7 @@ func (c *Connector) farewell() {
 		c.logger.Info("commands wait for their devices on the disk, until the next start", zap.Int64("count", left))
 	}
 	if lost > 0 {
-		c.counts.untold.Add(uint64(lost)) //nolint:gosec // not negative
+		c.counts.untold.Add(uint64(lost))
 		c.logger.Warn("commands of devices that are logged out are lost: they waited in memory alone", zap.Int64("count", lost))
 	}
 }

@@ -216,7 +216,7 @@ func TestDamagedCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 		broken := strings.Replace(string(content), "middle", "muddle", 1)
-		if err := os.WriteFile(files[0], []byte(broken), 0o600); err != nil {
+		if err = os.WriteFile(files[0], []byte(broken), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		l, err := segment.Open(d.Directory, segment.DefaultConfig())

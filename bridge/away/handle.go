@@ -114,9 +114,9 @@ func (h *handle) settle() {
 	h.mu.Unlock()
 }
 
-// Resume has the connector behind take messages again, if it is one that stops (see InOrder of upstream.Login).
+// Resume implements upstream.Resumer.
 func (h *handle) Resume() {
-	if r, ok := h.entry.device.(interface{ Resume() }); ok && !h.over() {
+	if r, ok := h.entry.device.(upstream.Resumer); ok && !h.over() {
 		r.Resume()
 	}
 }

@@ -74,9 +74,9 @@ func (s *seat) arm() {
 			}
 		}
 	}
-	switch {
-	case at == s.armed:
-	case at == 0:
+	switch at {
+	case s.armed:
+	case 0:
 		s.c.clock.Stop(&s.timer)
 	default:
 		s.c.clock.Set(&s.timer, at)
@@ -196,9 +196,9 @@ func (s *seat) due() {
 		left = e.finish()
 	}
 	s.leave()
-	c.counts.untold.Add(uint64(forgotten)) //nolint:gosec // not negative
+	c.counts.untold.Add(uint64(forgotten))
 	if overdue > 0 {
-		c.counts.expired.Add(uint64(overdue)) //nolint:gosec // not negative
+		c.counts.expired.Add(uint64(overdue))
 		c.warn(&c.quiet.overdue, "the time of commands is over and their device is logged out; the platform is told when it logs in", s.identity())
 	}
 	if forgotten > 0 {
