@@ -195,7 +195,7 @@ func TestWaitForLoginIsLimited(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if s := b.Stats(); s.OverdueLogins != uint64(refused) || s.LoginFailures["overloaded"] != uint64(refused) || s.WaitingLogins != 0 { //nolint:gosec // not negative
+		if s := b.Stats(); s.OverdueLogins != uint64(refused) || s.LoginFailures["overloaded"] != uint64(refused) || s.WaitingLogins != 0 {
 			t.Errorf("counted %d overdue, %v, %d wait", s.OverdueLogins, s.LoginFailures, s.WaitingLogins)
 		}
 	})

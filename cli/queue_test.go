@@ -96,8 +96,8 @@ func TestQueueCommands(t *testing.T) {
 		t.Errorf("peek: %q, %v", out, err)
 	}
 	for _, args := range [][]string{{"peek", "-n", "-1"}, {"export", "-n", "-1"}, {"stats", "--devices", "-1"}} {
-		if out, err := run(t, "", append(append([]string{"queue"}, args...), "--data", dir)...); err == nil || !strings.Contains(err.Error(), "is -1") {
-			t.Errorf("queue %v: %q, %v; want a refusal", args, out, err)
+		if said, failed := run(t, "", append(append([]string{"queue"}, args...), "--data", dir)...); failed == nil || !strings.Contains(failed.Error(), "is -1") {
+			t.Errorf("queue %v: %q, %v; want a refusal", args, said, failed)
 		}
 	}
 	if out, err = run(t, "", "queue", "peek", "--data", dir, "--device", "demo/truck-2"); err != nil || strings.Count(out, "\n") != 1 || !strings.Contains(out, "13800138002") {

@@ -23,10 +23,10 @@ func deafYard(t *testing.T) (l net.Listener, port int) {
 	}
 	file := os.NewFile(uintptr(fd), "")
 	defer func() { _ = file.Close() }() // FileListener has a duplicate
-	if err := unix.Bind(fd, &unix.SockaddrInet4{}); err != nil {
+	if err = unix.Bind(fd, &unix.SockaddrInet4{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Listen(fd, 0); err != nil { // one may wait; of others the kernel drops the SYN
+	if err = unix.Listen(fd, 0); err != nil { // one may wait; of others the kernel drops the SYN
 		t.Fatal(err)
 	}
 	if l, err = net.FileListener(file); err != nil {

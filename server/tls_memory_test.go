@@ -19,7 +19,7 @@ func TestTLSHandshakeMemory(t *testing.T) { //nolint:paralleltest // measures me
 	before := heap()
 	flood(t, b, stalled-10, hello)
 	until(t, "all wait", func() bool { return b.Stats().Handshakes.Running == stalled })
-	each := (int64(heap()) - int64(before)) / (stalled - 10) //nolint:gosec // far below
+	each := (int64(heap()) - int64(before)) / (stalled - 10)
 	t.Logf("%d bytes of memory for each handshake, both sides' sockets among them", each)
 	if each > budget {
 		t.Errorf("a handshake that waits takes %d bytes, the budget is %d", each, budget)
