@@ -32,7 +32,7 @@ type cloud struct {
 	mu       sync.Mutex
 	changed  chan struct{} // closed when something below changes
 	away     bool
-	closed   bool // no more is sent to ops
+	closed   bool                                      // no more is sent to ops
 	login    func(name string) error                   // nil: everybody may
 	refuse   func(name string, m *thing.Message) error // nil: everything is taken
 	enter    func(name string, m *thing.Message)       // is called first thing by Publish; nil: nothing is
