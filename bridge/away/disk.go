@@ -96,6 +96,7 @@ func (c *Connector) recover(e *queue.Entry, at segment.Position, now time.Time) 
 	s.name = e.Name
 	s.add(&letter{s: s, cmd: e.Command, until: c.clock.At(e.Until), disk: stored, pos: at})
 	c.counts.recovered.Add(1)
+	c.counts.stored.Add(1)
 	return true
 }
 
