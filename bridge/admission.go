@@ -95,10 +95,15 @@ func (a *admission) pass(l *link) (now bool, err error) {
 	return false, nil
 }
 
-// take takes a token, if there is one. The caller holds mu.
+// take takes a token, if there is one. The caller holds mu. While somebody waits, what
+// comes between two looks of run's is not lost, however small the burst is; they may be
+// late.
 func (a *admission) take() bool {
-	now := time.Since(a.began)
-	a.tokens = min(a.tokens+a.rate*(now-a.counted).Seconds(), a.burst)
+	now, most := time.Since(a.began), a.burst
+	if a.waiting > 0 {
+		most = max(most, 2*a.rate*a.pause().Seconds())
+	}
+	a.tokens = min(a.tokens+a.rate*(now-a.counted).Seconds(), most)
 	a.counted = now
 	if a.tokens < 1 {
 		return false

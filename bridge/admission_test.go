@@ -75,6 +75,24 @@ func TestStormIsAdmittedAtARate(t *testing.T) {
 	})
 }
 
+// A small burst does not take from the rate: those who wait come at it.
+func TestRateWithASmallBurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBridge(t, newPlatform(), admitting(5000, 1, 2000))
+		_, results := storm(b, "a", 1000)
+		synctest.Wait()
+		if n := through(results); n != 1 {
+			t.Errorf("%d are through at once, want the burst of 1", n)
+		}
+		<-time.After(250 * time.Millisecond) // 200 ms would do
+		synctest.Wait()
+		if n := through(results); n != 1000 {
+			t.Errorf("%d of 1000 are through after 250 ms at 5000 a second", n)
+		}
+	})
+}
+
 // Whoever has gone costs those behind it no time.
 func TestWhoHasGoneHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
