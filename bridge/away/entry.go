@@ -35,7 +35,7 @@ type entry struct {
 func (e *entry) fits(l *upstream.Login) bool {
 	have := &e.login
 	return (e.phase == present || e.phase == absent) &&
-		have.Device == l.Device && have.Name == l.Name && have.Listener == l.Listener
+		have.Device == l.Device && have.Name == l.Name && have.Listener == l.Listener && have.InOrder == l.InOrder
 }
 
 // loggedIn is called when the platform has answered.

@@ -123,3 +123,24 @@ func TestRevokedWhileAway(t *testing.T) {
 		w.want("logout b")
 	})
 }
+
+// A login that is kept in order does not go on with one that is not, nor the other way
+// round: the connector behind would not know what its sender wants.
+func TestOtherOrderIsAnotherLogin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := begin(t, nil)
+		defer w.close()
+		w.online("a", "x").leave()
+		in := make(chan upstream.Device, 1)
+		w.Login(upstream.Login{
+			Device: auth.Identity{ProductKey: "pk", DeviceName: "a"}, Name: "a", Listener: "x", InOrder: true,
+			Command: func(*thing.Command) {}, Lost: func(error) {},
+		}, func(d upstream.Device, _ error) { in <- d })
+		d := <-in
+		if !w.login().InOrder {
+			t.Error("the connector behind does not know of the order")
+		}
+		d.Logout(upstream.Ignore)
+	})
+}
