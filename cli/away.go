@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/linkspan/linkspan/bridge/away"
@@ -32,6 +33,10 @@ func withAway(tree *config.Tree, s settings, baseDir string, inUse bool, connect
 	}
 	if cfg.Hold == 0 {
 		return connector, nil, false, nil
+	}
+	if most := s.Bridge.MaxCommands; cfg.Commands > most {
+		tree.Warn(tree.Errorf("away.commands", fmt.Sprintf("is %d, but bridge.maxCommands is %d: when more wait for a device that comes back, some of them fail", cfg.Commands, most),
+			fmt.Sprintf("lower it, or write bridge.maxCommands = %d", cfg.Commands)))
 	}
 	return a, statsOf(a), cfg.Keep == away.KeepDisk, nil
 }
