@@ -62,7 +62,7 @@ func TestAway(t *testing.T) {
 	stopNewcomers := w.run(newcomers)
 	defer stopNewcomers()
 	var took time.Duration
-	w.until("the queue to be empty", func(m map[string]float64) bool {
+	w.untilIn(patience+2**away, "the queue to be empty", func(m map[string]float64) bool {
 		most = max(most, w.bridge.Usage().Resident)
 		waiting, there := m["linkspan_queue_waiting_messages"]
 		took = time.Since(catching)

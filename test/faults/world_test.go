@@ -265,7 +265,13 @@ func (w *world) moment() { time.Sleep(time.Duration(w.rng.Float64() * 2 * float6
 // until waits until a metric of the bridge says so.
 func (w *world) until(what string, holds func(m map[string]float64) bool) {
 	w.t.Helper()
-	harness.Await(w.t, what, patience, func() bool {
+	w.untilIn(patience, what, holds)
+}
+
+// untilIn is until with a patience of its own.
+func (w *world) untilIn(most time.Duration, what string, holds func(m map[string]float64) bool) {
+	w.t.Helper()
+	harness.Await(w.t, what, most, func() bool {
 		w.alive()
 		m := w.metrics()
 		return m != nil && holds(m)
