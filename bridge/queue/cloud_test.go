@@ -36,6 +36,7 @@ type cloud struct {
 	login    func(name string) error                   // nil: everybody may
 	refuse   func(name string, m *thing.Message) error // nil: everything is taken
 	enter    func(name string, m *thing.Message)       // is called first thing by Publish; nil: nothing is
+	resume   func()                                    // is called once, first thing by Resume; nil: nothing is
 	diagnose func() string                             // of the queue
 	hold     map[string]bool                           // devices whose messages are not answered
 	held     []func()                                  // answers to them
@@ -235,6 +236,13 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 
 // Resume implements upstream.Resumer.
 func (h *handle) Resume() {
+	h.c.mu.Lock()
+	resume := h.c.resume
+	h.c.resume = nil
+	h.c.mu.Unlock()
+	if resume != nil {
+		resume()
+	}
 	h.c.mu.Lock()
 	defer h.c.mu.Unlock()
 	if h.untold > 0 {

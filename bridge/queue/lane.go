@@ -100,22 +100,6 @@ func (l *lane) clear() bool {
 	return l.device != nil && !l.backlog() && !l.spilling && l.failing == healthy && l.resumeAt.IsZero() && l.q.scan.complete()
 }
 
-// resumes says whether the device, to which something is about to be sent, is to be told
-// that this is so again: see resume. All that failed is known then, for whatever sends
-// waits for that.
-func (l *lane) resumes() bool {
-	was := l.broken
-	l.broken = false
-	return was
-}
-
-// resume tells a device that what it is sent now is in order again. No lock is held.
-func resume(d upstream.Device) {
-	if r, ok := d.(upstream.Resumer); ok {
-		r.Resume()
-	}
-}
-
 // leave does what follows from a change, and unlocks the lane.
 func (l *lane) leave() {
 	var out upstream.Device
@@ -263,10 +247,6 @@ func (l *lane) halt(f failure, pause time.Duration) {
 	}
 	l.recover()
 }
-
-// detain has what comes wait while messages are on their way straight to the platform,
-// which it could overtake: they are another login's, or another goroutine's.
-func (l *lane) detain() { l.spilling = l.spilling || l.directs > 0 }
 
 // recover deals with the list of a lane that has halted, once nothing of it is
 // under way.

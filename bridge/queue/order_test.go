@@ -148,3 +148,43 @@ func TestFailsWithFullLog(t *testing.T) {
 		}
 	}
 }
+
+// The device takes messages again before anybody sends some, and no other is sent
+// until the one for which it does is: not by another goroutine either.
+func TestNothingComesWhileTheDeviceIsResumed(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, queue.ModeSpill)
+	cfg.MaxRecord = 16 << 10
+	c := newCloud(t)
+	q, _ := start(t, cfg, c, names{})
+	d := online(t, q, "d")
+	d.store(0, 1)
+	settled(t, q)
+	large := func() error { // the log does not take it, so that nothing waits that would be sent first
+		m := number(1)
+		m.Raw = make([]byte, 20<<10)
+		return await(t, "done", d.publish(m))
+	}
+	c.set(func() { c.away = true })
+	if err := large(); err == nil {
+		t.Fatal("a message is done that nobody took")
+	}
+	second := make(chan (<-chan error), 1)
+	c.set(func() {
+		c.away = false
+		c.resume = func() { second <- d.publish(number(2)) }
+	})
+	began := time.Now()
+	for len(second) == 0 {
+		_ = large()
+		if time.Since(began) > patience {
+			t.Fatal("the device is never resumed")
+		}
+	}
+	if err := await(t, "done", await(t, "the second message", second)); err != nil {
+		t.Errorf("the second message: %v", err)
+	}
+	if got := c.heard("d"); !slices.Equal(got, upTo(3)) {
+		t.Errorf("arrived in the order %v", got)
+	}
+}
