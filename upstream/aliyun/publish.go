@@ -45,11 +45,13 @@ func (h *handle) submit(m *outgoing) {
 	}
 }
 
-// reject ends a message that was not taken, in its turn. mu is held, and
-// released.
+// reject ends a message that was not taken, in its turn. When too many such wait
+// already it is at once, for a sender that wants order together with all in front of
+// it. mu is held, and released.
 func (g *gateway) reject(d *device, m *outgoing, err error) {
 	m.breaks(err)
-	if d.head == nil && !d.delivering || g.rejected >= g.cfg.Queue {
+	full := g.rejected >= g.cfg.Queue
+	if d.head == nil && !d.delivering || full && !m.by.inOrder {
 		g.mu.Unlock()
 		done := m.done
 		m.free()
@@ -58,7 +60,13 @@ func (g *gateway) reject(d *device, m *outgoing, err error) {
 	}
 	g.rejected++
 	m.state, m.err, m.rejected = finished, err, true
+	m.topic, m.payload = "", nil // nobody sends it, and the queue's limits do not count it
 	d.push(m)
+	if full {
+		g.failMessages(d, upstream.ErrOverloaded)
+		g.settle()
+		return
+	}
 	g.mu.Unlock()
 }
 

@@ -77,12 +77,14 @@ func (ln *lane) sendable() bool {
 // given up leave packet identifiers for it. mu is held.
 func (ln *lane) room() bool { return ln.inFlight < ln.cfg.InFlight && ln.leaked <= maxLeaked }
 
-// reject ends a message that was not taken, in its turn. mu is held, and
-// released.
+// reject ends a message that was not taken, in its turn. When too many such wait
+// already it is at once, for a sender that wants order together with all in front of
+// it. mu is held, and released.
 func (ln *lane) reject(d *device, m *outgoing, err error) {
 	ln.count.failed.Add(1)
 	m.breaks(err)
-	if d.head == nil && !d.delivering || ln.rejected >= ln.cfg.Queue {
+	full := ln.rejected >= ln.cfg.Queue
+	if d.head == nil && !d.delivering || full && !m.by.inOrder {
 		ln.mu.Unlock()
 		done := m.done
 		m.free()
@@ -93,6 +95,11 @@ func (ln *lane) reject(d *device, m *outgoing, err error) {
 	m.finished, m.err, m.rejected = true, err, true
 	m.topic, m.payload = "", nil // nobody sends it, and the queue's limits do not count it
 	d.push(m)
+	if full {
+		ln.fail(d, upstream.ErrOverloaded)
+		ln.settle()
+		return
+	}
 	ln.mu.Unlock()
 }
 

@@ -131,18 +131,24 @@ func (d *device) push(m *outgoing) {
 	d.tail = m
 }
 
-// reject ends a message that was not taken, in its turn, or at once when too many
-// such wait already. mu is held.
+// reject ends a message that was not taken, in its turn. When too many such wait
+// already it is at once, for a sender that wants order together with all in front of
+// it. mu is held.
 func (d *device) reject(m *outgoing, err error) {
 	m.breaks(err)
 	m.finished, m.rejected, m.err = true, true, err
-	if int(d.rejected) >= d.c.cfg.Queue {
+	m.topic, m.payload = "", nil // nobody sends it, and the queue's limits do not count it
+	full := int(d.rejected) >= d.c.cfg.Queue
+	if full && !m.by.inOrder {
 		done := m.done
 		d.later(func() { done(err) })
 		return
 	}
 	d.rejected++
 	d.push(m)
+	if full {
+		d.failMessages(upstream.ErrOverloaded)
+	}
 }
 
 // finish ends a message with err, and those behind it that fail with it; see
