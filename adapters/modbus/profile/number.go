@@ -195,3 +195,18 @@ func shortest(f float64, bitSize int) (decimal, bool) {
 	n, ok := multiply(n, powers[-places])
 	return decimal{n: n}, ok
 }
+
+// fractionOf is the number that a platform has written as a text, exactly. It is false
+// when there is none, and for one that would hold up the event loop: 1e1000000 is few
+// characters, and a million digits.
+func fractionOf(text string) (*big.Rat, bool) {
+	marks := "eEpP"
+	if strings.ContainsAny(text, "xX") { // e is a digit
+		marks = "pP"
+	}
+	at := strings.LastIndexAny(text, marks)
+	if len(text) > 32 || at >= 0 && len(text)-at > len("e-308") {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
+}

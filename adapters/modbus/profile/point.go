@@ -184,7 +184,7 @@ func (p *Compiled) number(v thing.Value) (*big.Rat, error) {
 			return new(big.Rat).SetInt64(n), nil
 		}
 		if p.enum == nil {
-			if r, isNumber := new(big.Rat).SetString(text); isNumber && len(text) <= 32 {
+			if r, isNumber := fractionOf(text); isNumber {
 				return p.scaledDown(r)
 			}
 		}

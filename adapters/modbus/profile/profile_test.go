@@ -223,6 +223,10 @@ func TestWritingLargeNumbers(t *testing.T) {
 		"the same as a text":             {"uint64", "0.001", `"1844674407370955.161"`, want{registers: "1999999999999999"}},
 		"15 digits with a scale":         {"uint64", "0.001", "123456789012.345", want{registers: "00007048860ddf79"}},
 		"a whole float":                  {"uint32", "", "1e3", want{registers: "000003e8"}},
+		"what takes long to read":        {"float64", "", `"1e-1000000"`, want{text: "none of its values"}},
+		"what takes longer to read":      {"uint64", "", `"1e1000000"`, want{text: "none of its values"}},
+		"an exponent in a text":          {"float64", "", `"1e300"`, want{registers: "7e37e43c8800759c"}},
+		"hexadecimal digits in a text":   {"uint32", "", `"0x1e00000"`, want{registers: "01e00000"}},
 		"a float for a float":            {"float64", "", "1e300", want{registers: "7e37e43c8800759c"}},
 	} {
 		c, err := Compile("test", func() Config {
