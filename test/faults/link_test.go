@@ -31,7 +31,7 @@ func newLink(t *testing.T) *link {
 	net := fmt.Sprintf("198.%d.%d.%%d", 18+pid>>8&1, pid&0xff) // for tests (RFC 2544)
 	l.here, l.there = fmt.Sprintf(net, 4*n+1), fmt.Sprintf(net, 4*n+2)
 	t.Cleanup(func() {
-		for _, gone := range []string{"link del " + l.name, "netns del " + l.name} {
+		for _, gone := range []string{"route del blackhole " + l.there + "/32", "link del " + l.name, "netns del " + l.name} {
 			_ = ip(gone)
 		}
 	})
