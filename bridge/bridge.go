@@ -83,7 +83,7 @@ func New(cfg Config, up upstream.Connector, devices Devices, opts ...Option) (*B
 		}
 		m, err := session.NewMemory(cfg.Sessions, listener...)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, sessionsErrors(cfg.Sessions.Check())...)
 		}
 		b.sessions = m
 	}

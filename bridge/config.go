@@ -54,6 +54,26 @@ func DefaultConfig() Config {
 	}
 }
 
+// Check returns all that cannot be, each beginning with its key; nil when there
+// is nothing. [New] does not look at Sessions when it is given other ones.
+func (c Config) Check() error {
+	if errs := append(c.check(), sessionsErrors(c.Sessions.Check())...); len(errs) > 0 {
+		return configurationError(errs)
+	}
+	return nil
+}
+
+// sessionsErrors are the mistakes of the section sessions, each with its whole key.
+func sessionsErrors(err error) []error {
+	var errs []error
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range list.Unwrap() {
+			errs = append(errs, fmt.Errorf("sessions.%w", e))
+		}
+	}
+	return errs
+}
+
 func (c Config) check() []error {
 	var errs []error
 	for _, n := range []struct {

@@ -86,7 +86,11 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	connector, awayStats, keepsCommands, awayErr := withAway(tree, all, baseDir, keep.dir != "", connector)
 	n.keepsData = n.keepsData || keepsCommands
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
+	bridgeErr := all.Bridge.Check()
+	if bridgeErr != nil {
+		bridgeErr = placed(tree, "bridge", bridgeErr, []string{"bridge", "configuration"}, nil)
+	}
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,

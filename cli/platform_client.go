@@ -77,7 +77,16 @@ func newPlatformClient() []*cobra.Command {
 }
 
 func waitFlag(cmd *cobra.Command) {
-	cmd.Flags().Duration("wait", 10*time.Second, "how long to wait for the device's answer")
+	cmd.Flags().Duration("wait", 10*time.Second, "how long to wait for the device's answer; 0: not at all, the command is only sent")
+}
+
+// waitOf is what --wait says.
+func waitOf(cmd *cobra.Command) time.Duration {
+	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
+	if wait <= 0 {
+		return api.NoWait
+	}
+	return wait
 }
 
 // errDevice says how a device is written.
@@ -185,11 +194,19 @@ func watch(cmd *cobra.Command, c *api.Client, args []string) error {
 	})
 }
 
+// topicOf is the topic that a refusal is about.
+func topicOf(m api.Message) string {
+	if m.Kind != api.KindRefused {
+		return ""
+	}
+	return m.Topic
+}
+
 // messageLine is a message on one line for people.
 func messageLine(m api.Message) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-8s  %s/%s", m.Time.Local().Format("15:04:05.000"), m.Kind, m.ProductKey, m.DeviceName)
-	for _, s := range []string{m.Name, string(m.Data), m.Cause} {
+	for _, s := range []string{m.Name, string(m.Data), m.Cause, topicOf(m)} {
 		if s != "" {
 			b.WriteString("  " + s)
 		}
@@ -212,8 +229,7 @@ func setProperties(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
-	return showResult(cmd)(c.Set(cmd.Context(), product, device, params, wait))
+	return showResult(cmd)(c.Set(cmd.Context(), product, device, params, waitOf(cmd)))
 }
 
 func getProperties(cmd *cobra.Command, c *api.Client, args []string) error {
@@ -221,8 +237,7 @@ func getProperties(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
-	return showResult(cmd)(c.Get(cmd.Context(), product, device, args[1:], wait))
+	return showResult(cmd)(c.Get(cmd.Context(), product, device, args[1:], waitOf(cmd)))
 }
 
 func invoke(cmd *cobra.Command, c *api.Client, args []string) error {
@@ -234,11 +249,10 @@ func invoke(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	wait, _ := cmd.Flags().GetDuration("wait")        // the flag is there
 	if sync, _ := cmd.Flags().GetBool("sync"); sync { // the flag is there
-		return showResult(cmd)(c.InvokeSync(cmd.Context(), product, device, args[1], params, wait))
+		return showResult(cmd)(c.InvokeSync(cmd.Context(), product, device, args[1], params, waitOf(cmd)))
 	}
-	return showResult(cmd)(c.Invoke(cmd.Context(), product, device, args[1], params, wait))
+	return showResult(cmd)(c.Invoke(cmd.Context(), product, device, args[1], params, waitOf(cmd)))
 }
 
 // showResult prints how a command ended; one that was not done is a failure.

@@ -35,8 +35,7 @@ func sendRaw(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil || len(raw) == 0 {
 		return &usageError{fmt.Errorf("%q: want bytes as hexadecimal digits, like 01a2", args[1])} //nolint:err113 // said to a person
 	}
-	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
-	return showResult(cmd)(c.SendRaw(cmd.Context(), product, device, raw, wait))
+	return showResult(cmd)(c.SendRaw(cmd.Context(), product, device, raw, waitOf(cmd)))
 }
 
 func sendRRPC(cmd *cobra.Command, c *api.Client, args []string) error {
@@ -44,8 +43,7 @@ func sendRRPC(cmd *cobra.Command, c *api.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	wait, _ := cmd.Flags().GetDuration("wait") // the flag is there
-	return showResult(cmd)(c.RRPC(cmd.Context(), product, device, []byte(args[1]), wait))
+	return showResult(cmd)(c.RRPC(cmd.Context(), product, device, []byte(args[1]), waitOf(cmd)))
 }
 
 func publishTo(cmd *cobra.Command, c *api.Client, args []string) error {

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/platform"
+	"github.com/linkspan/linkspan/platform/api"
 )
 
 // startPlatform starts a platform with one device and returns its API's address.
@@ -112,5 +115,33 @@ func TestPlatformLab(t *testing.T) {
 		if err != nil || !strings.Contains(out, step.want) {
 			t.Errorf("%s: lacks %q: %v\n%s", step.args, step.want, err, out)
 		}
+	}
+}
+
+// TestPlatformSendsOnly says --wait 0 to everything that has it.
+func TestPlatformSendsOnly(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Query().Get("wait")
+		_, _ = w.Write([]byte(`{"state":"sent"}`))
+	}))
+	defer s.Close()
+	for _, args := range []string{"set demo/a x=1", "get demo/a x", "invoke demo/a text", "raw demo/a 01"} {
+		out, err := run(t, "", append(strings.Fields("platform "+args), "--wait", "0", "--api", s.URL)...)
+		if err != nil || !strings.Contains(out, "sent") {
+			t.Errorf("%s: %q, %v", args, out, err)
+		}
+		if got := <-asked; got != "0" && got != "0s" {
+			t.Errorf("%s asks to wait %q", args, got)
+		}
+	}
+}
+
+func TestRefusalShowsTopic(t *testing.T) {
+	t.Parallel()
+	line := messageLine(api.Message{Kind: api.KindRefused, ProductKey: "p", DeviceName: "d", Cause: "not sent", Topic: "/sys/p/d/thing/x_reply"})
+	if !strings.HasSuffix(line, "p/d  not sent  /sys/p/d/thing/x_reply") {
+		t.Errorf("%q", line)
 	}
 }

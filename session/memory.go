@@ -25,7 +25,9 @@ func DefaultConfig() Config {
 	return Config{MaxSessions: 1_000_000, MaxEvents: 1 << 17, Shards: 64, Tick: 100 * time.Millisecond}
 }
 
-func (c Config) check() error {
+// Check returns all that cannot be, joined, each beginning with its key; nil
+// when there is nothing.
+func (c Config) Check() error {
 	var errs []error
 	if c.MaxSessions < 1 {
 		errs = append(errs, fmt.Errorf("maxSessions is %d, want at least 1", c.MaxSessions))
@@ -39,10 +41,7 @@ func (c Config) check() error {
 	if c.Tick < time.Millisecond || c.Tick > time.Minute {
 		errs = append(errs, fmt.Errorf("tick is %s, want 1 ms to 1 min", c.Tick))
 	}
-	if len(errs) > 0 {
-		return fmt.Errorf("session: configuration: %w", errors.Join(errs...))
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // MemoryOption gives a [Memory] what it works with.
@@ -96,7 +95,7 @@ type counts struct {
 
 // NewMemory returns an empty manager. It reports every mistake in cfg at once.
 func NewMemory(cfg Config, opts ...MemoryOption) (*Memory, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	m := &Memory{

@@ -73,13 +73,17 @@ const minSegment, maxSegment = 64 << 10, 1 << 30
 // Check returns all that cannot be, joined; nil when there is nothing.
 func (c Config) Check() error {
 	var errs []error
+	lowest, highest := c.SegmentSize, c.SegmentSize // that others are measured by: the most lenient when it is wrong itself
+	if c.SegmentSize < minSegment || c.SegmentSize > maxSegment {
+		lowest, highest = minSegment, maxSegment
+	}
 	for _, n := range []struct {
 		key              string
 		value, low, high int64
 	}{
 		{"segmentSize", c.SegmentSize, minSegment, maxSegment},
-		{"maxBytes", c.MaxBytes, max(2*c.SegmentSize, minSegment), 1 << 50},
-		{"maxRecord", int64(c.MaxRecord), 1, min(c.SegmentSize/4, maxPayload)},
+		{"maxBytes", c.MaxBytes, 2 * lowest, 1 << 50},
+		{"maxRecord", int64(c.MaxRecord), 1, min(highest/4, maxPayload)},
 		{"maxPending", int64(c.MaxPending), int64(c.MaxRecord) + recordOverhead, 1 << 30},
 		{"minFree", c.MinFree, 0, 1 << 50},
 		{"commit.count", int64(c.Commit.Count), 1, 1 << 20},

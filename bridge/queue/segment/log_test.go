@@ -365,6 +365,11 @@ func TestConfiguration(t *testing.T) {
 			t.Errorf("%s is not among the mistakes: %v", key, err)
 		}
 	}
+	small := DefaultConfig()
+	small.SegmentSize, small.MaxBytes = 1, 1
+	if got, want := small.Check(), "segmentSize is 1, want 65536 to 1073741824\nmaxBytes is 1, want 131072 to 1125899906842624"; got == nil || got.Error() != want {
+		t.Errorf("mistakes are %v, want %s", got, want)
+	}
 	if strings.Contains(err.Error(), "short") {
 		t.Error("the mistake tells the key")
 	}
