@@ -121,7 +121,7 @@ func (s *storm) startPlatform() (upstreams []string) {
 	if *kind == "mqtt" {
 		s.platform = s.run("broker", brokerVariable+"="+mqtt)
 		for i := range *nodes {
-			upstreams = append(upstreams, fmt.Sprintf(`{ type = mqtt, mqtt { endpoint = "tcp://%s", clientId = storm-%d, subscribe = wildcard } }`, mqtt, i))
+			upstreams = append(upstreams, fmt.Sprintf(`{ type = mqtt, mqtt { endpoint = "tcp://%s", clientId = storm-%d, subscribe = wildcard, requestTimeout = 1m } }`, mqtt, i))
 		}
 		s.await("the broker", func() bool {
 			c, err := net.Dial("tcp", mqtt)
