@@ -39,22 +39,20 @@ func TestMessagesBehindOneWhoseTimeIsOver(t *testing.T) {
 	again.Resume() // one of these may have failed
 	failed := make(chan error, 2)
 	d.Publish(number(1, thing.AtLeastOnce), func(err error) {
-		faults(t, p, api.Faults{})
+		faults(t, p, api.Faults{RefuseConnects: &api.Refusal{Code: 3}})
 		failed <- err
 	})
 	<-time.After(cfg.HoldTimeout / 2)
 	d.Publish(number(2, thing.AtLeastOnce), func(err error) { failed <- err })
 	for n := 1; n <= 2; n++ {
-		if err := <-failed; !errors.Is(err, upstream.ErrNotConnected) {
+		if err = <-failed; !errors.Is(err, upstream.ErrNotConnected) {
 			t.Errorf("message %d: %v, want ErrNotConnected", n, err)
 		}
 	}
-	again.Resume()
-	for {
-		if err := publish(d, number(3, thing.AtLeastOnce)); err == nil {
-			break
-		} else if !upstream.Temporary(err) {
-			t.Fatal(err)
+	began := time.Now()
+	for err = upstream.ErrNotConnected; err != nil; err = publish(d, number(3, thing.AtLeastOnce)) {
+		if !upstream.Temporary(err) || time.Since(began) > time.Minute {
+			t.Fatalf("when the platform is back: %v", err)
 		}
 		again.Resume()
 	}
