@@ -79,6 +79,9 @@ func fitMemory(tree *config.Tree, s *settings, limit uint64) {
 	fit("server.maxPending", &s.Server.MaxPending, 8, 1)
 	fit("server.maxHandshakes", &s.Server.MaxHandshakes, 8, handshakeBytes)
 	fit("away.maxCommands", &s.Away.MaxCommands, 16, commandBytes)
+	if !tree.Has("away.maxBytes") {
+		s.Away.MaxBytes = min(s.Away.MaxBytes, int64(limit/16)) //nolint:gosec // below the value
+	}
 	fit("bridge.maxInFlight", &s.Bridge.MaxInFlight, 8, inFlightBytes)
 	fit("bridge.loginQueue", &s.Bridge.LoginQueue, 4, sessionBytes) // of whom each has a connection, and no session yet
 	fit("bridge.sessions.maxSessions", &s.Bridge.Sessions.MaxSessions, 2, sessionBytes)

@@ -301,6 +301,30 @@ func TestWaitingCommandsAreBounded(t *testing.T) {
 	})
 }
 
+// Commands have a size, too, and it comes free with them.
+func TestBytesOfWaitingCommandsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := begin(t, func(c *away.Config) { c.MaxBytes = 2500 })
+		defer w.close()
+		w.online("a", "x").leave()
+		tell := w.login().Command
+		long := []byte(strings.Repeat("x", 1000))
+		tell(&thing.Command{ID: "1", Raw: long})
+		tell(&thing.Command{ID: "2", Fields: []thing.Field{{Name: "text", Value: thing.String(string(long))}}})
+		tell(&thing.Command{ID: "3", Raw: long})
+		tell(&thing.Command{ID: "4"})
+		w.want("login a", "reply 3 failed")
+		if s := w.Stats(); s.Refused != 1 || s.Waiting != 3 || s.Bytes < 2000 || s.Bytes > 2500 {
+			t.Errorf("counted %+v", s)
+		}
+		back := w.online("a", "x")
+		if got := back.heard(); got != "1 2 4" || w.Stats().Bytes != 0 {
+			t.Errorf("the device was told %q, %d bytes are left", got, w.Stats().Bytes)
+		}
+	})
+}
+
 // A device that comes through another listener may be routed elsewhere: it is
 // logged in anew, and told what has waited.
 func TestAnotherListenerIsAnotherLogin(t *testing.T) {

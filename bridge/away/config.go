@@ -26,11 +26,12 @@ type Config struct {
 	Keep        string        `conf:"keep" doc:"where commands wait: disk (in data.directory, they outlive the process), memory, or hold (in memory and no longer than the device is held; then the platform is told that it is offline); empty: disk when there is a queue or data.directory is set, otherwise memory"`
 	Commands    int           `conf:"commands" doc:"commands that may wait for one device; further ones fail"`
 	MaxCommands int           `conf:"maxCommands" doc:"commands that may wait for all devices together; further ones fail"`
+	MaxBytes    int64         `conf:"maxBytes,bytes" doc:"bytes of all commands that wait, with 100 for each; further ones fail"`
 }
 
 // DefaultConfig holds nobody.
 func DefaultConfig() Config {
-	return Config{CommandTime: time.Hour, Commands: 16, MaxCommands: 1 << 16}
+	return Config{CommandTime: time.Hour, Commands: 16, MaxCommands: 1 << 16, MaxBytes: 64 << 20}
 }
 
 // Check returns all that cannot be, joined; nil when there is nothing.
@@ -51,6 +52,9 @@ func (c Config) Check() error {
 		if n.value < 1 || n.value > most {
 			errs = append(errs, fmt.Errorf("%s is %d, want 1 to %d", n.key, n.value, most))
 		}
+	}
+	if c.MaxBytes < 1 {
+		errs = append(errs, fmt.Errorf("maxBytes is %d, want 1 or more", c.MaxBytes))
 	}
 	switch c.Keep {
 	case "", KeepHold, KeepMemory, KeepDisk:

@@ -34,6 +34,7 @@ type Connector struct {
 	quiet   lines
 	clock   *alarmclock.Clock[*seat]
 	waiting atomic.Int64 // letters, of all devices
+	bytes   atomic.Int64 // of these
 	overdue overdue
 	// remembers is for how long overdue commands are; constant.
 	remembers time.Duration

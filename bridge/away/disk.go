@@ -74,7 +74,7 @@ func (c *Connector) open() error {
 		c.logger.Error("records that are no commands are dropped", zap.Int("count", damaged))
 	}
 	if dropped > 0 {
-		c.logger.Warn("commands that an earlier process left are dropped: they are too old, repeated, or more than away.commands and away.maxCommands allow", zap.Int("count", dropped))
+		c.logger.Warn("commands that an earlier process left are dropped: they are too old, repeated, or more than away.commands, away.maxCommands and away.maxBytes allow", zap.Int("count", dropped))
 	}
 	if n := c.waiting.Load(); n > 0 {
 		c.logger.Info("commands wait for their devices on the disk", zap.Int64("count", n))
@@ -85,7 +85,8 @@ func (c *Connector) open() error {
 // recover has a command wait that an earlier process has left, and says whether it
 // does.
 func (c *Connector) recover(e *queue.Entry, at segment.Position, now time.Time) bool {
-	if now.Sub(e.Until) >= c.remembers || c.waiting.Load() >= int64(c.cfg.MaxCommands) {
+	size := sizeOf(e.Command)
+	if now.Sub(e.Until) >= c.remembers || !c.room(size) {
 		return false
 	}
 	s := c.seat(key{e.ProductKey, e.DeviceName})
@@ -94,7 +95,7 @@ func (c *Connector) recover(e *queue.Entry, at segment.Position, now time.Time) 
 		return false
 	}
 	s.name = e.Name
-	s.add(&letter{s: s, cmd: e.Command, until: c.clock.At(e.Until), disk: stored, pos: at})
+	s.add(&letter{s: s, cmd: e.Command, size: size, until: c.clock.At(e.Until), disk: stored, pos: at})
 	c.counts.recovered.Add(1)
 	c.counts.stored.Add(1)
 	return true

@@ -177,7 +177,7 @@ const (
 func (e *entry) command(cmd *thing.Command) {
 	c := e.s.c
 	what := e.accept(cmd)
-	if what.fate == crowded && c.overdue.evict() {
+	for what.fate == crowded && sizeOf(cmd) <= c.cfg.MaxBytes && c.overdue.evict() {
 		what = e.accept(cmd)
 	}
 	switch what.fate {
@@ -211,7 +211,7 @@ func (e *entry) accept(cmd *thing.Command) decision {
 	}
 	defer s.leave()
 	d := decision{device: e.device}
-	now := s.c.clock.Now()
+	now, size := s.c.clock.Now(), sizeOf(cmd)
 	until := now + cfg.CommandTime
 	if !cmd.Deadline.IsZero() {
 		until = min(until, now+time.Until(cmd.Deadline))
@@ -223,16 +223,29 @@ func (e *entry) accept(cmd *thing.Command) decision {
 		d.fate = late
 	case len(s.waiting) >= cfg.Commands && !s.dropOverdue():
 		d.fate = excess
-	case s.c.waiting.Load() >= int64(cfg.MaxCommands):
+	case !s.c.room(size):
 		d.fate = crowded
 	default:
 		d.fate = kept
-		l := &letter{s: s, cmd: cmd, until: until}
+		l := &letter{s: s, cmd: cmd, size: size, until: until}
 		s.add(l)
 		s.save(l)
 	}
 	return d
 }
+
+// room says whether a command of that size may wait beside all others.
+func (c *Connector) room(size int64) bool {
+	return c.waiting.Load() < int64(c.cfg.MaxCommands) && c.bytes.Load()+size <= c.cfg.MaxBytes
+}
+
+// sizeOf is what a command that waits takes, about, in bytes.
+func sizeOf(cmd *thing.Command) int64 {
+	return int64(commandSize + len(cmd.ID) + len(cmd.Name) + len(cmd.Topic) + len(cmd.Raw) + len(thing.AppendFields(nil, cmd.Fields)))
+}
+
+// commandSize is what a command takes without its content.
+const commandSize = 100
 
 // fail tells the platform that none of those commands reached the device.
 func (e *entry) fail(all []*letter, state thing.State, text string) {

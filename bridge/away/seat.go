@@ -37,6 +37,7 @@ type letter struct {
 	until time.Duration // on the clock: when its time is over, or when it is forgotten, if it is late
 	late  bool          // its time is over, and there was no login to tell the platform by
 	gone  bool          // it does not wait any more
+	size  int64         // of what is kept of it, in bytes
 	disk  place
 	pos   segment.Position // on the disk, once it is stored
 	// of the overdue, guarded by their lock
@@ -88,6 +89,7 @@ func (s *seat) arm() {
 func (s *seat) add(l *letter) {
 	s.waiting = append(s.waiting, l)
 	s.c.waiting.Add(1)
+	s.c.bytes.Add(l.size)
 }
 
 // take has l wait no more, and returns it. The caller holds mu.
@@ -95,6 +97,7 @@ func (s *seat) take(i int) *letter {
 	l := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	s.c.waiting.Add(-1)
+	s.c.bytes.Add(-l.size)
 	l.gone = true
 	if l.late {
 		s.c.overdue.remove(l)

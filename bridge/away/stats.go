@@ -23,6 +23,7 @@ type Stats struct {
 	TakenOver uint64 `metric:"linkspan_away_taken_over_devices_total" doc:"devices that connected again before their old connection had ended: the platform noticed nothing"`
 	Gone      uint64 `metric:"linkspan_away_lost_devices_total" doc:"devices that did not come back in time, and were logged out"`
 	Waiting   int64  `metric:"linkspan_away_waiting_commands" doc:"commands that wait for their device to come back"`
+	Bytes     int64  `metric:"linkspan_away_waiting_bytes" doc:"bytes of the commands that wait or are overdue"`
 	Overdue   int64  `metric:"linkspan_away_overdue_commands" doc:"commands whose time is over, and of which the platform is told when their device logs in"`
 	Stored    int64  `metric:"linkspan_away_stored_commands" doc:"commands, of these two, that are on the disk"`
 	DiskBytes int64  `metric:"linkspan_away_disk_bytes" doc:"disk space of commands"`
@@ -42,7 +43,7 @@ func (c *Connector) Stats() Stats {
 	overdue := c.overdue.len()
 	s := Stats{
 		Away: n.away.Load(), Back: n.back.Load(), TakenOver: n.takenOver.Load(), Gone: n.gone.Load(),
-		Waiting: max(c.waiting.Load()-overdue, 0), Overdue: overdue, Stored: n.stored.Load(),
+		Waiting: max(c.waiting.Load()-overdue, 0), Overdue: overdue, Bytes: c.bytes.Load(), Stored: n.stored.Load(),
 		Kept: n.kept.Load(), Recovered: n.recovered.Load(), Delivered: n.delivered.Load(),
 		Expired: n.expired.Load(), Refused: n.refused.Load(), Untold: n.untold.Load(),
 		Unstored: n.unstored.Load(), Damaged: n.damaged.Load(),
