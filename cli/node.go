@@ -90,7 +90,11 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	if bridgeErr != nil {
 		bridgeErr = placed(tree, "bridge", bridgeErr, []string{"bridge", "configuration"}, nil)
 	}
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
+	serverErr := all.Server.Check()
+	if serverErr != nil {
+		serverErr = serverErrors(tree, doors, serverErr)
+	}
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, serverErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,

@@ -96,7 +96,8 @@ const (
 	longestLimit = 365 * 24 * time.Hour
 )
 
-func (c Config) validate() error {
+// Check returns all that cannot be, joined; nil when there is nothing.
+func (c Config) Check() error {
 	return errors.Join(
 		between("loops", c.Loops, 0, maxLoops),
 		between("maxConnections", c.MaxConnections, 0, 1<<30),

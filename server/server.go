@@ -71,7 +71,7 @@ func WithLogger(log *zap.Logger) Option {
 // New returns a server with those listeners, which Start starts. An error names
 // every mistake in the configuration.
 func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
-	errs := []error{cfg.validate()}
+	errs := []error{cfg.Check()}
 	names, addresses := map[string]bool{}, map[string]string{}
 	s := &Server{
 		cfg:       cfg,

@@ -139,6 +139,9 @@ func New(cfg Config, now func() time.Time) (*Guard, error) {
 	number("maxEntries", cfg.MaxEntries, 1, 1<<24)
 	span("pause", cfg.Pause)
 	span("maxPause", cfg.MaxPause)
+	if cfg.MaxPause < cfg.Pause {
+		errs = append(errs, fmt.Errorf("maxPause is %s, want at least the pause, which is %s", cfg.MaxPause, cfg.Pause))
+	}
 	span("window", cfg.Window)
 	span("ban", cfg.Ban)
 	for _, text := range cfg.Trusted {

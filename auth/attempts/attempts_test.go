@@ -157,11 +157,11 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	t.Parallel()
-	_, err := attempts.New(attempts.Config{Free: -1, Trusted: []string{"office"}}, nil)
+	_, err := attempts.New(attempts.Config{Free: -1, MaxPause: time.Minute, Pause: time.Hour, Trusted: []string{"office"}}, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"free is -1", "pause is 0s", "window is 0s", "maxEntries is 0", `trusted has "office"`} {
+	for _, want := range []string{"free is -1", "maxPause is 1m0s", "window is 0s", "maxEntries is 0", `trusted has "office"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
