@@ -144,7 +144,7 @@ func BenchmarkAgainstBareFile(b *testing.B) {
 		}
 		wait.Wait()
 		logged = append(logged, time.Since(began).Seconds())
-		size := records / int(l.Stats().Commits-commits) //nolint:gosec // small
+		size := records / int(l.Stats().Commits-commits)
 		batch = append(batch, float64(size))
 		if err = f.Truncate(0); err != nil {
 			b.Fatal(err)
