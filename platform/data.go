@@ -90,6 +90,7 @@ func openData(p *Platform) (*data, error) {
 		return nil, fmt.Errorf("%w: %s.journal is no regular file", ErrData, d.path)
 	}
 	if err := d.open(); err != nil {
+		_ = unlockFile(journal) // if it was this process that locked it
 		_ = journal.Close()
 		return nil, fmt.Errorf("%w: %w", ErrData, err)
 	}

@@ -298,5 +298,5 @@ func (d *data) close() error {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrData, err)
 	}
-	return errors.Join(err, d.journal.Close())
+	return errors.Join(err, unlockFile(d.journal), d.journal.Close())
 }

@@ -185,7 +185,7 @@ func (d *Dir) write(version int) error {
 // LockFile opens the file, which is made when there is none, and locks it until it is closed or
 // the process ends. It does not wait: a file that is locked is ErrLocked. The file
 // stays when it is closed.
-func LockFile(path string) (*os.File, error) {
+func LockFile(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the configuration's path
 	if err != nil {
 		return nil, fmt.Errorf("datadir: %w", err)
@@ -193,5 +193,12 @@ func LockFile(path string) (*os.File, error) {
 	if err = lock(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s", err, path), f.Close())
 	}
-	return f, nil
+	return &Lock{f}, nil
 }
+
+// Lock is a file that is locked.
+type Lock struct{ f *os.File }
+
+// Close lets others have the file. It is unlocked before it is closed: a program that this
+// process starts at that moment has the open file too, until it runs.
+func (l *Lock) Close() error { return errors.Join(unlock(l.f), l.f.Close()) }

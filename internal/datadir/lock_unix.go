@@ -24,6 +24,11 @@ func lock(f *os.File) error {
 	}
 }
 
+// unlock lets others have the file, whoever has it open.
+func unlock(f *os.File) error {
+	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN))
+}
+
 // SyncDir makes the names in a directory safe from a power cut.
 func SyncDir(path string) error {
 	d, err := os.Open(path) //nolint:gosec // the configuration's path
