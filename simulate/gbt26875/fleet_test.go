@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func TestAlarms(t *testing.T) {
 	before := len(c.frames)
 	c.mu.Unlock()
 	c.disconnect()
-	c.until("the fire once more, on another connection", func() bool { return len(c.frames) > before && fire(c.frames[len(c.frames)-1]) })
+	c.until("the fire once more, on another connection", func() bool { return slices.ContainsFunc(c.frames[before:], fire) })
 	raise(t, f, gbt26875.EventMains, 0)
 	c.find("the mains fault", func(f *wire.Frame) bool {
 		return of(f) == wire.TypeDeviceState && wire.DeviceBits(f.Data[2]).Has(wire.DeviceMainsFault|wire.DeviceFire)
