@@ -117,9 +117,6 @@ func checkLog(tree *config.Tree) error {
 
 // logErr says where in the configuration the mistakes of the section log are.
 func logErr(tree *config.Tree, err error) error {
-	if err == nil {
-		return nil
-	}
 	return placed(tree, "log", err, []string{"cli"}, func(text string) (path, rest string) {
 		return "log", strings.TrimPrefix(text, "log.")
 	})

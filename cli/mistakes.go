@@ -54,8 +54,11 @@ var leadingKey = regexp.MustCompile(`^([a-z][A-Za-z0-9]*(?:\.[a-zA-Z0-9]+)*)(:? 
 // placed says where in the configuration the mistakes are that a room found in
 // its section. place gives the section, or the key, of a mistake that does not
 // begin with a key, and what is left of its text; it may be nil. Words in front
-// that only name the room are left out.
+// that only name the room are left out. Where there is no mistake there is no error.
 func placed(tree *config.Tree, section string, err error, rooms []string, place func(text string) (path, rest string)) error {
+	if err == nil {
+		return nil
+	}
 	var errs []error
 	for _, l := range leaves(err, "") {
 		if errors.As(l.err, new(*config.Error)) {

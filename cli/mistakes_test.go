@@ -36,6 +36,7 @@ func TestMistakesSayWhere(t *testing.T) {
 		"the table of sessions":          {text: "bridge { sessions { maxSessions = -5 } }", want: []string{"application.conf:6:35: bridge.sessions.maxSessions: is -5, want at least 1"}},
 		"the bridge beside others":       {text: "bridge { loginRate = -1, loginBurst = x }, away.hold = -2m", want: []string{"bridge.loginBurst: \"x\" is not", "application.conf:6:22: bridge.loginRate: is -1, want 0", "away.hold: is -2m0s"}},
 		"the server beside others":       {text: "server { loops = -1 }, bridge.loginRate = -1, attempts { pause = 2m, maxPause = 1m }", want: []string{"application.conf:6:18: server.loops: is -1", "bridge.loginRate: is -1", "attempts.maxPause: is 1m0s, want at least the pause"}},
+		"the platform beside a queue":    {text: "upstream.type = azure, queue.mode = on", want: []string{`no connector "azure"`}},
 		"a key that is not set":          {text: "bridge {}", defines: []string{"server.loops=-1"}, want: []string{"-Dserver.loops: server.loops: is -1"}},
 		"a limit":                        {defines: []string{"listeners.0.limits.maxFaults=-3"}, want: []string{"-Dlisteners.0.limits.maxFaults: listeners.0.limits.maxFaults: is -3"}},
 		"an address twice":               {text: `listeners += { protocol = jt808, address = ":7611" }, listeners += { protocol = jt808, address = ":7611" }`, want: []string{"application.conf:6:68: listeners.2: :7611 is the address of \"jt808-2\" too"}},

@@ -73,9 +73,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	known, devicesErr := newDevices(all.Devices, tree, baseDir, keep.dir, log, warn)
 	checker, authErr := newAuth(all.Auth, tree, baseDir, log.Named("auth"), warn)
 	guard, guardErr := attempts.New(all.Attempts, nil)
-	if guardErr != nil {
-		guardErr = placed(tree, "attempts", guardErr, []string{"attempts", "configuration"}, nil)
-	}
+	guardErr = placed(tree, "attempts", guardErr, []string{"attempts", "configuration"}, nil)
 	doors, doorsErr := newDoors(tree, all, baseDir, warn)
 	listeners, stats, listenersErr := newListeners(tree, doors)
 	tellNames(tree, doors, all.Devices)
@@ -86,14 +84,8 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	connector, awayStats, keepsCommands, awayErr := withAway(tree, all, baseDir, keep.dir != "", connector)
 	n.keepsData = n.keepsData || keepsCommands
-	bridgeErr := all.Bridge.Check()
-	if bridgeErr != nil {
-		bridgeErr = placed(tree, "bridge", bridgeErr, []string{"bridge", "configuration"}, nil)
-	}
-	serverErr := all.Server.Check()
-	if serverErr != nil {
-		serverErr = serverErrors(tree, doors, serverErr)
-	}
+	bridgeErr := placed(tree, "bridge", all.Bridge.Check(), []string{"bridge", "configuration"}, nil)
+	serverErr := serverErrors(tree, doors, all.Server.Check())
 	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, serverErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
 		return nil, err
 	}
@@ -123,10 +115,7 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 
 // adminErr reports what cannot be.
 func adminErr(tree *config.Tree, cfg admin.Config) error {
-	if err := cfg.Validate(); err != nil {
-		return placed(tree, "admin", err, []string{"admin"}, nil)
-	}
-	return nil
+	return placed(tree, "admin", cfg.Validate(), []string{"admin"}, nil)
 }
 
 // start begins with the platform and ends with the devices, so that none comes
