@@ -1,8 +1,6 @@
 package gbt26875
 
 import (
-	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/linkspan/linkspan/codec/gbt26875"
@@ -32,13 +30,13 @@ func (in *reader) partAddress() gbt26875.PartAddress {
 	var named bool
 	switch in.a.config.PartAddress {
 	case partZonePoint:
-		_, named = in.Get("point")
+		named = in.Has("point")
 		a = gbt26875.NewPartAddress(word("zone"), word("point"))
 	case partPointZone:
-		_, named = in.Get("point")
+		named = in.Has("point")
 		a = gbt26875.NewPartAddress(word("point"), word("zone"))
 	case partNumber:
-		_, named = in.Get("number")
+		named = in.Has("number")
 		n := uint32(in.Int("number", 0, 0xFFFFFFFF, 0))       //nolint:gosec // limited
 		a = gbt26875.NewPartAddress(uint16(n), uint16(n>>16)) //nolint:gosec // its halves
 	}
@@ -88,14 +86,11 @@ func (in *reader) items(name string, most int, read func(*reader)) {
 
 // rawFrame is the frame that the input spells out.
 func (in *reader) rawFrame() (request, error) {
-	if _, ok := in.Get("command"); !ok {
+	if !in.Has("command") {
 		in.Fail("command", "is missing: 1 controls, 4 requests")
 	}
 	command := in.Int("command", 0, 255, 0)
-	data, bad := hex.DecodeString(strings.ReplaceAll(in.Text("data"), " ", ""))
-	if bad != nil {
-		in.Fail("data", "%v", errDigits)
-	}
+	data := in.Bytes("data")
 	if err := in.Err(); err != nil {
 		return request{}, err
 	}

@@ -1,7 +1,6 @@
 package gbt26875
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -169,6 +168,3 @@ func setClock(in *reader, d *device, now time.Time) gbt26875.Unit {
 func checkPost(in *reader, _ *device, _ time.Time) gbt26875.Unit {
 	return &gbt26875.CheckPost{Objects: []gbt26875.PostCheck{{Minutes: uint8(in.Int("minutes", 1, 255, 10))}}} //nolint:gosec // limited
 }
-
-// errDigits is what is wrong about text that is no bytes.
-var errDigits = errors.New("must be hexadecimal digits, two for each byte")
