@@ -169,7 +169,7 @@ const (
 	kept                 // it waits
 	repeated             // it waits already
 	late                 // its time is over
-	excess               // too many wait for the device
+	excess               // too many wait for the device, or it is too large to wait at all
 	crowded              // too many wait for all of them
 )
 
@@ -177,7 +177,7 @@ const (
 func (e *entry) command(cmd *thing.Command) {
 	c := e.s.c
 	what := e.accept(cmd)
-	for what.fate == crowded && sizeOf(cmd) <= c.cfg.MaxBytes && c.overdue.evict() {
+	for what.fate == crowded && c.overdue.evict() {
 		what = e.accept(cmd)
 	}
 	switch what.fate {
@@ -221,7 +221,7 @@ func (e *entry) accept(cmd *thing.Command) decision {
 		d.fate = repeated
 	case until <= now:
 		d.fate = late
-	case len(s.waiting) >= cfg.Commands && !s.dropOverdue():
+	case size > cfg.MaxBytes, len(s.waiting) >= cfg.Commands && !s.dropOverdue():
 		d.fate = excess
 	case !s.c.room(size):
 		d.fate = crowded

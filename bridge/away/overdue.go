@@ -1,58 +1,50 @@
 package away
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // overdue are the commands of all devices whose time was over while their device was
 // logged out: the first to be forgotten when there is no room. A seat's lock may be held
 // when mu is taken, never the other way round.
 type overdue struct {
-	mu          sync.Mutex
-	first, last *letter // by when their time was over; guarded by mu, as before and after of letters are
-	count       int64   // guarded by mu
+	mu   sync.Mutex
+	list list.List // of *letter, by when their time was over; guarded by mu, as are the places of letters
 }
 
 func (o *overdue) add(l *letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	l.before, l.after = o.last, nil
-	if o.last == nil {
-		o.first = l
-	} else {
-		o.last.after = l
-	}
-	o.last = l
-	o.count++
+	l.overdue = o.list.PushBack(l)
 }
 
 // remove takes l out, which is in.
 func (o *overdue) remove(l *letter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if l.before == nil {
-		o.first = l.after
-	} else {
-		l.before.after = l.after
-	}
-	if l.after == nil {
-		o.last = l.before
-	} else {
-		l.after.before = l.before
-	}
-	l.before, l.after = nil, nil
-	o.count--
+	o.list.Remove(l.overdue)
 }
 
 func (o *overdue) len() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.count
+	return int64(o.list.Len())
+}
+
+// first is the one whose time was over first, nil if there is none.
+func (o *overdue) first() *letter {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if at := o.list.Front(); at != nil {
+		return at.Value.(*letter) //nolint:forcetypeassert // the list holds nothing else
+	}
+	return nil
 }
 
 // evict forgets the first one, and says whether there was one. No seat is locked.
 func (o *overdue) evict() bool {
-	o.mu.Lock()
-	l := o.first
-	o.mu.Unlock()
+	l := o.first()
 	if l == nil {
 		return false
 	}

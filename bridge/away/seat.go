@@ -1,6 +1,7 @@
 package away
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -40,8 +41,8 @@ type letter struct {
 	size  int64         // of what is kept of it, in bytes
 	disk  place
 	pos   segment.Position // on the disk, once it is stored
-	// of the overdue, guarded by their lock
-	before, after *letter
+	// overdue is its place among these, once it is late; guarded by their lock
+	overdue *list.Element
 }
 
 // identity is the device as logs have it.
