@@ -85,6 +85,13 @@ type Resumer interface {
 	Resume()
 }
 
+// Resume has a device take messages again, if it is a [Resumer].
+func Resume(d Device) {
+	if r, ok := d.(Resumer); ok {
+		r.Resume()
+	}
+}
+
 // Host is what a connector gets of the bridge that starts it.
 type Host struct {
 	Logger *zap.Logger // never nil

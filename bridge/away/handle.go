@@ -116,8 +116,8 @@ func (h *handle) settle() {
 
 // Resume implements upstream.Resumer.
 func (h *handle) Resume() {
-	if r, ok := h.entry.device.(upstream.Resumer); ok && !h.over() {
-		r.Resume()
+	if !h.over() {
+		upstream.Resume(h.entry.device)
 	}
 }
 

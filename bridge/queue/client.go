@@ -61,7 +61,7 @@ func (c *client) say(m *thing.Message, done func(error), safe bool) {
 	it.holders.Add(1)
 	l.leave()
 	if again {
-		resume(direct)
+		upstream.Resume(direct)
 	}
 	direct.Publish(m, it.onDirect)
 	it.release()
@@ -138,7 +138,7 @@ func (l *lane) stored(it *item, pos segment.Position, err error) {
 		}
 		l.leave()
 		if again {
-			resume(direct)
+			upstream.Resume(direct)
 		}
 		if direct != nil {
 			var m thing.Message

@@ -55,7 +55,7 @@ func (f *forwarder) run(l *lane) (more bool) {
 		it.holders.Add(1)
 		l.mu.Unlock()
 		if again {
-			resume(it.by)
+			upstream.Resume(it.by)
 		}
 		f.send(it, condemned, attempts)
 		it.release()

@@ -1,9 +1,7 @@
 package queue
 
-import "github.com/linkspan/linkspan/upstream"
-
 // resumes says whether the device, to which something is about to be sent, is to be told
-// that this is so again: see resume. All that failed is known then, for whatever sends
+// that this is in order again, by upstream.Resume and without a lock. All that failed is known then, for whatever sends
 // waits for that. What other goroutines say meanwhile waits, for it could be there before.
 func (l *lane) resumes() bool {
 	was := l.broken
@@ -12,13 +10,6 @@ func (l *lane) resumes() bool {
 		l.detain()
 	}
 	return was
-}
-
-// resume tells a device that what it is sent now is in order again. No lock is held.
-func resume(d upstream.Device) {
-	if r, ok := d.(upstream.Resumer); ok {
-		r.Resume()
-	}
 }
 
 // detain has what comes wait while messages are on their way straight to the platform,

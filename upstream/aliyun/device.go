@@ -9,6 +9,7 @@ import (
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 )
 
 // deviceState is where a device stands with the platform.
@@ -96,8 +97,7 @@ type handle struct {
 	at      atomic.Pointer[device]
 	command func(*thing.Command)
 	lost    func(cause error)
-	inOrder bool // messages behind one that failed for now fail too
-	broken  bool // until Resume
+	order   inorder.Login
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more
@@ -122,7 +122,7 @@ func (h *handle) Publish(msg *thing.Message, done func(error)) {
 // Resume implements [upstream.Resumer].
 func (h *handle) Resume() {
 	d := h.lock()
-	h.broken = false
+	h.order.Resume()
 	d.gw.mu.Unlock()
 }
 

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 )
 
 const (
@@ -27,7 +28,7 @@ func (g *gateway) login(d *device, l *upstream.Login, done func(upstream.Device,
 	if d.bare && l.Device.DeviceSecret == "" && d.state != offline {
 		l.Device.DeviceSecret = d.secret // it is being got, or could not be kept
 	}
-	h := &handle{command: l.Command, lost: l.Lost, inOrder: l.InOrder, done: done}
+	h := &handle{command: l.Command, lost: l.Lost, order: inorder.Login{Wanted: l.InOrder}, done: done}
 	h.at.Store(d)
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded

@@ -15,7 +15,7 @@ func (h *handle) submit(m *outgoing) {
 		g.stats.invalid++
 	case g.closing:
 		err = upstream.ErrClosed
-	case h.broken && !m.reply:
+	case h.order.Refuses(m.reply):
 		err = upstream.ErrNotConnected
 	case m.qos == 0 && (d.state != online || g.link == nil || !g.link.open()):
 		err = upstream.ErrNotConnected
@@ -49,9 +49,9 @@ func (h *handle) submit(m *outgoing) {
 // already it is at once, for a sender that wants order together with all in front of
 // it. mu is held, and released.
 func (g *gateway) reject(d *device, m *outgoing, err error) {
-	m.breaks(err)
+	m.by.order.Breaks(m.reply, err)
 	full := g.rejected >= g.cfg.Queue
-	if d.head == nil && !d.delivering || full && !m.by.inOrder {
+	if d.head == nil && !d.delivering || full && !m.by.order.Wanted {
 		g.mu.Unlock()
 		done := m.done
 		m.free()
@@ -77,7 +77,7 @@ func (g *gateway) finish(m *outgoing, err error) {
 		return
 	}
 	g.finishOne(m, err)
-	if !m.breaks(err) {
+	if !m.by.order.Breaks(m.reply, err) {
 		return
 	}
 	for n := m.next; n != nil; n = n.next {
@@ -89,16 +89,6 @@ func (g *gateway) finish(m *outgoing, err error) {
 			g.finishOne(n, upstream.ErrNotConnected)
 		}
 	}
-}
-
-// breaks notes that m has failed with err, and says whether those behind it fail
-// too. The gateway's mu is held.
-func (m *outgoing) breaks(err error) bool {
-	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
-		return false
-	}
-	m.by.broken = true
-	return true
 }
 
 // finishOne is finish of one message that is not finished. mu is held.

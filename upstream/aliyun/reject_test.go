@@ -41,7 +41,7 @@ func TestRefusedMessagesAreSmall(t *testing.T) { //nolint:paralleltest // it mea
 func TestMoreRefusedThanMayWait(t *testing.T) {
 	t.Parallel()
 	g, h := onlineDevice(t, Config{Queue: 4})
-	h.inOrder = true
+	h.order.Wanted = true
 	var told []int
 	for n := range 20 {
 		h.Publish(&thing.Message{Kind: thing.Raw, QoS: thing.AtLeastOnce, Raw: []byte{1}}, func(err error) {

@@ -6,6 +6,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 )
 
 // deviceState is where a device stands.
@@ -83,8 +84,7 @@ type handle struct {
 	dev     *device
 	command func(*thing.Command)
 	lost    func(cause error)
-	inOrder bool // messages behind one that failed for now fail too
-	broken  bool // until Resume
+	order   inorder.Login
 	failing bool // is in the lane's list of those
 
 	done  func(upstream.Device, error) // of the login, until it was called
@@ -105,7 +105,7 @@ func (h *handle) Publish(msg *thing.Message, done func(error)) {
 // Resume implements [upstream.Resumer].
 func (h *handle) Resume() {
 	h.dev.ln.mu.Lock()
-	h.broken = false
+	h.order.Resume()
 	h.dev.ln.mu.Unlock()
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 )
 
 // never is a time that does not come.
@@ -15,7 +16,7 @@ const never = math.MaxInt64
 // login begins a login. mu is held, and released.
 func (ln *lane) login(d *device, l *upstream.Login, done func(upstream.Device, error)) {
 	defer ln.settle()
-	h := &handle{dev: d, command: l.Command, lost: l.Lost, inOrder: l.InOrder, done: done, by: ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()}
+	h := &handle{dev: d, command: l.Command, lost: l.Lost, order: inorder.Login{Wanted: l.InOrder}, done: done, by: ln.c.now.Load() + ln.cfg.RequestTimeout.Milliseconds()}
 	if ln.only != nil && !ln.turned {
 		h.by = never
 	}

@@ -13,7 +13,7 @@ func (ln *lane) submit(h *handle, m *outgoing) {
 		ln.count.invalid.Add(1)
 	case ln.closing:
 		err = upstream.ErrClosed
-	case h.broken && !m.reply:
+	case h.order.Refuses(m.reply):
 		err = upstream.ErrNotConnected
 	case m.qos == 0 && ln.link == nil:
 		err = upstream.ErrNotConnected
@@ -82,9 +82,9 @@ func (ln *lane) room() bool { return ln.inFlight < ln.cfg.InFlight && ln.leaked 
 // it. mu is held, and released.
 func (ln *lane) reject(d *device, m *outgoing, err error) {
 	ln.count.failed.Add(1)
-	m.breaks(err)
+	m.by.order.Breaks(m.reply, err)
 	full := ln.rejected >= ln.cfg.Queue
-	if d.head == nil && !d.delivering || full && !m.by.inOrder {
+	if d.head == nil && !d.delivering || full && !m.by.order.Wanted {
 		ln.mu.Unlock()
 		done := m.done
 		m.free()
@@ -132,7 +132,7 @@ func (ln *lane) finish(m *outgoing, err error) {
 	} else {
 		ln.count.failed.Add(1)
 	}
-	if m.breaks(err) && !m.by.failing {
+	if m.by.order.Breaks(m.reply, err) && !m.by.failing {
 		m.by.failing = true
 		ln.failing = append(ln.failing, m.by)
 	}
@@ -140,16 +140,6 @@ func (ln *lane) finish(m *outgoing, err error) {
 		d.delivering = true
 		ln.ready = append(ln.ready, d)
 	}
-}
-
-// breaks notes that m has failed with err, and says whether those behind it fail
-// too; see upstream.Login.InOrder. The lane's mu is held.
-func (m *outgoing) breaks(err error) bool {
-	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
-		return false
-	}
-	m.by.broken = true
-	return true
 }
 
 // failBehind fails the messages behind those that have failed for now. Whoever has

@@ -199,11 +199,7 @@ func indexOf(mark string) int {
 const maxCopies = 1 << 20
 
 // Resume implements [upstream.Resumer]: it is the platform that order is kept for.
-func (h *handle) Resume() {
-	if r, ok := h.device.(upstream.Resumer); ok {
-		r.Resume()
-	}
-}
+func (h *handle) Resume() { upstream.Resume(h.device) }
 
 // Logout implements [upstream.Device].
 func (h *handle) Logout(done func(error)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
 	"github.com/linkspan/linkspan/upstream/aliyun/internal/alink"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 	"github.com/linkspan/linkspan/upstream/internal/mqttlink"
 )
 
@@ -90,8 +91,7 @@ type handle struct {
 	dev     *device
 	command func(*thing.Command)
 	lost    func(cause error)
-	inOrder bool // messages behind one that failed for now fail too
-	broken  bool // until Resume
+	order   inorder.Login
 
 	done  func(upstream.Device, error) // of the login, until it was called
 	err   error                        // why the handle is of no use any more
@@ -105,7 +105,7 @@ func (d *device) empty() bool {
 
 // login begins a login. mu is held.
 func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
-	h := &handle{dev: d, command: l.Command, lost: l.Lost, inOrder: l.InOrder, done: done}
+	h := &handle{dev: d, command: l.Command, lost: l.Lost, order: inorder.Login{Wanted: l.InOrder}, done: done}
 	if old := d.current; old != nil {
 		old.err = upstream.ErrSuperseded
 		h.early, old.early = old.early, nil

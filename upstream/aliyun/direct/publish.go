@@ -78,7 +78,7 @@ func (h *handle) Publish(msg *thing.Message, done func(error)) {
 // Resume implements [upstream.Resumer].
 func (h *handle) Resume() {
 	h.dev.mu.Lock()
-	h.broken = false
+	h.order.Resume()
 	h.dev.mu.Unlock()
 }
 
@@ -94,7 +94,7 @@ func (d *device) submit(h *handle, m *outgoing, wrong error) {
 	case wrong != nil:
 		err = wrong
 		c.counts.invalid.Add(1)
-	case h.broken && !m.reply:
+	case h.order.Refuses(m.reply):
 		err = upstream.ErrNotConnected
 	case m.qos == 0 && d.state != online:
 		err = upstream.ErrNotConnected
@@ -135,11 +135,11 @@ func (d *device) push(m *outgoing) {
 // already it is at once, for a sender that wants order together with all in front of
 // it. mu is held.
 func (d *device) reject(m *outgoing, err error) {
-	m.breaks(err)
+	m.by.order.Breaks(m.reply, err)
 	m.finished, m.rejected, m.err = true, true, err
 	m.topic, m.payload = "", nil // nobody sends it, and the queue's limits do not count it
 	full := int(d.rejected) >= d.c.cfg.Queue
-	if full && !m.by.inOrder {
+	if full && !m.by.order.Wanted {
 		done := m.done
 		d.later(func() { done(err) })
 		return
@@ -158,7 +158,7 @@ func (d *device) finish(m *outgoing, err error) {
 		return
 	}
 	d.finishOne(m, err)
-	if !m.breaks(err) {
+	if !m.by.order.Breaks(m.reply, err) {
 		return
 	}
 	for n := m.next; n != nil; n = n.next {
@@ -170,16 +170,6 @@ func (d *device) finish(m *outgoing, err error) {
 			d.finishOne(n, upstream.ErrNotConnected)
 		}
 	}
-}
-
-// breaks notes that m has failed with err, and says whether those behind it fail
-// too. The device's mu is held.
-func (m *outgoing) breaks(err error) bool {
-	if !m.by.inOrder || m.reply || !upstream.Temporary(err) {
-		return false
-	}
-	m.by.broken = true
-	return true
 }
 
 // finishOne is finish of one message that is not finished. mu is held.

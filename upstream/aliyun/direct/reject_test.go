@@ -7,6 +7,7 @@ import (
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/thing"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/internal/inorder"
 )
 
 // A sender that wants order is told in order when more is refused than may wait for
@@ -19,7 +20,7 @@ func TestMoreRefusedThanMayWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := newDevice(c, auth.Identity{ProductKey: "a1truck0001", DeviceName: "truck-1", DeviceSecret: "secret"})
-	h := &handle{dev: d, inOrder: true}
+	h := &handle{dev: d, order: inorder.Login{Wanted: true}}
 	d.current, d.state = h, waiting
 	var told []int
 	for n := range 20 {
