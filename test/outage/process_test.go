@@ -50,15 +50,19 @@ func TestMain(m *testing.M) {
 // play is a platform until its input ends. It says where it listens, and then a
 // line for each message: before the message is acknowledged.
 func play(role, addr string) (err error) {
+	var serve func() error
 	if role == roleBroker {
-		addr, err = playBroker(addr)
+		addr, serve, err = playBroker(addr)
 	} else {
-		addr, err = playPlatform(role, addr)
+		addr, serve, err = playPlatform(role, addr)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintln(os.Stdout, "listening", addr); err != nil {
+	if _, err = fmt.Fprintln(os.Stdout, "listening", addr); err != nil { // first of all: who was here before knows the address
+		return err
+	}
+	if err = serve(); err != nil {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
@@ -70,16 +74,17 @@ func arrived(device string, n int) {
 	_, _ = fmt.Fprintf(os.Stdout, "%s %d\n", device, n) // one write: the pipe has it whole, whatever happens to this process
 }
 
-func playBroker(addr string) (string, error) {
+// playBroker is an MQTT broker that listens, and accepts connections after serve.
+func playBroker(addr string) (at string, serve func() error, err error) {
 	s := broker.New(&broker.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err := s.AddHook(&recorder{}, nil); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	l := listeners.NewTCP(listeners.Config{ID: "tcp", Address: addr})
 	if err := s.AddListener(l); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return l.Address(), s.Serve()
+	return l.Address(), s.Serve, nil
 }
 
 // recorder is a hook of the broker.
@@ -108,8 +113,8 @@ func (*recorder) OnPublish(_ *broker.Client, pk packets.Packet) (packets.Packet,
 }
 
 // playPlatform is the local platform behind a gate, which lets an acknowledgement
-// out when what it acknowledges is recorded.
-func playPlatform(role, addr string) (string, error) {
+// out when what it acknowledges is recorded, and accepts connections after serve.
+func playPlatform(role, addr string) (at string, serve func() error, err error) {
 	cfg := platformtest.Config()
 	cfg.AutoRegister, cfg.AutoSecret, cfg.Reply = true, platformtest.Secret, platform.ReplyNone
 	cfg.WatchQueue = 1 << 20
@@ -118,14 +123,14 @@ func playPlatform(role, addr string) (string, error) {
 	}
 	p, err := platform.New(cfg)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	watch, err := p.Subscribe(platform.Filter{Kinds: []string{api.KindProperty}})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err = p.Start(context.Background()); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	inside := p.MQTTAddr()
 	if role == roleHTTP2 {
@@ -140,18 +145,20 @@ func playPlatform(role, addr string) (string, error) {
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	go func() { // ends with the process, as do the connections
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+	return l.Addr().String(), func() error {
+		go func() { // ends with the process, as do the connections
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go pass(c, inside, caughtUp)
 			}
-			go pass(c, inside, caughtUp)
-		}
-	}()
-	return l.Addr().String(), nil
+		}()
+		return nil
+	}, nil
 }
 
 // record tells of what the platform has, and counts it. It ends with the process.
