@@ -138,15 +138,15 @@ func TestWithinLimits(t *testing.T) {
 	t.Parallel()
 	b := serve(t, limited(func(l *server.Limits) {
 		l.MaxPending, l.MaxFaults, l.FaultDecay = 4096, 3, 20*time.Millisecond
-		l.FirstMessage, l.Login, l.Idle = 300*time.Millisecond, 300*time.Millisecond, 400*time.Millisecond
+		l.FirstMessage, l.Login, l.Idle = time.Second, time.Second, 1200*time.Millisecond
 		l.BytesPerSecond, l.MessagesPerSecond, l.Burst = 100_000, 1000, 10*time.Second
 	}))
 	c := b.dial(t)
 	c.send("HELLO m1\n")
 	c.want("OK")
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(75 * time.Millisecond)
 	defer tick.Stop()
-	for range 20 { // for a second: longer than every time limit, and each fault is forgiven
+	for range 20 { // for a second and a half: longer than every time limit, and each fault is forgiven
 		c.send("ECHO %s\nBAD\nSAY x\n", strings.Repeat("a", 3000))
 		c.want(strings.Repeat("a", 3000), "ACK x")
 		<-tick.C
