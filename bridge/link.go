@@ -29,21 +29,25 @@ const (
 // about to be called ("entering") is therefore not overtaken: whoever takes it
 // over leaves its own login with it, to be called next, and whoever ends it
 // leaves it in the session table until then.
+//
+// What every message looks at stands first, in one line of the processor's cache.
 type link struct {
+	self     any // the link, for its session
 	b        *Bridge
-	s        *session.Session
 	device   upstream.Device                   // written once, under mu: before phase becomes online, or when it is over
 	store    func(*thing.Message, func(error)) // Store of device, if it has that; written with it
 	ack      func(error)                       // acked, made once
 	phase    atomic.Uint32                     // changes under mu
 	inflight atomic.Int32                      // messages under way
 
+	s        *session.Session
 	mu       sync.Mutex
 	join     *join    // guarded by mu; nil once the session is online and early commands are handed over
 	commands *pending // guarded by mu; those under way, newest first
 	count    uint16   // guarded by mu; of commands
 	stripe   uint8    // of the bridge's counters; constant
 	leaves   bool     // over, and the device may be back soon; guarded by mu
+	_        [24]byte // up to a multiple of 64, which Go aligns
 }
 
 // join is what a link needs only on its way online; guarded by the link's mu.
@@ -84,7 +88,8 @@ func (b *Bridge) online(s *session.Session, credentials []string, done func(erro
 	l := &link{b: b, s: s, join: &join{credentials: credentials, done: done}}
 	l.ack = l.acked
 	l.stripe = uint8(b.links.Add(1) % stripes) //nolint:gosec // below stripes
-	if !s.Claim(l) {
+	l.self = l
+	if !s.Claim(&l.self) {
 		done(session.ErrReused)
 		return
 	}

@@ -34,22 +34,38 @@ var ErrNoEncoder = errors.New("protocol: the protocol has no encoder")
 // Conn is one connection as its adapter sees it. Every method is called on the
 // connection's loop, but for [Conn.Do] and [Conn.Close], which may be called
 // from anywhere.
+//
+// It takes 128 bytes, which Go aligns to lines of the processor's cache: with many
+// devices they have to be fetched for each message.
 type Conn[M any] struct {
 	transport Transport
 	host      *Host
 	protocol  *Protocol[M]
 	decoder   codec.Decoder[M]
 	adapter   Adapter[M]
-	session   *session.Session   // the connection's own device; nil until online
-	attached  []*session.Session // further devices behind the connection
-	out       *[]byte            // what Send has encoded and flush has not yet written; nil when empty
-	done      completions        // may be added to from any goroutine
-	attaching int32              // logins of further devices under way
-	rest      int32              // how many bytes the decoder found incomplete, 0 when it did not
-	waiting   bool               // for a login of its own device; nothing is decoded meanwhile
-	datagrams bool               // the peer sends datagrams; see Datagrams
-	closed    bool               // Closed was called
-	ending    atomic.Bool        // Close was called; nothing more is decoded
+	session   *session.Session // the connection's own device; nil until online
+	out       *[]byte          // what Send has encoded and flush has not yet written; nil when empty
+	done      completions      // may be added to from any goroutine
+	further   *further         // devices behind the connection; nil until the first
+	rest      int32            // how many bytes the decoder found incomplete, 0 when it did not
+	ending    atomic.Bool      // Close was called; nothing more is decoded
+	waiting   bool             // for a login of its own device; nothing is decoded meanwhile
+	datagrams bool             // the peer sends datagrams; see Datagrams
+	closed    bool             // Closed was called
+}
+
+// further is the devices behind a connection that are not its own.
+type further struct {
+	attached  []*session.Session
+	attaching int // logins under way
+}
+
+// attached is the sessions of further devices.
+func (c *Conn[M]) attached() []*session.Session {
+	if c.further == nil {
+		return nil
+	}
+	return c.further.attached
 }
 
 // outputs holds the buffers that connections encode into between flushes, so

@@ -73,28 +73,32 @@ func (c *Conn[M]) Attach(identity string, credentials []string, done func(*sessi
 		done(nil, ErrClosed)
 		return
 	}
-	if len(c.attached)+int(c.attaching) >= c.host.maxAttached() {
+	if c.further == nil {
+		c.further = &further{}
+	}
+	more := c.further
+	if len(more.attached)+more.attaching >= c.host.maxAttached() {
 		done(nil, ErrTooManyAttached)
 		return
 	}
 	if err := c.guarded(identity); err != nil {
-		c.attaching++
+		more.attaching++
 		c.complete(func(err error) {
 			if !c.closed {
-				c.attaching--
+				more.attaching--
 				done(nil, err)
 			}
 		}, err)
 		return
 	}
 	c.login(&endpoint[M]{conn: c, attached: true}, identity, credentials, opts, func(s *session.Session, err error) {
-		c.attaching--
+		more.attaching--
 		if err == nil {
-			c.attached = append(c.attached, s)
+			more.attached = append(more.attached, s)
 		}
 		done(s, err)
 	})
-	c.attaching++
+	more.attaching++
 }
 
 // admit is why a device may not try to log in now.
@@ -172,18 +176,15 @@ func (c *Conn[M]) Offline(cause error) {
 
 // Detach ends the session of a device that was attached.
 func (c *Conn[M]) Detach(s *session.Session, cause error) {
-	for i, have := range c.attached {
-		if have == s {
-			c.attached = append(c.attached[:i], c.attached[i+1:]...)
-			c.host.Uplink.Offline(s, cause)
-			return
-		}
+	if i := slices.Index(c.attached(), s); i >= 0 {
+		c.further.attached = slices.Delete(c.further.attached, i, i+1)
+		c.host.Uplink.Offline(s, cause)
 	}
 }
 
 // holds says whether s is the session of a device of this connection.
 func (c *Conn[M]) holds(s *session.Session) bool {
-	return c.session == s || slices.Contains(c.attached, s)
+	return c.session == s || slices.Contains(c.attached(), s)
 }
 
 // maxEarly bounds the commands that wait for their device's login to complete.

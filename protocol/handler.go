@@ -175,8 +175,8 @@ func badDecoder(used, size int, err error) error {
 
 // Session implements Handler.
 func (h handler[M]) Session() *session.Session {
-	if c := h.c; c.session == nil && len(c.attached) > 0 {
-		return c.attached[0]
+	if all := h.c.attached(); h.c.session == nil && len(all) > 0 {
+		return all[0]
 	}
 	return h.c.session
 }
@@ -201,10 +201,10 @@ func (h handler[M]) Closed(cause error) {
 		c.guard(func() { a.Closed(c, cause) })
 	}
 	c.Offline(cause)
-	for _, s := range c.attached {
+	for _, s := range c.attached() {
 		c.host.Uplink.Offline(s, cause)
 	}
-	c.attached = nil
+	c.further = nil
 }
 
 // completions are done functions on their way back to the loop: however many

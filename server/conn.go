@@ -19,32 +19,37 @@ import (
 //
 // A connection ends in two steps that come in either order: its protocol ends
 // (ended: the handler's Closed has run), and its socket is closed (gone).
+//
+// It takes 256 bytes, which Go aligns to lines of the processor's cache. What every
+// read looks at stands in the first two: with many connections they have to be fetched
+// each time.
 type conn struct {
 	socket   socket
 	stage    stage // nil: what arrives is the protocol's
 	loop     *loop // set in OnOpen
 	listener *listener
-	target   *target          // what was dialled; nil for connections that were accepted
 	handler  protocol.Handler // nil until begin
-	remote   netip.AddrPort
 
 	request atomic.Pointer[CloseError] // why it is to end; the first one stays
+	pending *[]byte                    // has arrived and is not decoded; nil when empty
+	active  int64                      // loop.ms of the last bytes; after the end: when the socket is closed at the latest
+	bytes   uint64                     // received
+	tcp     tcpSocket                  // what socket is, mostly
+	count   uint32                     // messages received
+	faults  uint16                     // not yet forgiven
+	panics  uint8
+	calls   uint8 // of the handler that are under way: 0, or more when Write closes the socket
+	flags
 
-	pending *[]byte            // has arrived and is not decoded; nil when empty
+	target  *target // what was dialled; nil for connections that were accepted
+	remote  netip.AddrPort
 	timer   wheel.Timer[*conn] // the next look at the time limits, or at a closing socket
 	timers  *timer             // of After
 	opened  int64              // loop.ms of OnOpen
 	offline int64              // loop.ms since when no device is online, unless one is
-	active  int64              // loop.ms of the last bytes; after the end: when the socket is closed at the latest
 	paid    [2]int64           // bytes and messages: when what was received is within the rate, in ns since the server was made
 	forgave int64              // loop.ms up to which faults are forgiven
-	bytes   uint64             // received
-	count   uint32             // messages received
 	index   int32              // in loop.conns
-	faults  uint16             // not yet forgiven
-	panics  uint8
-	calls   uint8 // of the handler that are under way: 0, or more when Write closes the socket
-	flags
 }
 
 type flags struct {

@@ -19,7 +19,8 @@ func (e *events) OnOpen(raw gnet.Conn) (out []byte, action gnet.Action) {
 	}
 	l := e.loopOf(raw.EventLoop())
 	l.enter()
-	c.open(l, tcpSocket{raw})
+	c.tcp.Conn = raw
+	c.open(l, &c.tcp)
 	return nil, gnet.None
 }
 

@@ -30,11 +30,11 @@ type stage interface {
 // tcpSocket is a socket of gnet's.
 type tcpSocket struct{ gnet.Conn }
 
-func (s tcpSocket) write(p []byte) error {
+func (s *tcpSocket) write(p []byte) error {
 	_, err := s.Write(p)
 	return err
 }
 
-func (s tcpSocket) outbound() int    { return s.OutboundBuffered() }
-func (s tcpSocket) closeWrite() bool { return closeWrite(s.Fd()) }
-func (s tcpSocket) close()           { _ = s.EventLoop().Close(s.Conn) } // an error would be of a descriptor that is closed
+func (s *tcpSocket) outbound() int    { return s.OutboundBuffered() }
+func (s *tcpSocket) closeWrite() bool { return closeWrite(s.Fd()) }
+func (s *tcpSocket) close()           { _ = s.EventLoop().Close(s.Conn) } // an error would be of a descriptor that is closed

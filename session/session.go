@@ -11,26 +11,30 @@ import (
 
 // Session is one device's time online. Its methods may be called from any
 // goroutine.
+//
+// What every message looks at stands first, in one line of the processor's cache: with
+// many devices it has to be fetched each time.
 type Session struct {
 	identity string
-	via      string // the listener's name
-	channel  any
-	interval time.Duration // of heartbeats; 0: none are expected
-	probes   uint32        // heartbeats that may be lost in a row
+	seen     atomic.Int64  // unix milliseconds; the only store of a heartbeat
+	messages atomic.Uint64 // received
+	bytes    atomic.Uint64 // received
+	bound    atomic.Pointer[any]
+	lost     atomic.Uint32 // heartbeats lost in a row; written by the manager's sweep
+	state    atomic.Uint32 // State
+	stored   bool          // what Stored said
 
-	lost      atomic.Uint32 // heartbeats lost in a row; written by the manager's sweep
-	state     atomic.Uint32 // State
-	stored    bool          // what Stored said
+	via       string // the listener's name
+	channel   any
+	interval  time.Duration // of heartbeats; 0: none are expected
+	probes    uint32        // heartbeats that may be lost in a row
 	epoch     atomic.Uint64 // written once, by the manager
-	seen      atomic.Int64  // unix milliseconds; the only store of the hot path
-	messages  atomic.Uint64 // received
-	bytes     atomic.Uint64 // received
-	bound     atomic.Pointer[any]
 	attrsLock sync.Mutex
 	attrs     map[string]string // guarded by attrsLock; nil until the first Set
 
 	timer  wheel.Timer[*Session] // of Memory's heartbeats; guarded by the lock of the session's shard
 	looked int64                 // seen at the sweep's last look; guarded likewise
+	_      [16]byte              // up to a multiple of 64, which Go aligns
 }
 
 // Option changes how a session is made.
@@ -152,8 +156,10 @@ func (s *Session) Attribute(name string) string {
 func (s *Session) Bind(v any) { s.bound.Store(&v) }
 
 // Claim is Bind for the first who calls it: it does nothing and returns false
-// when something is bound already.
-func (s *Session) Claim(v any) bool { return s.bound.CompareAndSwap(nil, &v) }
+// when something is bound already. *v belongs to the session from then on, and must not
+// be written any more: it may be part of what it refers to, which is found in one step
+// less then.
+func (s *Session) Claim(v *any) bool { return s.bound.CompareAndSwap(nil, v) }
 
 // Bound is what was bound last, nil before.
 func (s *Session) Bound() any {

@@ -27,7 +27,8 @@ func TestChannelsAreClosed(t *testing.T) {
 func TestBindings(t *testing.T) {
 	t.Parallel()
 	s := session.New("a", nil)
-	if s.Bound() != nil || !s.Claim(1) || s.Claim(2) || s.Bound() != 1 {
+	var first, second any = 1, 2
+	if s.Bound() != nil || !s.Claim(&first) || s.Claim(&second) || s.Bound() != 1 {
 		t.Errorf("bound to %v", s.Bound())
 	}
 	s.Bind(3)

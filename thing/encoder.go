@@ -1,42 +1,42 @@
 package thing
 
 import (
-	"encoding/binary"
 	"slices"
 	"unsafe"
 )
 
 // FieldEncoder appends fields as JSON objects whose values are wrapped: platforms
 // want {"speed":{"value":60.5,"time":1500000000000}} and the like. It remembers the
-// names that it has seen, quoted and with what goes before their values, for a
-// fleet's reports have the same few names again and again.
+// names that it has seen, quoted and with what goes before their values, in the order
+// in which it has seen them first: a fleet's reports have the same few names in the
+// same order again and again.
 //
-// It takes about 14 KB, and may be used by one goroutine at a time. Names are
+// It takes about 8 KB, and may be used by one goroutine at a time. Names are
 // recognised by their place in memory: the ones of a program's text are, others
 // cost as much as with [AppendFields].
 type FieldEncoder struct {
 	before string
-	known  [1 << setBits][ways]piece
+	used   int              // pieces that there are
+	places [maxPlaces]uint8 // by a name's hash: its piece, the first is 1
+	pieces [maxPieces]piece // the first so many are used
 }
 
 // piece is what stands in front of one field's value.
 type piece struct {
+	text [pieceSize]byte
+	size int
 	name string // held, so that its place is no other name's
-	size int    // 0: none
-	text [pieceSize / 8]uint64
 }
 
-// Names are in one of so many sets, of so many pieces.
 const (
-	setBits = 6
-	ways    = 4
+	maxPieces = 128 // when there are more names all are forgotten
+	placeBits = 8
+	maxPlaces = 1 << placeBits
+
+	pieceSize = 32  // copied in one go, whatever of it counts
+	maxSuffix = 32  // the same for what follows a value
+	fieldRoom = 128 // for a piece, a number, a suffix, and what is written behind them
 )
-
-// pieceSize is copied in one go, whatever of it counts.
-const pieceSize = 32
-
-// maxSuffix is how long what follows a value may be to be copied in one go.
-const maxSuffix = 32
 
 // NewFieldEncoder returns an encoder that puts before, a piece of JSON, in front
 // of each value.
@@ -45,46 +45,39 @@ func NewFieldEncoder(before string) *FieldEncoder { return &FieldEncoder{before:
 // Append appends fields as one JSON object, in their order, with after, a piece
 // of JSON, behind each value.
 func (e *FieldEncoder) Append(dst []byte, fields []Field, after []byte) []byte {
-	var suffix [maxSuffix]byte
-	size := len(after) + 1 // and a comma
+	var suffix [maxSuffix]byte // after and a comma, if that fits
+	size := len(after) + 1
 	short := size <= maxSuffix
 	if short {
 		suffix[copy(suffix[:], after)] = ','
 	}
 	dst = append(dst, '{')
+	next := 0 // the piece of the name that came behind the last one's before
 	for i := range fields {
 		f := &fields[i]
-		if cap(dst)-len(dst) < pieceSize+maxNumber+maxSuffix {
-			dst = slices.Grow(dst, pieceSize+maxNumber+maxSuffix)
-		}
 		n := len(dst)
-		p := &e.set(f.Name)[0]
+		if cap(dst)-n < fieldRoom {
+			dst = slices.Grow(dst, fieldRoom)
+		}
+		room := (*[fieldRoom]byte)(dst[n : n+fieldRoom])
+		p := &e.pieces[next&(maxPieces-1)]
 		if !p.of(f.Name) {
-			p = e.find(f.Name)
+			p, next = e.find(f.Name)
 		}
-		if p != nil {
-			p.put((*[pieceSize]byte)(dst[n:cap(dst)]))
-			n += p.size
+		next++
+		if p == nil || !short || f.Value.typ != IntType && f.Value.typ != DecimalType {
+			dst = append(append(e.appendField(dst, p, f), after...), ',')
+			continue
+		}
+		*(*[pieceSize]byte)(room[:]) = p.text
+		m := p.size & 63
+		if v := f.Value.num; v < maxShort && f.Value.scale < 8 {
+			m += putShort((*[shortSize]byte)(room[m:]), uint32(v), int(f.Value.scale)) //nolint:gosec // checked
 		} else {
-			dst = e.appendName(dst, f.Name)
-			n = len(dst)
+			m += putDecimal((*[maxNumber]byte)(room[m:]), f.Value.signed(), f.Value.scale)
 		}
-		room := dst[n:cap(dst)]
-		switch v := f.Value.num; {
-		case f.Value.typ != IntType && f.Value.typ != DecimalType || len(room) < maxNumber:
-			dst = f.Value.appendJSON(dst[:n])
-			n = len(dst)
-		case v < maxShort && f.Value.scale < 8:
-			n += putShort((*[shortSize]byte)(room), uint32(v), int(f.Value.scale)) //nolint:gosec // checked
-		default:
-			n += putDecimal((*[maxNumber]byte)(room), f.Value.signed(), f.Value.scale)
-		}
-		if room = dst[n:cap(dst)]; short && len(room) >= maxSuffix {
-			*(*[maxSuffix]byte)(room) = suffix
-			dst = dst[:n+size]
-		} else {
-			dst = append(append(dst[:n], after...), ',')
-		}
+		*(*[maxSuffix]byte)(room[m&63:]) = suffix
+		dst = dst[:n+m+size]
 	}
 	if len(fields) > 0 {
 		dst = dst[:len(dst)-1]
@@ -92,52 +85,49 @@ func (e *FieldEncoder) Append(dst []byte, fields []Field, after []byte) []byte {
 	return append(dst, '}')
 }
 
-// find is the piece of that name; nil when it is not known.
-func (e *FieldEncoder) find(name string) *piece {
-	set := e.set(name)
-	for i := range set {
-		if p := &set[i]; p.of(name) {
-			return p
-		}
+// appendField appends a name, what goes before its value, and the value. p is the
+// name's piece, nil if it is not known.
+func (e *FieldEncoder) appendField(dst []byte, p *piece, f *Field) []byte {
+	if p != nil {
+		return f.Value.appendJSON(append(dst, p.text[:p.size]...))
 	}
-	return nil
-}
-
-// set is where a name may be, the newest first.
-func (e *FieldEncoder) set(name string) *[ways]piece {
-	at := uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) //nolint:gosec // hashed only
-	return &e.known[at*0x9E3779B97F4A7C15>>(64-setBits)]           // Fibonacci hashing
-}
-
-// appendName appends what stands in front of the value of a name that is not known.
-func (e *FieldEncoder) appendName(dst []byte, name string) []byte {
 	n := len(dst)
-	dst = AppendString(dst, name)
+	dst = AppendString(dst, f.Name)
 	dst = append(dst, ':')
 	dst = append(dst, e.before...)
 	if len(dst)-n <= pieceSize {
-		set := e.set(name)
-		copy(set[1:], set[:])
-		set[0] = pieceOf(name, dst[n:])
+		e.remember(f.Name, dst[n:])
 	}
-	return dst
+	return f.Value.appendJSON(dst)
 }
 
-func pieceOf(name string, text []byte) piece {
-	var b [pieceSize]byte
-	p := piece{name: name, size: copy(b[:], text)}
-	for i := range p.text {
-		p.text[i] = binary.LittleEndian.Uint64(b[8*i:])
+// remember makes a piece of a name.
+func (e *FieldEncoder) remember(name string, text []byte) {
+	if e.used == maxPieces {
+		clear(e.pieces[:])
+		clear(e.places[:])
+		e.used = 0
 	}
-	return p
+	p := &e.pieces[e.used]
+	p.name, p.size = name, copy(p.text[:], text)
+	e.used++
+	e.places[placeOf(name)] = uint8(e.used) //nolint:gosec // at most maxPieces
 }
 
-// put copies the text of p, and what is behind it.
-func (p *piece) put(room *[pieceSize]byte) {
-	binary.LittleEndian.PutUint64(room[0:], p.text[0])
-	binary.LittleEndian.PutUint64(room[8:], p.text[1])
-	binary.LittleEndian.PutUint64(room[16:], p.text[2])
-	binary.LittleEndian.PutUint64(room[24:], p.text[3])
+// find is the piece of that name, nil if it is not known, and at where the next one is
+// expected: behind it, or where it will be.
+func (e *FieldEncoder) find(name string) (p *piece, at int) {
+	at = int(e.places[placeOf(name)]) - 1
+	if at < 0 || !e.pieces[at].of(name) {
+		return nil, e.used
+	}
+	return &e.pieces[at], at
+}
+
+// placeOf is where a name's piece is looked up.
+func placeOf(name string) uint64 {
+	at := uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) //nolint:gosec // hashed only
+	return at * 0x9E3779B97F4A7C15 >> (64 - placeBits)             // Fibonacci hashing
 }
 
 // of says whether p is that of name: of the one at that place.

@@ -95,7 +95,7 @@ type receipt struct {
 	result  jt808.Result      // when all arrived
 	mute    bool              // the message takes no answer
 	then    func(failed bool) // instead of the answer, if not nil
-	done    func(error)       // of a report; made once
+	done    func(error)       // of a report; made once; nil in a scratch, whose reports nobody waits for
 }
 
 var receipts sync.Pool
@@ -107,10 +107,15 @@ func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
 		r = &receipt{}
 		r.done = r.reported
 	}
+	r.begin(a, c, f)
+	return r
+}
+
+// begin is receive for a receipt that is new, or that was finished.
+func (r *receipt) begin(a *adapter, c *conn, f *jt808.Frame) {
 	r.a, r.c, r.session, r.origin, r.id, r.serial, r.pending = a, c, c.Session(), a.origin, f.ID, f.Serial, 1
 	r.whole = a.packages.begin()
 	r.mute = !answered(f.ID)
-	return r
 }
 
 // report says m to the platform for the terminal.
@@ -164,7 +169,9 @@ func (r *receipt) finish(s *scratch) {
 		a.answerTo(r.c, s, r.origin, r.id, r.serial, result)
 	}
 	*r = receipt{done: r.done}
-	receipts.Put(r)
+	if r.done != nil { // otherwise it is a scratch's
+		receipts.Put(r)
+	}
 	if then != nil {
 		then(failed)
 	}

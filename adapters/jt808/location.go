@@ -3,6 +3,7 @@ package jt808
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -15,7 +16,12 @@ func (a *adapter) location(c *conn, s *scratch, f *jt808.Frame) {
 		a.malformed(c, s, f)
 		return
 	}
-	r := a.receive(c, f)
+	r := &s.receipt
+	if a.waits {
+		r = a.receive(c, f)
+	} else { // it is answered before this returns
+		r.begin(a, c, f)
+	}
 	a.reportLive(s, r, &s.location, f.Version)
 	r.complete(s)
 }
@@ -45,11 +51,20 @@ func (a *adapter) reportLocation(s *scratch, r *receipt, l *jt808.Location) {
 // locationFields appends what a location says: its properties.
 func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	at, fields := a.positionFields(fields, l)
-	fields = thing.AppendField(fields, "acc", thing.Bool(l.Status.ACC()))
-	fields = thing.AppendField(fields, "alarm", thing.Int(int64(l.Alarm)))
-	fields = thing.AppendField(fields, "status", thing.Int(int64(l.Status)))
+	n := len(fields)
+	fields = moreFields(fields, 3)
+	put(&fields[n], "acc", thing.Bool(l.Status.ACC()))
+	put(&fields[n+1], "alarm", thing.Int(int64(l.Alarm)))
+	put(&fields[n+2], "status", thing.Int(int64(l.Status)))
 	return at, a.itemFields(fields, l)
 }
+
+// moreFields is fields with n more, to be put.
+func moreFields(fields []thing.Field, n int) []thing.Field {
+	return slices.Grow(fields, n)[:len(fields)+n]
+}
+
+func put(f *thing.Field, name string, v thing.Value) { f.Name, f.Value = name, v }
 
 // itemFields appends the additional items: those of the standards as properties
 // of their own, others, if they are wanted at all, as the property extras, in
@@ -57,13 +72,21 @@ func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.
 func (a *adapter) itemFields(fields []thing.Field, l *jt808.Location) []thing.Field {
 	var seen [4]uint64 // bits by id: of items that repeat the first counts
 	var extras []thing.Field
-	for _, e := range l.Extras {
-		if word, bit := e.ID>>6, uint64(1)<<(e.ID&63); seen[word]&bit == 0 {
-			seen[word] |= bit
-			had := len(fields)
-			if fields = appendItem(fields, l, e.ID); len(fields) == had && a.config.Extras {
-				extras = append(extras, thing.Field{Name: extraNames[e.ID], Value: thing.String(hex.EncodeToString(e.Value))})
-			}
+	for i := range l.Extras {
+		e := &l.Extras[i]
+		word, bit := &seen[e.ID>>6], uint64(1)<<(e.ID&63)
+		if *word&bit != 0 {
+			continue
+		}
+		*word |= bit
+		had := len(fields)
+		if n := &numericItems[e.ID]; n.size > 0 {
+			fields = n.append(fields, e.Value)
+		} else {
+			fields = appendItem(fields, l, e.ID)
+		}
+		if len(fields) == had && a.config.Extras {
+			extras = append(extras, thing.Field{Name: extraNames[e.ID], Value: thing.String(hex.EncodeToString(e.Value))})
 		}
 	}
 	if len(l.Tail) > 0 && a.config.Extras {
@@ -73,6 +96,44 @@ func (a *adapter) itemFields(fields []thing.Field, l *jt808.Location) []thing.Fi
 		return fields
 	}
 	return append(fields, thing.Field{Name: "extras", Value: thing.Struct(extras...)})
+}
+
+// numericItem is an additional item that is one number: most of a fleet's are, so they are
+// found by their id in one step.
+type numericItem struct {
+	name  string
+	size  uint8 // 1, 2 or 4 bytes; 0: the item is no number, or the id none of the standards'
+	scale uint8 // digits behind the decimal point of the property's unit
+}
+
+// numericItems are the items that are numbers, by their ids (see codec/jt808's Extra...).
+var numericItems = [256]numericItem{
+	jt808.ExtraMileage:        {"mileage", 4, 1},
+	jt808.ExtraRecorderSpeed:  {"recorderSpeed", 2, 1},
+	jt808.ExtraManualAlarm:    {"manualAlarm", 2, 0},
+	jt808.ExtraVideoAlarm:     {"videoAlarm", 4, 0},
+	jt808.ExtraVideoLoss:      {"videoLoss", 4, 0},
+	jt808.ExtraVideoOcclusion: {"videoOcclusion", 4, 0},
+	jt808.ExtraStorageFault:   {"storageFault", 2, 0},
+	jt808.ExtraVehicleSignals: {"vehicleSignals", 4, 0},
+	jt808.ExtraIOStatus:       {"ioStatus", 2, 0},
+	jt808.ExtraSignalStrength: {"signalStrength", 1, 0},
+	jt808.ExtraSatellites:     {"satellites", 1, 0},
+}
+
+// append appends the item with that value, if it is as long as the standard says.
+func (n *numericItem) append(fields []thing.Field, value []byte) []thing.Field {
+	if len(value) != int(n.size) {
+		return fields
+	}
+	var v uint32
+	for _, b := range value {
+		v = v<<8 | uint32(b)
+	}
+	if n.scale == 0 {
+		return thing.AppendField(fields, n.name, thing.Int(int64(v)))
+	}
+	return thing.AppendField(fields, n.name, thing.Decimal(int64(v), n.scale))
 }
 
 // extraNames are the names of items in the property extras: "0xEB".
@@ -88,14 +149,18 @@ var extraNames = func() (names [256]string) {
 // that is none; the time of arrival takes its place.
 func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	inRange := l.InRange()
+	n := len(fields)
 	if inRange {
-		fields = thing.AppendField(fields, "latitude", thing.Decimal(int64(l.LatitudeE6()), 6))
-		fields = thing.AppendField(fields, "longitude", thing.Decimal(int64(l.LongitudeE6()), 6))
+		fields = moreFields(fields, 2)
+		put(&fields[n], "latitude", thing.Decimal(int64(l.LatitudeE6()), 6))
+		put(&fields[n+1], "longitude", thing.Decimal(int64(l.LongitudeE6()), 6))
+		n += 2
 	}
-	fields = thing.AppendField(fields, "altitude", thing.Int(int64(l.Altitude)))
-	fields = thing.AppendField(fields, "speed", thing.Decimal(int64(l.Speed), 1))
-	fields = thing.AppendField(fields, "direction", thing.Int(int64(l.Direction)))
-	fields = thing.AppendField(fields, "positioned", thing.Bool(l.Status.Located() && inRange))
+	fields = moreFields(fields, 4)
+	put(&fields[n], "altitude", thing.Int(int64(l.Altitude)))
+	put(&fields[n+1], "speed", thing.Decimal(int64(l.Speed), 1))
+	put(&fields[n+2], "direction", thing.Int(int64(l.Direction)))
+	put(&fields[n+3], "positioned", thing.Bool(l.Status.Located() && inRange))
 	at, ok := l.Time.TimeIn(a.zone)
 	if !ok {
 		return time.Time{}, fields
@@ -107,44 +172,11 @@ func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.
 // of the standards' and as long as they say.
 func appendItem(fields []thing.Field, l *jt808.Location, id jt808.ExtraID) []thing.Field {
 	switch id {
-	case jt808.ExtraMileage:
-		v, ok := l.Mileage()
-		return appendIf(fields, ok, "mileage", thing.Decimal(int64(v), 1))
 	case jt808.ExtraFuel:
 		return appendFuel(fields, l)
-	case jt808.ExtraRecorderSpeed:
-		v, ok := l.RecorderSpeed()
-		return appendIf(fields, ok, "recorderSpeed", thing.Decimal(int64(v), 1))
-	case jt808.ExtraManualAlarm:
-		v, ok := l.ManualAlarm()
-		return appendIf(fields, ok, "manualAlarm", thing.Int(int64(v)))
 	case jt808.ExtraTemperature:
 		v, ok := l.Temperature()
 		return appendIf(fields, ok, "temperature", thing.Int(int64(v)))
-	case jt808.ExtraVideoAlarm:
-		v, ok := l.VideoAlarm()
-		return appendIf(fields, ok, "videoAlarm", thing.Int(int64(v)))
-	case jt808.ExtraVideoLoss:
-		v, ok := l.VideoLoss()
-		return appendIf(fields, ok, "videoLoss", thing.Int(int64(v)))
-	case jt808.ExtraVideoOcclusion:
-		v, ok := l.VideoOcclusion()
-		return appendIf(fields, ok, "videoOcclusion", thing.Int(int64(v)))
-	case jt808.ExtraStorageFault:
-		v, ok := l.StorageFault()
-		return appendIf(fields, ok, "storageFault", thing.Int(int64(v)))
-	case jt808.ExtraVehicleSignals:
-		v, ok := l.VehicleSignals()
-		return appendIf(fields, ok, "vehicleSignals", thing.Int(int64(v)))
-	case jt808.ExtraIOStatus:
-		v, ok := l.IOStatus()
-		return appendIf(fields, ok, "ioStatus", thing.Int(int64(v)))
-	case jt808.ExtraSignalStrength:
-		v, ok := l.SignalStrength()
-		return appendIf(fields, ok, "signalStrength", thing.Int(int64(v)))
-	case jt808.ExtraSatellites:
-		v, ok := l.Satellites()
-		return appendIf(fields, ok, "satellites", thing.Int(int64(v)))
 	default:
 		return appendComposite(fields, l, id)
 	}

@@ -52,12 +52,14 @@ func (o Options) Validate() error {
 //
 // A decoder remembers how far it has looked: a frame that arrives byte by byte is
 // searched once. It may be used by one goroutine at a time. After a
-// frame of up to 256 bytes it holds no more than about 400 bytes.
+// frame of up to 256 bytes it holds no more than about 500 bytes.
 func NewDecoder(o Options) codec.Decoder[*Frame] {
 	if o.MaxFrame <= 0 {
 		o.MaxFrame = defaultMaxFrame
 	}
-	return &decoder{options: o}
+	d := &decoder{options: o}
+	d.small = d.first[:0]
+	return d
 }
 
 // decoder unescapes into small, a buffer of its own that grows to smallFrame
@@ -66,13 +68,18 @@ func NewDecoder(o Options) codec.Decoder[*Frame] {
 // location report), and would be held while a connection is idle all the same,
 // because the frame in it is valid until the next call. Longer frames do use one
 // from the pool, which the next call gives back.
+//
+// A decoder is 256 bytes, of which most are the first of these buffers: with many
+// terminals what costs is the memory that each of them has touched, one place for
+// all of it is the least, and Go aligns objects of that size.
 type decoder struct {
 	options Options
 	open    bool    // the last byte done with was a delimiter: what follows may be a frame
-	looked  int     // bytes at the front of what was kept that hold no delimiter
+	looked  int32   // bytes at the front of what was kept that hold no delimiter
 	small   []byte  // scratch, at most smallFrame bytes
 	large   *[]byte // scratch from the pool, nil mostly
 	frame   Frame   // what Decode returns
+	first   [152]byte
 }
 
 const smallFrame = 256
@@ -96,14 +103,14 @@ func (d *decoder) Decode(in []byte) (*Frame, int, error) {
 		}
 	}
 	rest := in[n:]
-	from := min(d.looked, len(rest))
+	from := min(int(d.looked), len(rest))
 	end := bytes.IndexByte(rest[from:], delimiter)
 	if end < 0 {
 		if len(rest) > d.options.MaxFrame {
 			d.open, d.looked = false, 0 // drop the rest of it, up to a delimiter
 			return nil, len(in), tooLong(d.options.MaxFrame)
 		}
-		d.looked = len(rest)
+		d.looked = int32(len(rest)) //nolint:gosec // at most MaxFrame
 		return nil, n, codec.ErrIncomplete
 	}
 	end += from

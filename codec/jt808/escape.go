@@ -40,10 +40,10 @@ func appendUnescaped(dst, wire []byte) (out []byte, bad int) {
 
 // escapeTail escapes buf[start:] in place.
 func escapeTail(buf []byte, start int) []byte {
-	more := bytes.Count(buf[start:], []byte{escape}) + bytes.Count(buf[start:], []byte{delimiter})
-	if more == 0 {
+	if !needsEscape(buf[start:]) {
 		return buf
 	}
+	more := bytes.Count(buf[start:], []byte{escape}) + bytes.Count(buf[start:], []byte{delimiter})
 	from := len(buf)
 	for range more {
 		buf = append(buf, 0)
@@ -65,6 +65,27 @@ func escapeTail(buf []byte, start int) []byte {
 		}
 	}
 	return buf
+}
+
+// needsEscape says whether a byte of b has to be escaped: eight at a time, in each of
+// which one that is equal becomes zero, and a zero's highest bit is set when one is
+// taken away.
+func needsEscape(b []byte) bool {
+	const ones, highest = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		word := binary.LittleEndian.Uint64(b)
+		x, y := word^escape*ones, word^delimiter*ones
+		if ((x-ones)&^x|(y-ones)&^y)&highest != 0 {
+			return true
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c == escape || c == delimiter {
+			return true
+		}
+	}
+	return false
 }
 
 // checksum is the XOR of all bytes of b: eight at a time, then these folded.

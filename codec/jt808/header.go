@@ -3,6 +3,7 @@ package jt808
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/linkspan/linkspan/codec"
@@ -155,18 +156,28 @@ func (h *Header) append(dst []byte, length int) ([]byte, error) {
 	if h.Total > 0 {
 		attr |= attrPackage
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(h.ID))
+	const most = headerLen2019 + packageLen
+	at := len(dst)
+	if cap(dst)-at < most {
+		dst = slices.Grow(dst, most)
+	}
+	raw := (*[most]byte)(dst[at : at+most])
+	binary.BigEndian.PutUint16(raw[0:], uint16(h.ID))
+	n := headerLen
 	if h.Version == V2019 {
-		dst = binary.BigEndian.AppendUint16(dst, attr|attrVersion)
-		dst = append(dst, h.ProtocolVersion)
+		n = headerLen2019
+		attr |= attrVersion
+		raw[4] = h.ProtocolVersion
+		copy(raw[5:], h.Phone.raw[:])
 	} else {
-		dst = binary.BigEndian.AppendUint16(dst, attr)
+		copy(raw[4:], h.Phone.raw[:6])
 	}
-	dst = h.Phone.Append(dst)
-	dst = binary.BigEndian.AppendUint16(dst, h.Serial)
+	binary.BigEndian.PutUint16(raw[2:], attr)
+	binary.BigEndian.PutUint16(raw[n-2:], h.Serial)
 	if h.Total > 0 {
-		dst = binary.BigEndian.AppendUint16(dst, h.Total)
-		dst = binary.BigEndian.AppendUint16(dst, h.Index)
+		binary.BigEndian.PutUint16(raw[n:], h.Total)
+		binary.BigEndian.PutUint16(raw[n+2:], h.Index)
+		n += packageLen
 	}
-	return dst, nil
+	return dst[:at+n], nil
 }

@@ -79,6 +79,26 @@ func TestBCDTime(t *testing.T) {
 	}
 }
 
+// TestEveryDay compares with the standard library's calendar.
+func TestEveryDay(t *testing.T) {
+	t.Parallel()
+	for year := range 100 {
+		for month := range 14 {
+			for day := range 33 {
+				b := BCDTime{bcd(year), bcd(month), bcd(day), 0x23, 0x59, 0x58}
+				want := time.Date(2000+year, time.Month(month), day, 23, 59, 58, 0, zone)
+				exists := want.Year() == 2000+year && want.Month() == time.Month(month) && want.Day() == day
+				if got, ok := b.Time(); ok != exists || ok && !got.Equal(want) {
+					t.Fatalf("%v is %v, %v, want %v", b, got, ok, want)
+				}
+				if got, ok := b.TimeIn(time.UTC); ok != exists || ok && !got.Equal(want.Add(8*time.Hour)) {
+					t.Fatalf("%v is %v, %v in UTC, want %v", b, got, ok, want)
+				}
+			}
+		}
+	}
+}
+
 func TestPhone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
