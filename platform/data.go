@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/internal/filelock"
 )
 
 // data is the platform's memory in files: PATH has all devices as they were when
@@ -90,7 +92,7 @@ func openData(p *Platform) (*data, error) {
 		return nil, fmt.Errorf("%w: %s.journal is no regular file", ErrData, d.path)
 	}
 	if err := d.open(); err != nil {
-		_ = unlockFile(journal) // if it was this process that locked it
+		_ = filelock.Unlock(journal) // if it was this process that locked it
 		_ = journal.Close()
 		return nil, fmt.Errorf("%w: %w", ErrData, err)
 	}
@@ -98,12 +100,12 @@ func openData(p *Platform) (*data, error) {
 }
 
 func (d *data) open() error {
-	free, err := lockFile(d.journal)
+	err := filelock.Try(d.journal)
+	if errors.Is(err, filelock.ErrLocked) {
+		return fmt.Errorf("%s is in use by another platform: give this one a file of its own", d.path)
+	}
 	if err != nil {
 		return fmt.Errorf("lock %s.journal: %w", d.path, err)
-	}
-	if !free {
-		return fmt.Errorf("%s is in use by another platform: give this one a file of its own", d.path)
 	}
 	list := map[key]*record{}
 	if err = d.read(list); err != nil {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/linkspan/linkspan/internal/filelock"
 )
 
 // touch says that something of dev is to be written when it is time.
@@ -298,5 +300,5 @@ func (d *data) close() error {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrData, err)
 	}
-	return errors.Join(err, unlockFile(d.journal), d.journal.Close())
+	return errors.Join(err, filelock.Unlock(d.journal), d.journal.Close())
 }

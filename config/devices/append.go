@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/config/hocon"
+	"github.com/linkspan/linkspan/internal/filelock"
 )
 
 // bindingsHead is the beginning of a file of bindings.
@@ -44,7 +45,7 @@ func openLocked(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = lock(f)
+		err = filelock.Lock(f)
 		if err == nil && made {
 			err = begin(f)
 		}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/linkspan/linkspan/internal/filelock"
 )
 
 // Version is the format of the directory that this program writes.
@@ -190,7 +192,10 @@ func LockFile(path string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("datadir: %w", err)
 	}
-	if err = lock(f); err != nil {
+	if err = filelock.Try(f); err != nil {
+		if errors.Is(err, filelock.ErrLocked) {
+			err = ErrLocked
+		}
 		return nil, errors.Join(fmt.Errorf("%w: %s", err, path), f.Close())
 	}
 	return &Lock{f}, nil
@@ -199,6 +204,5 @@ func LockFile(path string) (*Lock, error) {
 // Lock is a file that is locked.
 type Lock struct{ f *os.File }
 
-// Close lets others have the file. It is unlocked before it is closed: a program that this
-// process starts at that moment has the open file too, until it runs.
-func (l *Lock) Close() error { return errors.Join(unlock(l.f), l.f.Close()) }
+// Close lets others have the file.
+func (l *Lock) Close() error { return errors.Join(filelock.Unlock(l.f), l.f.Close()) }
