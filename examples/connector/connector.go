@@ -75,6 +75,7 @@ type job struct {
 	line []byte
 	err  error
 	done func(error)
+	of   *device // whose message it is; nil for what is no message
 }
 
 // Start implements upstream.Starter.
@@ -93,9 +94,21 @@ func (c *Connector) Start(context.Context, upstream.Host) error {
 func (c *Connector) write(w io.WriteCloser) {
 	defer close(c.ended)
 	defer w.Close()
+	torn := false // the last line is not whole
 	for j := range c.jobs {
 		if j.err == nil {
-			_, j.err = w.Write(j.line)
+			j.err = j.of.refuses()
+		}
+		if j.err == nil {
+			if torn {
+				j.line = append([]byte("\n"), j.line...)
+			}
+			n, err := w.Write(j.line)
+			torn = err != nil && (torn || n > 0)
+			if err != nil { // the disk is full: not for ever
+				j.err = fmt.Errorf("%w: %w", upstream.ErrNotConnected, err)
+				j.of.breaks()
+			}
 		}
 		j.done(j.err)
 	}
@@ -111,6 +124,9 @@ func (c *Connector) put(j job) {
 	case c.jobs <- j:
 		c.mu.Unlock()
 	default:
+		if j.of != nil && j.err == nil {
+			j.of.broken = j.of.inOrder
+		}
 		c.mu.Unlock()
 		j.done(upstream.ErrOverloaded)
 	}
@@ -133,7 +149,7 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 		done(nil, err)
 		return
 	}
-	d := &device{c: c, name: l.Device.String()}
+	d := &device{c: c, name: l.Device.String(), inOrder: l.InOrder}
 	if older := c.online[d.name]; older != nil {
 		older.over = upstream.ErrSuperseded
 	}
@@ -172,9 +188,40 @@ func (c *Connector) Close(ctx context.Context) error {
 
 // device is one login.
 type device struct {
-	c    *Connector
-	name string
-	over error // why nothing more is taken; guarded by c.mu
+	c       *Connector
+	name    string
+	inOrder bool  // of the login
+	over    error // why nothing more is taken; guarded by c.mu
+	broken  bool  // a message has failed for now, and Resume was not called; guarded by c.mu
+}
+
+// Resume implements upstream.Resumer.
+func (d *device) Resume() {
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	d.broken = false
+}
+
+// breaks has all messages fail that are behind one that has.
+func (d *device) breaks() {
+	if d != nil {
+		d.c.mu.Lock()
+		defer d.c.mu.Unlock()
+		d.broken = d.inOrder
+	}
+}
+
+// refuses is why no message is written; nil if it is.
+func (d *device) refuses() error {
+	if d == nil {
+		return nil
+	}
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	if d.broken {
+		return upstream.ErrNotConnected
+	}
+	return nil
 }
 
 // Publish implements upstream.Device.
@@ -185,7 +232,10 @@ func (d *device) Publish(m *thing.Message, done func(error)) {
 		done(upstream.ErrClosed) // the writer has ended, or is about to
 		return
 	}
-	j := job{err: d.over, done: done}
+	j := job{err: d.over, done: done, of: d}
+	if j.err == nil && d.broken {
+		j.err = upstream.ErrNotConnected
+	}
 	if j.err == nil {
 		switch m.Kind {
 		case thing.Property, thing.Event, thing.Raw, thing.Publication:

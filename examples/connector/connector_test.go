@@ -2,12 +2,15 @@ package connector
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/linkspan/linkspan/auth"
@@ -109,6 +112,84 @@ func TestTheFile(t *testing.T) {
 		`{"device":"demo/m1","kind":"offline"}` + "\n"
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// full is a disk that is full for a while, in the middle of a line.
+type full struct {
+	lines bytes.Buffer
+	room  int // bytes that fit
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	n := min(len(p), f.room)
+	f.room -= n
+	f.lines.Write(p[:n])
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+func (*full) Close() error { return nil }
+
+func TestOrderOfWhatIsSentAgain(t *testing.T) {
+	t.Parallel()
+	disk := &full{room: 150}
+	c := newConnector(Config{Products: []string{"demo"}, Queue: 64}, func() (io.WriteCloser, error) { return disk, nil })
+	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	in := make(chan upstream.Device, 1)
+	c.Login(upstream.Login{Device: auth.Identity{ProductKey: "demo", DeviceName: "m1"}, InOrder: true},
+		func(d upstream.Device, _ error) { in <- d })
+	d := <-in
+	ended := make(chan error)
+	say := func(n int64) {
+		d.Publish(&thing.Message{Kind: thing.Property, Fields: []thing.Field{{Name: "n", Value: thing.Int(n)}}},
+			func(err error) { ended <- err })
+	}
+	first := int64(-1)
+	for n := range int64(10) { // all are under way when one fails
+		say(n)
+	}
+	for n := range int64(10) {
+		switch err := <-ended; {
+		case first < 0 && err == nil:
+		case !upstream.Temporary(err):
+			t.Fatalf("message %d behind message %d, which failed: %v", n, first, err)
+		case first < 0:
+			first = n
+			disk.room = 1 << 20 // between two calls of Write, for done is called between them
+		}
+	}
+	say(10)
+	if err := <-ended; !upstream.Temporary(err) {
+		t.Errorf("a message before Resume: %v", err)
+	}
+	upstream.Resume(d)
+	for n := first; n < 11; n++ {
+		say(n)
+		if err := <-ended; err != nil {
+			t.Errorf("message %d, again: %v", n, err)
+		}
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := int64(0)
+	for line := range strings.Lines(disk.lines.String()) {
+		e, err := event(line)
+		if err != nil || e.Kind != upstreamtest.Said {
+			continue // the line that was torn; online and offline
+		}
+		if v, _ := thing.Get(e.Message.Fields, "n"); v.String() != strconv.FormatInt(next, 10) {
+			t.Fatalf("message %v, want %d:\n%s", v, next, &disk.lines)
+		}
+		next++
+	}
+	if next != 11 || first < 1 {
+		t.Errorf("%d messages arrived, want 11, message %d failed first", next, first)
 	}
 }
 
