@@ -140,14 +140,14 @@ func asNobody(w *world, cmd *exec.Cmd) *exec.Cmd {
 		w.t.Fatal(err)
 	}
 	conf, binary := filepath.Join(dir, "bridge.conf"), filepath.Join(dir, "linkspan") // where it may read them
-	if err := os.WriteFile(conf, text, 0o600); err != nil {
+	if err = os.WriteFile(conf, text, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	program, err := os.ReadFile(cmd.Path)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := os.WriteFile(binary, program, 0o700); err != nil {
+	if err = os.WriteFile(binary, program, 0o700); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, path := range []string{dir, conf, binary} {

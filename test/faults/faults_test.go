@@ -38,10 +38,10 @@ func TestMain(m *testing.M) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "no binary: run make build:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // what TestMain is for
 	}
 	fmt.Fprintf(os.Stdout, "seed %d\n", *seed)
-	os.Exit(m.Run())
+	os.Exit(m.Run()) //nolint:forbidigo // what TestMain is for
 }
 
 // The modes of acknowledgement that promise something that faults could break.
@@ -118,7 +118,7 @@ func (w *world) network(kind weather, d time.Duration) {
 	w.proxy.set(kind)
 	w.injected++
 	time.Sleep(d)
-	w.proxy.set(clear)
+	w.proxy.set(fair)
 }
 
 // TestFaults is what the package is about.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -151,7 +152,7 @@ func (a *table) write() error {
 			fmt.Fprintf(&b, "| %s | %s | skipped: %s |\n", r.Fault, r.Ack, r.Skipped)
 			continue
 		}
-		late := fmt.Sprint(r.Late)
+		late := strconv.FormatUint(r.Late, 10)
 		if r.LateAllowed {
 			late += " (allowed)"
 		}

@@ -14,7 +14,7 @@ import (
 type weather int
 
 const (
-	clear    weather = iota // they pass
+	fair     weather = iota // they pass
 	slow                    // each piece is 20 to 300 ms late
 	hold                    // nothing passes for now, as when all packets are lost and sent again later
 	mute                    // what the platform says is swallowed for good
@@ -41,7 +41,7 @@ type proxy struct {
 type pair struct {
 	p                *proxy
 	bridge, platform *net.TCPConn
-	lame             weather // guarded by p.mu; clear: not lame
+	lame             weather // guarded by p.mu; fair: not lame
 }
 
 func newProxy(t *testing.T, to string) *proxy {
@@ -63,7 +63,7 @@ func (p *proxy) close() {
 	p.closed = true
 	p.mu.Unlock()
 	_ = p.listener.Close()
-	p.set(clear)
+	p.set(fair)
 	p.reset()
 	p.work.Wait()
 }
@@ -80,7 +80,7 @@ func (p *proxy) set(w weather) {
 		case halfOpen:
 			c.lame = w
 			_ = c.platform.Close()
-		case clear, slow, hold:
+		case fair, slow, hold:
 		}
 	}
 	close(p.changed)
@@ -145,7 +145,7 @@ func (c *pair) pass(to, from *net.TCPConn, lost weather) {
 		n, err := from.Read(buf)
 		lame := c.wait()
 		if n > 0 && lame != lost && lame != halfOpen {
-			if _, err := to.Write(buf[:n]); err != nil && c.state() != halfOpen {
+			if _, failed := to.Write(buf[:n]); failed != nil && c.state() != halfOpen {
 				c.end()
 				return
 			}

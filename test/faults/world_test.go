@@ -165,7 +165,7 @@ func (w *world) killPlatform() {
 func (w *world) killBridge() {
 	w.t.Helper()
 	w.settleAccount()
-	if f := w.fleet.Stats(); int(f.Pending) > 20*f.Devices { //nolint:gosec // far below
+	if f := w.fleet.Stats(); int(f.Pending) > 20*f.Devices {
 		w.crowded = true
 	}
 	w.bridge.Kill()
