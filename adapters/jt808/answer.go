@@ -111,11 +111,13 @@ func (a *adapter) receive(c *conn, f *jt808.Frame) *receipt {
 	return r
 }
 
-// begin is receive for a receipt that is new, or that was finished.
+// begin is receive for a receipt that is new, was finished, or was left when something
+// panicked.
 func (r *receipt) begin(a *adapter, c *conn, f *jt808.Frame) {
-	r.a, r.c, r.session, r.origin, r.id, r.serial, r.pending = a, c, c.Session(), a.origin, f.ID, f.Serial, 1
-	r.whole = a.packages.begin()
-	r.mute = !answered(f.ID)
+	*r = receipt{
+		a: a, c: c, session: c.Session(), origin: a.origin, whole: a.packages.begin(),
+		id: f.ID, serial: f.Serial, pending: 1, mute: !answered(f.ID), done: r.done,
+	}
 }
 
 // report says m to the platform for the terminal.

@@ -61,7 +61,7 @@ func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	leap := 0
-	if n[0]%4 == 0 { // 2000 too, and there is no 2100
+	if year%4 == 0 { // 2000 too, and there is no 2100
 		leap = 1
 	}
 	before := daysBefore[month-1] + leapDay(month, leap)
@@ -71,7 +71,7 @@ func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
 	if in != zone {
 		return time.Date(year, month, day, hour, minute, second, 0, in).UTC(), true
 	}
-	days := days2000 + n[0]*365 + (n[0]+3)/4 + before + day - 1
+	days := days2000 + (year-2000)*365 + (year-2000+3)/4 + before + day - 1
 	return time.Unix(int64(((days*24+hour)*60+minute)*60+second-zoneSeconds), 0).UTC(), true
 }
 
