@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 // patience bounds what a test waits for: it is never reached unless something
 // is broken.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // cloud is a platform that answers from a goroutine of its own, in order.
 type cloud struct {

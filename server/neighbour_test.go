@@ -29,6 +29,11 @@ func TestDisturbedNeighbour(t *testing.T) {
 
 	end := make(chan struct{})
 	var wg sync.WaitGroup
+	stop := sync.OnceFunc(func() {
+		close(end)
+		wg.Wait()
+	})
+	defer stop()
 	for name, misuse := range map[string]func(c net.Conn, i int){
 		"random": func(c net.Conn, i int) {
 			r := rand.New(rand.NewPCG(7, uint64(i)))
@@ -62,8 +67,7 @@ func TestDisturbedNeighbour(t *testing.T) {
 			t.Fatalf("round %d: got %q, want %q", i, got, want)
 		}
 	}
-	close(end)
-	wg.Wait()
+	stop()
 	said := b.heard("good")
 	for i, s := range said {
 		if s != strconv.Itoa(i) {

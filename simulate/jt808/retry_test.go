@@ -23,7 +23,7 @@ func TestUnansweredReportsAreSentAgain(t *testing.T) {
 		seen[f.Serial]++
 		return nil, seen[f.Serial] <= 2 // no answer to the first two
 	}
-	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout = 100, 5*time.Millisecond })
+	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout = 100, 50*time.Millisecond })
 	p.until("reports that came three times", func() bool {
 		n := 0
 		for _, times := range seen {
