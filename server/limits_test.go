@@ -136,24 +136,60 @@ func TestLimits(t *testing.T) {
 
 func TestWithinLimits(t *testing.T) {
 	t.Parallel()
+	var err error
+	for range 5 {
+		var slowest time.Duration
+		if slowest, err = withinLimits(t); err == nil {
+			return
+		}
+		if slowest < 500*time.Millisecond {
+			t.Fatal(err)
+		}
+		t.Logf("once more, this machine is busy: %v from one turn to the next: %v", slowest, err)
+	}
+	t.Fatal(err)
+}
+
+// withinLimits is a device that keeps within the limits for longer than each lasts, as
+// long as the machine lets it: slowest is the longest time from one turn to the next.
+func withinLimits(t *testing.T) (slowest time.Duration, err error) {
+	t.Helper()
 	b := serve(t, limited(func(l *server.Limits) {
 		l.MaxPending, l.MaxFaults, l.FaultDecay = 4096, 3, 20*time.Millisecond
 		l.FirstMessage, l.Login, l.Idle = time.Second, time.Second, 1200*time.Millisecond
 		l.BytesPerSecond, l.MessagesPerSecond, l.Burst = 100_000, 1000, 10*time.Second
 	}))
+	last := time.Now()
 	c := b.dial(t)
-	c.send("HELLO m1\n")
-	c.want("OK")
+	turn := func(say string, want ...string) error {
+		if _, err := io.WriteString(c, say); err != nil {
+			return err
+		}
+		for _, w := range want {
+			got, err := c.r.ReadString('\n')
+			if err != nil || got != w+"\n" {
+				return fmt.Errorf("got %.60q, %w, want %.60q", got, err, w)
+			}
+		}
+		now := time.Now()
+		last, slowest = now, max(slowest, now.Sub(last))
+		return nil
+	}
 	tick := time.NewTicker(75 * time.Millisecond)
 	defer tick.Stop()
+	err = turn("HELLO m1\n", "OK")
+	long := strings.Repeat("a", 3000)
 	for range 20 { // for a second and a half: longer than every time limit, and each fault is forgiven
-		c.send("ECHO %s\nBAD\nSAY x\n", strings.Repeat("a", 3000))
-		c.want(strings.Repeat("a", 3000), "ACK x")
-		<-tick.C
+		if err == nil {
+			err = turn("ECHO "+long+"\nBAD\nSAY x\n", long, "ACK x")
+			<-tick.C
+		}
 	}
-	if closed := b.stats().Closed; len(closed) != 0 {
-		t.Errorf("closed %v", closed)
+	if closed := b.stats().Closed; err == nil && len(closed) != 0 {
+		err = fmt.Errorf("closed %v", closed)
 	}
+	slowest = max(slowest, time.Since(last))
+	return slowest, err
 }
 
 // A protocol may know connections that are in order without a device online. Their

@@ -45,7 +45,7 @@ func TestSilentPlatformIsGivenUpAndTheBacklogComesInBatches(t *testing.T) {
 	silent := true
 	p.answer = func(f *wire.Frame) (wire.Body, bool) { return nil, silent && f.ID == wire.IDLocation }
 	var kinds []wire.BatchKind
-	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout, c.Retries = 200, 10*time.Millisecond, 1 })
+	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout, c.Retries = 200, 100*time.Millisecond, 1 })
 	p.until("a second connection", func() bool {
 		if p.accepted < 2 {
 			return false
@@ -110,7 +110,7 @@ func TestLargeBatches(t *testing.T) {
 		}
 		return nil, false
 	}
-	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.Batch, c.BatchSize, c.AckTimeout = 500, 1, 30, 20*time.Millisecond })
+	f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.Batch, c.BatchSize, c.AckTimeout = 500, 1, 30, 100*time.Millisecond })
 	p.until("batches", func() bool { return p.counts[wire.IDBatch] > 20 })
 	s := drain(t, f, stop)
 	if s.Acked != s.Sent || s.StrayAcks != 0 || s.Resent == 0 || uint64(p.number(first)) != s.Sent {
@@ -151,7 +151,7 @@ func TestNegativeAnswers(t *testing.T) {
 				seen[f.Serial] = true
 				return &wire.PlatformResponse{Serial: f.Serial, Request: f.ID, Result: result}, true
 			}
-			f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout = 200, 30*time.Millisecond })
+			f, stop := start(t, p, func(c *jt808.Config) { c.Rate, c.AckTimeout = 200, 300*time.Millisecond })
 			p.until("reports", func() bool { return p.counts[wire.IDLocation] >= 20 })
 			if s := drain(t, f, stop); !want(s) {
 				t.Errorf("%v", f.Report())
@@ -215,7 +215,7 @@ func TestUnansweredLoginsAndHeartbeatsAreRepeatedThenGivenUp(t *testing.T) {
 				return nil, f.ID == id
 			}
 			_, stop := start(t, p, func(c *jt808.Config) {
-				c.Rate, c.AckTimeout, c.Retries, c.Heartbeat = 0, 5*time.Millisecond, 2, 5*time.Millisecond
+				c.Rate, c.AckTimeout, c.Retries, c.Heartbeat = 0, 30*time.Millisecond, 2, 30*time.Millisecond
 			})
 			p.until("a second connection", func() bool { return p.accepted > 1 })
 			stop()

@@ -16,12 +16,12 @@ import (
 // report was acknowledged, arrived, and nothing is left of the fleet.
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	const terminals, length = 200, 10 * time.Second
+	const terminals, length = 100, 10 * time.Second
 	w := newWorld(t)
 
 	cfg := jt808.DefaultConfig()
 	cfg.Target, cfg.Devices, cfg.Rate, cfg.Number = w.addr().String(), terminals, 2, jt808.NumberMileage
-	cfg.Churn, cfg.Batch, cfg.BatchSize = 6, 0.05, 20
+	cfg.Churn, cfg.Batch, cfg.BatchSize = 4, 0.05, 20
 	cfg.BackoffMin, cfg.BackoffMax = 50*time.Millisecond, time.Second
 	cfg.AckTimeout = patience // what is sent again comes of lost connections alone
 	var mu sync.Mutex
@@ -34,6 +34,11 @@ func TestFleet(t *testing.T) {
 		count++
 	}))
 	w.must(err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%v\nlistener %+v\nbridge %+v", fleet.Report(), w.listener(), w.bridge.Stats())
+		}
+	})
 	var phones []string
 	for _, d := range fleet.Devices(0, 0) {
 		phones = append(phones, d.Phone)
