@@ -162,13 +162,12 @@ func withinLimits(t *testing.T) (slowest time.Duration, err error) {
 	last := time.Now()
 	c := b.dial(t)
 	turn := func(say string, want ...string) error {
-		if _, err := io.WriteString(c, say); err != nil {
-			return err
+		if _, failed := io.WriteString(c, say); failed != nil {
+			return failed
 		}
 		for _, w := range want {
-			got, err := c.r.ReadString('\n')
-			if err != nil || got != w+"\n" {
-				return fmt.Errorf("got %.60q, %w, want %.60q", got, err, w)
+			if got, failed := c.r.ReadString('\n'); failed != nil || got != w+"\n" {
+				return fmt.Errorf("got %.60q, %w, want %.60q", got, failed, w)
 			}
 		}
 		now := time.Now()
