@@ -111,20 +111,26 @@ func (e *FieldEncoder) remember(name string, text []byte) {
 	p := &e.pieces[e.used]
 	p.name, p.size = name, copy(p.text[:], text)
 	e.used++
-	e.places[placeOf(name)] = uint8(e.used) //nolint:gosec // at most maxPieces
+	at := placeOf(name)
+	if e.places[at] != 0 {
+		at ^= 1 // there are two for each name
+	}
+	e.places[at] = uint8(e.used) //nolint:gosec // at most maxPieces
 }
 
 // find is the piece of that name, nil if it is not known, and at where the next one is
 // expected: behind it, or where it will be.
 func (e *FieldEncoder) find(name string) (p *piece, at int) {
-	at = int(e.places[placeOf(name)]) - 1
-	if at < 0 || !e.pieces[at].of(name) {
-		return nil, e.used
+	place := placeOf(name)
+	for _, n := range [...]uint8{e.places[place], e.places[place^1]} {
+		if n > 0 && e.pieces[n-1].of(name) {
+			return &e.pieces[n-1], int(n) - 1
+		}
 	}
-	return &e.pieces[at], at
+	return nil, e.used
 }
 
-// placeOf is where a name's piece is looked up.
+// placeOf is where a name's piece is looked up first; the second place is beside it.
 func placeOf(name string) uint64 {
 	at := uint64(uintptr(unsafe.Pointer(unsafe.StringData(name)))) //nolint:gosec // hashed only
 	return at * 0x9E3779B97F4A7C15 >> (64 - placeBits)             // Fibonacci hashing

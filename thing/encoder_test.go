@@ -69,6 +69,22 @@ func TestFieldEncoderOfManyNames(t *testing.T) {
 	})
 }
 
+// More names than it remembers: it forgets all, and begins anew.
+func TestFieldEncoderThatForgets(t *testing.T) {
+	t.Parallel()
+	e := thing.NewFieldEncoder(`{"value":`)
+	fields := make([]thing.Field, 300)
+	for i := range fields {
+		fields[i] = thing.Field{Name: fmt.Sprint("name", i), Value: thing.Int(int64(i))}
+	}
+	for round := range 6 {
+		some := fields[round*40%7 : 300-round*50] // more than there is room for, and fewer
+		if got, want := string(e.Append(nil, some, []byte("}"))), wrapped(some, `{"value":`, "}"); got != want {
+			t.Fatalf("round %d: got  %s\nwant %s", round, got, want)
+		}
+	}
+}
+
 func TestFieldEncoderAllocatesNothing(t *testing.T) {
 	fields, e, after := location(), thing.NewFieldEncoder(`{"value":`), []byte(`,"time":1795251051000}`)
 	dst := e.Append(nil, fields, after)

@@ -60,6 +60,8 @@ type scratch struct {
 	fields   []thing.Field
 	frame    jt808.Frame // to be sent
 	body     []byte      // of frame
+	plain    bool        // the message was a location, of one frame: what it leaves is small
+	large    bool        // the message was longer than one frame
 }
 
 // scratches are shared by all connections, so that an idle one holds none.
@@ -74,12 +76,16 @@ const (
 	maxScratchBody   = 64 << 10
 )
 
-// giveBack leaves what the fields hold as it is: it is bounded, a pool is emptied by the
-// garbage collector, and to clear them costs a twentieth of what making them does.
+// giveBack leaves the fields of a location as they are: to clear them costs a twentieth of
+// what making them does.
 func (s *scratch) giveBack() {
-	if cap(s.fields) > maxScratchFields || cap(s.body) > maxScratchBody {
+	if s.large || cap(s.fields) > maxScratchFields || cap(s.body) > maxScratchBody {
 		return
 	}
+	if !s.plain {
+		clear(s.fields[:cap(s.fields)])
+	}
+	s.plain = false
 	if cap(s.batch.Locations) > maxScratchBatch {
 		s.batch = jt808.Batch{}
 	}
@@ -130,6 +136,7 @@ func (a *adapter) take(c *conn, f *jt808.Frame) {
 
 // handle handles a whole message of a terminal that is online.
 func (a *adapter) handle(c *conn, s *scratch, f *jt808.Frame) {
+	s.large = len(f.Body) > jt808.MaxBody
 	switch f.ID {
 	case jt808.IDLocation:
 		a.location(c, s, f)

@@ -31,8 +31,7 @@ func (a *adapter) reportAlarms(s *scratch, r *receipt, l *jt808.Location, alarms
 		at, fields := a.positionFields(fields, l)
 		switch jt808.Alarm(1) << bit {
 		case jt808.AlarmSOS:
-			v, ok := l.ManualAlarm()
-			fields = appendIf(fields, ok, "manualAlarm", thing.Int(int64(v)))
+			fields = appendItem(fields, l, jt808.ExtraManualAlarm)
 		case jt808.AlarmOverspeed:
 			fields = appendItem(fields, l, jt808.ExtraOverspeed)
 		case jt808.AlarmArea, jt808.AlarmRoute:

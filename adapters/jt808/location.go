@@ -22,6 +22,7 @@ func (a *adapter) location(c *conn, s *scratch, f *jt808.Frame) {
 	} else { // it is answered before this returns
 		r.begin(a, c, f)
 	}
+	s.plain = true
 	a.reportLive(s, r, &s.location, f.Version)
 	r.complete(s)
 }
@@ -171,6 +172,10 @@ func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.
 // appendItem appends the properties of the first item of that id, if it is one
 // of the standards' and as long as they say.
 func appendItem(fields []thing.Field, l *jt808.Location, id jt808.ExtraID) []thing.Field {
+	if n := &numericItems[id]; n.size > 0 {
+		e, _ := l.Extra(id)
+		return n.append(fields, e.Value)
+	}
 	switch id {
 	case jt808.ExtraFuel:
 		return appendFuel(fields, l)

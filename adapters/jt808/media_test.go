@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/protocol/protocoltest"
 )
 
@@ -151,6 +152,61 @@ func TestPictureThatWasNotKept(t *testing.T) {
 	}
 	if got := p.Stats().(Stats); got.MediaFailed != 2 || len(d.got) != 2 {
 		t.Errorf("counted %+v, tried %d times", got, len(d.got))
+	}
+}
+
+// clumsy is a sink that panics the first time.
+type clumsy struct{ drawer }
+
+func (c *clumsy) Store(m *Media, done func(string, error)) {
+	c.drawer.Store(m, done)
+	if len(c.got) == 1 {
+		panic("oops")
+	}
+}
+
+// brave is a transport that goes on after a panic, as a server does.
+type brave struct {
+	loop
+	faults int
+}
+
+func (b *brave) Fault(error, []byte) error {
+	b.faults++
+	return nil
+}
+
+// What panics is wanted again, and nothing else is taken for it.
+func TestPictureWhoseSinkPanicked(t *testing.T) {
+	t.Parallel()
+	d, b := &clumsy{}, &brave{}
+	cfg := DefaultConfig()
+	cfg.Authentication.Policy = policyAccept
+	open, err := New("jt808", WithSink(d)).New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, x := open(b, &protocol.Host{Uplink: b}), dial(t) // whose frames go to h
+	send := func(frames ...[]byte) {
+		t.Helper()
+		for _, frame := range frames {
+			if _, _, err := h.Data(frame); err != nil {
+				t.Fatal(err)
+			}
+			b.run()
+		}
+	}
+	send(x.message(&jt808.Authenticate{Code: "any"}))
+	frames := x.packages(picture(x), 60)
+	send(frames...)
+	said := b.published
+	send(x.message(batchOf(x, jt808.BatchNormal, 0, 0))) // of one frame
+	if b.faults != 1 || b.published != said+2 {
+		t.Errorf("%d faults, %d reports of a batch of two", b.faults, b.published-said)
+	}
+	send(frames...)
+	if len(d.got) != 2 {
+		t.Errorf("the sink got %d pictures, want the one again", len(d.got))
 	}
 }
 

@@ -55,15 +55,29 @@ func (a *adapter) addPackage(c *conn, s *scratch, f *jt808.Frame) {
 		a.counters.malformed.Add(1)
 		a.answerPackage(c, s, f, jt808.ResultWrong)
 	case message != nil:
-		p.now = &whole{header: message.Header}
-		message.Serial = f.Serial // the answer is to the package that completed it
-		a.handle(c, s, message)
-		p.now = nil
+		a.handleWhole(c, s, message, f.Serial)
 	case p.Stats().Duplicates > had:
 		a.repeated(c, s, f)
 	case a.config.Packages.Acknowledge == acknowledgeEach:
 		a.answerPackage(c, s, f, jt808.ResultOK)
 	}
+}
+
+// handleWhole handles a message that was put together; the answer is to the package that
+// completed it, the one with that serial. When that panics its packages are wanted again.
+func (a *adapter) handleWhole(c *conn, s *scratch, message *jt808.Frame, serial uint16) {
+	p, w := a.packages, &whole{header: message.Header}
+	message.Serial = serial
+	p.now = w
+	handled := false
+	defer func() {
+		p.now = nil
+		if !handled {
+			p.end(w, true)
+		}
+	}()
+	a.handle(c, s, message)
+	handled = true
 }
 
 func (a *adapter) answerPackage(c *conn, s *scratch, f *jt808.Frame, result jt808.Result) {
