@@ -3,6 +3,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -42,17 +43,31 @@ func New(c Config) (*Connector, error) {
 	if c.Queue < 1 {
 		errs = append(errs, fmt.Errorf("queue is %d, want 1 or more", c.Queue))
 	}
-	open := func() (io.WriteCloser, error) {
-		return os.OpenFile(c.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	return newConnector(c, func() (io.WriteCloser, error) { return openFile(c.Path) }), errors.Join(errs...)
+}
+
+// openFile opens a file to be appended to, in which a line begins.
+func openFile(path string) (io.WriteCloser, error) {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
 	}
-	return newConnector(c, open), errors.Join(errs...)
+	end := []byte{'\n'}
+	if info, statErr := f.Stat(); statErr == nil && info.Size() > 0 {
+		_, _ = f.ReadAt(end, info.Size()-1)
+	}
+	if end[0] != '\n' { // the line was torn when the process ended
+		if _, err = f.WriteString("\n"); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
 }
 
 func newConnector(c Config, open func() (io.WriteCloser, error)) *Connector {
-	return &Connector{
-		config: c, open: open, online: map[string]*device{},
-		jobs: make(chan job, max(c.Queue, 1)), ended: make(chan struct{}),
-	}
+	up := &Connector{config: c, open: open, online: map[string]*device{}, ended: make(chan struct{})}
+	up.wake.L = &up.mu
+	return up
 }
 
 // Connector writes what devices say. Its methods may be called from any
@@ -61,16 +76,19 @@ func newConnector(c Config, open func() (io.WriteCloser, error)) *Connector {
 type Connector struct {
 	config Config
 	open   func() (io.WriteCloser, error)
-	jobs   chan job
 	ended  chan struct{} // closed when the writing goroutine has ended
 
-	mu      sync.Mutex // guards what follows, and the order of jobs
+	mu      sync.Mutex // guards what follows
+	wake    sync.Cond  // of the writing goroutine
+	jobs    []job      // in the order of the calls
+	lines   int        // of jobs that have one: at most as many as the configuration says
 	started bool
 	closed  bool
 	online  map[string]*device // by product/device
 }
 
-// job is a line to write and whom to tell; with err nothing is written.
+// job is a line to write and whom to tell; with err nothing is written, and it only waits
+// for its turn to be told.
 type job struct {
 	line []byte
 	err  error
@@ -95,17 +113,21 @@ func (c *Connector) write(w io.WriteCloser) {
 	defer close(c.ended)
 	defer w.Close()
 	torn := false // the last line is not whole
-	for j := range c.jobs {
-		if j.err == nil {
-			j.err = j.of.refuses()
+	appendLine := func(line []byte) error {
+		if torn {
+			line = append([]byte("\n"), line...)
+		}
+		n, err := w.Write(line)
+		torn = err != nil && (torn || n > 0)
+		return err
+	}
+	for {
+		j, ok := c.next()
+		if !ok {
+			break
 		}
 		if j.err == nil {
-			if torn {
-				j.line = append([]byte("\n"), j.line...)
-			}
-			n, err := w.Write(j.line)
-			torn = err != nil && (torn || n > 0)
-			if err != nil { // the disk is full: not for ever
+			if err := appendLine(j.line); err != nil { // the disk is full: not for ever
 				j.err = fmt.Errorf("%w: %w", upstream.ErrNotConnected, err)
 				j.of.breaks()
 			}
@@ -113,23 +135,45 @@ func (c *Connector) write(w io.WriteCloser) {
 		j.done(j.err)
 	}
 	for _, d := range c.online { // Close has ended all that would change it
-		_, _ = w.Write(d.line("offline", nil))
+		_ = appendLine(d.line("offline", nil))
 	}
 }
 
-// put queues a job. Where there is no room, done is told at once. mu is held,
-// and let go of.
-func (c *Connector) put(j job) {
-	select {
-	case c.jobs <- j:
-		c.mu.Unlock()
-	default:
-		if j.of != nil && j.err == nil {
-			j.of.broken = j.of.inOrder
+// next waits for a job. ok is false when none will come any more.
+func (c *Connector) next() (j job, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.jobs) == 0 {
+		if c.closed {
+			return job{}, false
 		}
-		c.mu.Unlock()
-		j.done(upstream.ErrOverloaded)
+		c.wake.Wait()
 	}
+	j, c.jobs[0] = c.jobs[0], job{}
+	c.jobs = c.jobs[1:]
+	if j.err == nil {
+		c.lines--
+		if j.of != nil && j.of.broken {
+			j.err = upstream.ErrNotConnected
+		}
+	}
+	return j, true
+}
+
+// put queues a job. mu is held.
+func (c *Connector) put(j job) {
+	switch {
+	case j.err != nil:
+	case c.lines < c.config.Queue:
+		c.lines++
+	default:
+		j.line, j.err = nil, upstream.ErrOverloaded
+		if j.of != nil {
+			j.of.full = j.of.inOrder
+		}
+	}
+	c.jobs = append(c.jobs, j)
+	c.wake.Signal()
 }
 
 // Login implements upstream.Connector.
@@ -156,24 +200,33 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 	c.online[d.name] = d
 	c.put(job{line: d.line("online", nil), done: func(err error) {
 		if err != nil {
+			c.forget(d)
 			done(nil, err)
 			return
 		}
 		done(d, nil)
 	}})
+	c.mu.Unlock()
+}
+
+// forget takes a device back that was not written to be online.
+func (c *Connector) forget(d *device) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.online[d.name] == d {
+		delete(c.online, d.name)
+	}
 }
 
 // Close implements upstream.Closer: what was published before is written.
 func (c *Connector) Close(ctx context.Context) error {
 	c.mu.Lock()
-	first, started := !c.closed, c.started
+	started := c.started
 	c.closed = true
 	for _, d := range c.online {
 		d.over = upstream.ErrClosed
 	}
-	if first {
-		close(c.jobs) // put is called under mu, and only before closed
-	}
+	c.wake.Signal()
 	c.mu.Unlock()
 	if !started {
 		return nil
@@ -186,42 +239,30 @@ func (c *Connector) Close(ctx context.Context) error {
 	}
 }
 
-// device is one login.
+// device is one login. All that changes is guarded by the connector's mu.
 type device struct {
 	c       *Connector
 	name    string
 	inOrder bool  // of the login
-	over    error // why nothing more is taken; guarded by c.mu
-	broken  bool  // a message has failed for now, and Resume was not called; guarded by c.mu
+	over    error // why nothing more is taken
+	full    bool  // there was no room for a message: those behind it fail, too, until Resume
+	broken  bool  // a message was not written: those under way fail, too, until Resume
 }
 
 // Resume implements upstream.Resumer.
 func (d *device) Resume() {
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
-	d.broken = false
+	d.full, d.broken = false, false
 }
 
-// breaks has all messages fail that are behind one that has.
+// breaks notes that a message of d, if it is one's, was not written.
 func (d *device) breaks() {
 	if d != nil {
 		d.c.mu.Lock()
 		defer d.c.mu.Unlock()
 		d.broken = d.inOrder
 	}
-}
-
-// refuses is why no message is written; nil if it is.
-func (d *device) refuses() error {
-	if d == nil {
-		return nil
-	}
-	d.c.mu.Lock()
-	defer d.c.mu.Unlock()
-	if d.broken {
-		return upstream.ErrNotConnected
-	}
-	return nil
 }
 
 // Publish implements upstream.Device.
@@ -232,17 +273,18 @@ func (d *device) Publish(m *thing.Message, done func(error)) {
 		done(upstream.ErrClosed) // the writer has ended, or is about to
 		return
 	}
+	defer d.c.mu.Unlock()
 	j := job{err: d.over, done: done, of: d}
-	if j.err == nil && d.broken {
-		j.err = upstream.ErrNotConnected
-	}
-	if j.err == nil {
-		switch m.Kind {
-		case thing.Property, thing.Event, thing.Raw, thing.Publication:
-			j.line = d.line(m.Kind.String(), m)
-		default:
-			j.err = upstream.ErrUnsupported
+	switch m.Kind {
+	case thing.Property, thing.Event, thing.Raw, thing.Publication:
+		if j.err == nil && (d.full || d.broken) {
+			j.err = upstream.ErrNotConnected
 		}
+		if j.err == nil {
+			j.line = d.line(m.Kind.String(), m)
+		}
+	default:
+		j.err = cmp.Or(j.err, upstream.ErrUnsupported)
 	}
 	d.c.put(j)
 }
@@ -255,6 +297,7 @@ func (d *device) Logout(done func(error)) {
 		done(nil)
 		return
 	}
+	defer d.c.mu.Unlock()
 	d.over = upstream.ErrLoggedOut
 	delete(d.c.online, d.name)
 	d.c.put(job{line: d.line("offline", nil), done: done})

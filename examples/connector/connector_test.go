@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -190,6 +193,112 @@ func TestOrderOfWhatIsSentAgain(t *testing.T) {
 	}
 	if next != 11 || first < 1 {
 		t.Errorf("%d messages arrived, want 11, message %d failed first", next, first)
+	}
+}
+
+// slow is a disk that writes a line when it is told to.
+type slow struct {
+	full
+	begun, may chan struct{}
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	s.begun <- struct{}{}
+	<-s.may
+	return s.full.Write(p)
+}
+
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	disk := &slow{full: full{room: 1 << 20}, begun: make(chan struct{}), may: make(chan struct{})}
+	c := newConnector(Config{Products: []string{"demo"}, Queue: 1}, func() (io.WriteCloser, error) { return disk, nil })
+	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	in := make(chan upstream.Device, 1)
+	c.Login(upstream.Login{Device: auth.Identity{ProductKey: "demo", DeviceName: "m1"}, InOrder: true},
+		func(d upstream.Device, _ error) { in <- d })
+	<-disk.begun
+	disk.may <- struct{}{}
+	d := <-in
+	var got []string
+	told := make(chan struct{}, 8)
+	say := func(name string, kind thing.Kind) {
+		d.Publish(&thing.Message{Kind: kind, Name: name}, func(err error) {
+			got = append(got, fmt.Sprint(name, " ", err))
+			told <- struct{}{}
+		})
+	}
+	say("a", thing.Event)
+	<-disk.begun // a is being written
+	say("b", thing.Event)
+	say("c", thing.Event) // no room for it
+	say("d", thing.Event)
+	say("reply", thing.Reply)
+	disk.may <- struct{}{}
+	<-disk.begun
+	disk.may <- struct{}{}
+	for range 5 {
+		<-told
+	}
+	upstream.Resume(d)
+	say("c again", thing.Event)
+	<-disk.begun
+	disk.may <- struct{}{}
+	<-told
+	want := []string{
+		"a <nil>", "b <nil>", "c " + upstream.ErrOverloaded.Error(), "d " + upstream.ErrNotConnected.Error(),
+		"reply " + upstream.ErrUnsupported.Error(), "c again <nil>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	go func() { <-disk.begun; disk.may <- struct{}{} }() // that it is offline
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Behind a line that was torn another one begins, also after a restart.
+func TestTornLine(t *testing.T) {
+	t.Parallel()
+	disk := &full{room: 50}
+	c := newConnector(Config{Products: []string{"demo"}, Queue: 8}, func() (io.WriteCloser, error) { return disk, nil })
+	if err := c.Start(t.Context(), upstream.Host{}); err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error, 1)
+	c.Login(upstream.Login{Device: auth.Identity{ProductKey: "demo", DeviceName: "m1"}}, func(d upstream.Device, _ error) {
+		d.Publish(&thing.Message{Kind: thing.Property}, func(err error) {
+			disk.room = 1 << 20
+			failed <- err
+		})
+	})
+	if err := <-failed; !upstream.Temporary(err) {
+		t.Fatal(err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const offline = "\n" + `{"device":"demo/m1","kind":"offline"}` + "\n"
+	if !strings.HasSuffix(disk.lines.String(), offline) {
+		t.Errorf("%q", disk.lines.String())
+	}
+
+	path := filepath.Join(t.TempDir(), "messages.jsonl")
+	for text, want := range map[string]string{"": "x\n", "a\n": "a\nx\n", `{"dev`: "{\"dev\nx\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := openFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(w, "x\n")
+		got, readErr := os.ReadFile(path)
+		if err = errors.Join(err, readErr, w.Close()); err != nil || string(got) != want {
+			t.Errorf("%q became %q, %v, want %q", text, got, err, want)
+		}
 	}
 }
 
