@@ -96,6 +96,7 @@ func misbehave(t *testing.T, addr string, end chan struct{}, name string, misuse
 			t.Errorf("%s: %v", name, err)
 			return
 		}
+		_ = c.SetDeadline(time.Now().Add(patience))
 		for range 3 {
 			misuse(c, i)
 		}

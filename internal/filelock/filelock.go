@@ -1,6 +1,7 @@
 // Package filelock keeps other processes away from a file that is open: with flock(2),
 // which holds until the file is unlocked or closed by all who have it open, and in any
-// case ends with the process. On systems without flock nobody is kept away.
+// case ends with the process. On systems that are no Unix nobody is kept
+// away.
 package filelock
 
 import "errors"

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,7 +39,7 @@ func TestOneAtATime(t *testing.T) {
 	select {
 	case err := <-waited:
 		t.Errorf("Lock did not wait: %v", err)
-	default:
+	case <-time.After(50 * time.Millisecond):
 	}
 	if err := filelock.Unlock(one); err != nil {
 		t.Fatal(err)
