@@ -29,16 +29,20 @@ func (a *adapter) reportAlarms(s *scratch, r *receipt, l *jt808.Location, alarms
 			thing.Field{Name: "bit", Value: thing.Int(int64(bit))},
 		)
 		at, fields := a.positionFields(fields, l)
+		var about jt808.ExtraID
 		switch jt808.Alarm(1) << bit {
 		case jt808.AlarmSOS:
-			fields = appendItem(fields, l, jt808.ExtraManualAlarm)
+			about = jt808.ExtraManualAlarm
 		case jt808.AlarmOverspeed:
-			fields = appendItem(fields, l, jt808.ExtraOverspeed)
+			about = jt808.ExtraOverspeed
 		case jt808.AlarmArea, jt808.AlarmRoute:
-			fields = appendItem(fields, l, jt808.ExtraCrossing)
+			about = jt808.ExtraCrossing
 		case jt808.AlarmSectionTime:
-			fields = appendItem(fields, l, jt808.ExtraSectionTime)
-		default: // the others are about nothing more
+			about = jt808.ExtraSectionTime
+		default: // the others are about nothing more, and no item has the id 0
+		}
+		if e, ok := l.Extra(about); ok {
+			fields = appendItem(fields, l, &e)
 		}
 		s.fields = fields
 		s.message = thing.Message{Kind: thing.Event, Name: "alarm", Time: at, Fields: fields}

@@ -3,7 +3,6 @@ package jt808
 import (
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -52,20 +51,11 @@ func (a *adapter) reportLocation(s *scratch, r *receipt, l *jt808.Location) {
 // locationFields appends what a location says: its properties.
 func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	at, fields := a.positionFields(fields, l)
-	n := len(fields)
-	fields = moreFields(fields, 3)
-	put(&fields[n], "acc", thing.Bool(l.Status.ACC()))
-	put(&fields[n+1], "alarm", thing.Int(int64(l.Alarm)))
-	put(&fields[n+2], "status", thing.Int(int64(l.Status)))
+	fields = thing.AppendField(fields, "acc", thing.Bool(l.Status.ACC()))
+	fields = thing.AppendField(fields, "alarm", thing.Int(int64(l.Alarm)))
+	fields = thing.AppendField(fields, "status", thing.Int(int64(l.Status)))
 	return at, a.itemFields(fields, l)
 }
-
-// moreFields is fields with n more, to be put.
-func moreFields(fields []thing.Field, n int) []thing.Field {
-	return slices.Grow(fields, n)[:len(fields)+n]
-}
-
-func put(f *thing.Field, name string, v thing.Value) { f.Name, f.Value = name, v }
 
 // itemFields appends the additional items: those of the standards as properties
 // of their own, others, if they are wanted at all, as the property extras, in
@@ -81,11 +71,7 @@ func (a *adapter) itemFields(fields []thing.Field, l *jt808.Location) []thing.Fi
 		}
 		*word |= bit
 		had := len(fields)
-		if n := &numericItems[e.ID]; n.size > 0 {
-			fields = n.append(fields, e.Value)
-		} else {
-			fields = appendItem(fields, l, e.ID)
-		}
+		fields = appendItem(fields, l, e)
 		if len(fields) == had && a.config.Extras {
 			extras = append(extras, thing.Field{Name: extraNames[e.ID], Value: thing.String(hex.EncodeToString(e.Value))})
 		}
@@ -150,18 +136,14 @@ var extraNames = func() (names [256]string) {
 // that is none; the time of arrival takes its place.
 func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.Time, []thing.Field) {
 	inRange := l.InRange()
-	n := len(fields)
 	if inRange {
-		fields = moreFields(fields, 2)
-		put(&fields[n], "latitude", thing.Decimal(int64(l.LatitudeE6()), 6))
-		put(&fields[n+1], "longitude", thing.Decimal(int64(l.LongitudeE6()), 6))
-		n += 2
+		fields = thing.AppendField(fields, "latitude", thing.Decimal(int64(l.LatitudeE6()), 6))
+		fields = thing.AppendField(fields, "longitude", thing.Decimal(int64(l.LongitudeE6()), 6))
 	}
-	fields = moreFields(fields, 4)
-	put(&fields[n], "altitude", thing.Int(int64(l.Altitude)))
-	put(&fields[n+1], "speed", thing.Decimal(int64(l.Speed), 1))
-	put(&fields[n+2], "direction", thing.Int(int64(l.Direction)))
-	put(&fields[n+3], "positioned", thing.Bool(l.Status.Located() && inRange))
+	fields = thing.AppendField(fields, "altitude", thing.Int(int64(l.Altitude)))
+	fields = thing.AppendField(fields, "speed", thing.Decimal(int64(l.Speed), 1))
+	fields = thing.AppendField(fields, "direction", thing.Int(int64(l.Direction)))
+	fields = thing.AppendField(fields, "positioned", thing.Bool(l.Status.Located() && inRange))
 	at, ok := l.Time.TimeIn(a.zone)
 	if !ok {
 		return time.Time{}, fields
@@ -169,21 +151,20 @@ func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.
 	return at, thing.AppendField(fields, "time", thing.Int(at.UnixMilli()))
 }
 
-// appendItem appends the properties of the first item of that id, if it is one
+// appendItem appends the properties of an item of l, the first with its id, if it is one
 // of the standards' and as long as they say.
-func appendItem(fields []thing.Field, l *jt808.Location, id jt808.ExtraID) []thing.Field {
-	if n := &numericItems[id]; n.size > 0 {
-		e, _ := l.Extra(id)
+func appendItem(fields []thing.Field, l *jt808.Location, e *jt808.Extra) []thing.Field {
+	if n := &numericItems[e.ID]; n.size > 0 {
 		return n.append(fields, e.Value)
 	}
-	switch id {
+	switch e.ID {
 	case jt808.ExtraFuel:
 		return appendFuel(fields, l)
 	case jt808.ExtraTemperature:
 		v, ok := l.Temperature()
 		return appendIf(fields, ok, "temperature", thing.Int(int64(v)))
 	default:
-		return appendComposite(fields, l, id)
+		return appendComposite(fields, l, e.ID)
 	}
 }
 

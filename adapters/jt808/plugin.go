@@ -51,9 +51,6 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 	if err != nil {
 		return protocol.Protocol[*jt808.Frame]{}, err
 	}
-	if c.Zone == DefaultConfig().Zone {
-		location = jt808.Zone() // the quickest to read times in
-	}
 	key := []byte(c.Authentication.Key.Reveal())
 	if len(key) == 0 {
 		key = make([]byte, 32)

@@ -12,13 +12,7 @@ import (
 type BCDTime [6]byte
 
 // zone is the standard's "GMT+8". China has no daylight saving time.
-var zone = time.FixedZone("UTC+8", zoneSeconds)
-
-const zoneSeconds = 8 * 60 * 60
-
-// Zone is the time zone of a terminal's clock in the standard, UTC+8. [BCDTime.TimeIn]
-// is quickest with this one.
-func Zone() *time.Location { return zone }
+var zone = time.FixedZone("UTC+8", 8*60*60)
 
 // NewBCDTime is t, in UTC+8, as the wire has it. Years are kept modulo 100:
 // [BCDTime.Time] reads them as 2000 to 2099.
@@ -60,34 +54,14 @@ func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
 	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}
-	leap := 0
-	if year%4 == 0 { // 2000 too, and there is no 2100
-		leap = 1
-	}
-	before := daysBefore[month-1] + leapDay(month, leap)
-	if day > daysBefore[month]+leapDay(month+1, leap)-before {
+	if day > 28 && day > daysIn(month, year) {
 		return time.Time{}, false
 	}
-	if in != zone {
-		return time.Date(year, month, day, hour, minute, second, 0, in).UTC(), true
-	}
-	days := days2000 + (year-2000)*365 + (year-2000+3)/4 + before + day - 1
-	return time.Unix(int64(((days*24+hour)*60+minute)*60+second-zoneSeconds), 0).UTC(), true
+	return time.Date(year, month, day, hour, minute, second, 0, in).UTC(), true
 }
 
-// days2000 is how many days there were from 1970 to 2000.
-const days2000 = 30*365 + 7
-
-// daysBefore is how many days of a year that is no leap year are before each month,
-// and before the next year.
-var daysBefore = [13]int{0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365}
-
-// leapDay is how many more there are before month in a leap year, for which leap is 1.
-func leapDay(month time.Month, leap int) int {
-	if month > time.February {
-		return leap
-	}
-	return 0
+func daysIn(month time.Month, year int) int {
+	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 // IsZero reports whether all digits are zero: "no fix yet".

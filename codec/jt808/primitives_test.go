@@ -99,6 +99,25 @@ func TestEveryDay(t *testing.T) {
 	}
 }
 
+// TestChangesOfClocks compares with the standard library where clocks are put forward and
+// back.
+func TestChangesOfClocks(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
+		in, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2027; at = at.Add(17 * time.Minute) {
+			b := NewBCDTimeIn(at, time.UTC) // what a clock may show there, in hours that there are twice or not at all, too
+			want := time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), 0, 0, in)
+			if got, ok := b.TimeIn(in); !ok || !got.Equal(want) {
+				t.Fatalf("%v is %v in %s, want %v", b, got, name, want)
+			}
+		}
+	}
+}
+
 func TestPhone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
