@@ -1,6 +1,7 @@
 package thing
 
 import (
+	"encoding/binary"
 	"slices"
 	"unsafe"
 )
@@ -47,43 +48,94 @@ func NewFieldEncoder(before string) *FieldEncoder { return &FieldEncoder{before:
 func (e *FieldEncoder) Append(dst []byte, fields []Field, after []byte) []byte {
 	var suffix [maxSuffix]byte // after and a comma, if that fits
 	size := len(after) + 1
-	short := size <= maxSuffix
-	if short {
+	if size <= maxSuffix {
 		suffix[copy(suffix[:], after)] = ','
 	}
 	dst = append(dst, '{')
 	next := 0 // the piece of the name that came behind the last one's before
-	for i := range fields {
-		f := &fields[i]
-		n := len(dst)
-		if cap(dst)-n < fieldRoom {
+	for rest := fields; len(rest) > 0; {
+		if cap(dst)-len(dst) < fieldRoom {
 			dst = slices.Grow(dst, fieldRoom)
 		}
-		room := (*[fieldRoom]byte)(dst[n : n+fieldRoom])
+		if size <= maxSuffix {
+			n, done := e.putRun(dst[len(dst):cap(dst)], rest, next, &suffix, size)
+			dst, next = dst[:len(dst)+n], next+done
+			if done > 0 { // there may be more room needed, or none of these left
+				rest = rest[done:]
+				continue
+			}
+		}
 		p := &e.pieces[next&(maxPieces-1)]
-		if !p.of(f.Name) {
-			p, next = e.find(f.Name)
+		if !p.of(rest[0].Name) {
+			p, next = e.find(rest[0].Name)
 		}
 		next++
-		if p == nil || !short || f.Value.typ != IntType && f.Value.typ != DecimalType {
-			dst = append(append(e.appendField(dst, p, f), after...), ',')
-			continue
-		}
-		*(*[pieceSize]byte)(room[:]) = p.text
-		m := p.size & 63
-		if v := f.Value.num; v < maxShort && f.Value.scale < 8 {
-			m += putShort((*[shortSize]byte)(room[m:]), uint32(v), int(f.Value.scale)) //nolint:gosec // checked
-		} else {
-			m += putDecimal((*[maxNumber]byte)(room[m:]), f.Value.signed(), f.Value.scale)
-		}
-		*(*[maxSuffix]byte)(room[m&63:]) = suffix
-		dst = dst[:n+m+size]
+		dst = append(append(e.appendField(dst, p, &rest[0]), after...), ',')
+		rest = rest[1:]
 	}
 	if len(fields) > 0 {
 		dst = dst[:len(dst)-1]
 	}
 	return append(dst, '}')
 }
+
+// putRun writes fields to the front of room, from the first to the one that is no number
+// and no truth, or has another name than the piece that comes next, or for which there
+// is not surely enough room. n is how many bytes they take, done how many they are.
+func (e *FieldEncoder) putRun(room []byte, fields []Field, next int, suffix *[maxSuffix]byte, size int) (n, done int) {
+	for i := range fields {
+		f := &fields[i]
+		p := &e.pieces[(next+i)&(maxPieces-1)]
+		if len(room)-n < fieldRoom || !p.of(f.Name) {
+			return n, i
+		}
+		to := (*[fieldRoom]byte)(room[n : n+fieldRoom])
+		put32((*[pieceSize]byte)(to[:]), &p.text)
+		m := p.size & 63
+		switch f.Value.typ {
+		case IntType, DecimalType:
+			v, scale := f.Value.num, int(f.Value.scale)
+			if v >= maxShort || scale >= 8 {
+				m += putDecimal((*[maxNumber]byte)(to[m:]), f.Value.signed(), f.Value.scale)
+				break
+			}
+			whole := wholeDigits(uint32(v), scale)
+			digits := lastDigits(uint32(v), whole+scale)
+			binary.LittleEndian.PutUint64(to[m:], digits)
+			m += whole
+			if scale > 0 {
+				to[m&63] = '.'
+				binary.LittleEndian.PutUint64(to[m&63+1:], digits>>(8*whole&63))
+				m += scale + 1
+			}
+		case BoolType:
+			word, letters := uint64(asFalse), 5
+			if f.Value.num == 1 {
+				word, letters = asTrue, 4
+			}
+			binary.LittleEndian.PutUint64(to[m:], word)
+			m += letters
+		default:
+			return n, i
+		}
+		put32((*[maxSuffix]byte)(to[m&63:]), suffix)
+		n += m + size
+	}
+	return n, len(fields)
+}
+
+// put32 is *dst = *src for what does not overlap, which the compiler does not know: it
+// would call for a move that takes care.
+func put32(dst, src *[32]byte) {
+	*(*[16]byte)(dst[:16]) = *(*[16]byte)(src[:16])
+	*(*[16]byte)(dst[16:]) = *(*[16]byte)(src[16:])
+}
+
+// The words true and false, their first letters in the low byte.
+const (
+	asTrue  = 'e'<<24 | 'u'<<16 | 'r'<<8 | 't'
+	asFalse = 'e'<<32 | 's'<<24 | 'l'<<16 | 'a'<<8 | 'f'
+)
 
 // appendField appends a name, what goes before its value, and the value. p is the
 // name's piece, nil if it is not known.

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// AppendInt appends n in decimal digits.
+func AppendInt(dst []byte, n int64) []byte { return appendDecimal(dst, n, 0) }
+
 // appendDecimal appends n / 10^scale with exactly scale digits behind the point.
 func appendDecimal(dst []byte, n int64, scale uint8) []byte {
 	size := len(dst)
@@ -29,37 +32,45 @@ func putDecimal(room *[maxNumber]byte, n int64, scale uint8) (size int) {
 	}
 	switch {
 	case u < maxShort && scale < 8:
-		return size + putShort((*[shortSize]byte)(room[size:]), uint32(u), int(scale)) //nolint:gosec // checked
-	case u < 1e16 && scale == 0:
-		size += putShort((*[shortSize]byte)(room[size:]), uint32(u/maxShort), 0)         //nolint:gosec // checked
-		binary.LittleEndian.PutUint64(room[size:], digits8(uint32(u%maxShort))|'0'*ones) //nolint:gosec // checked
-		return size + 8
-	default:
-		return size + putLong(room[size:], u, int(scale))
+		whole := wholeDigits(uint32(u), int(scale))       //nolint:gosec // checked
+		digits := lastDigits(uint32(u), whole+int(scale)) //nolint:gosec // checked
+		binary.LittleEndian.PutUint64(room[size:], digits)
+		size += whole
+		if scale > 0 {
+			room[size&31] = '.'
+			binary.LittleEndian.PutUint64(room[size&15+1:], digits>>(8*whole&63))
+			size += int(scale) + 1
+		}
+		return size
+	case u < 1e16 && scale <= 8: // a short number, and up to eight digits that are all written
+		behind := scale
+		if scale == 0 {
+			behind = 8
+		}
+		high, low := u/powers[behind&15], u%powers[behind&15]
+		if high >= maxShort {
+			break
+		}
+		whole := wholeDigits(uint32(high), 0)
+		binary.LittleEndian.PutUint64(room[size:], lastDigits(uint32(high), whole))
+		size += whole
+		if scale > 0 {
+			room[size&31] = '.'
+			size++
+		}
+		binary.LittleEndian.PutUint64(room[size&15:], lastDigits(uint32(low), int(behind))) //nolint:gosec // below 10^8
+		return size + int(behind)
 	}
+	return size + putLong(room[size:], u, int(scale))
 }
 
-// Of what putShort takes: numbers below that, and the size of its room.
-const (
-	maxShort  = 1e8
-	shortSize = 17
-)
+// maxShort is above the numbers that short takes.
+const maxShort = 1e8
 
-// putShort is putDecimal for a number below 10^8 with at most seven digits behind the
-// point. Its size does not wait for its digits, for whoever writes what comes next
-// waits for that.
-func putShort(room *[shortSize]byte, u uint32, scale int) (size int) {
-	whole := max(countDigits(u)-scale, 1) & 15
-	x := digits8(u) | '0'*ones
-	x >>= 8 * (8 - whole - scale) & 63 // the first digit is in the low byte
-	binary.LittleEndian.PutUint64(room[:], x)
-	if scale == 0 {
-		return whole
-	}
-	room[whole&7] = '.' // at most 7, as there is a digit behind it
-	binary.LittleEndian.PutUint64(room[whole&7+1:], x>>(8*whole&63))
-	return whole + 1 + scale
-}
+// wholeDigits is how many digits of u stand before the point with scale digits behind
+// it: at least one. It does not look at the digits, for whoever writes what comes next
+// waits for it.
+func wholeDigits(u uint32, scale int) int { return max(countDigits(u)-scale, 1) & 15 }
 
 // countDigits is how many digits u has: 1 for 0.
 func countDigits(u uint32) int { return int((uint64(u) + counts[bits.Len32(u|1)]) >> 32) } //nolint:gosec // at most 10
@@ -83,14 +94,15 @@ var counts = func() (t [33]uint64) {
 // ones has 1 in each of its bytes.
 const ones = 0x0101010101010101
 
-// digits8 is the eight digits of u, which is less than 10^8, a byte each, the first
-// of them in the low byte: the number is halved, and its halves are halved at once.
-func digits8(u uint32) uint64 {
+// lastDigits is the last n digits of u, which is less than 10^8 and is taken to have
+// eight, as text, the first of them in the low byte: the number is halved, and its halves
+// are halved at once.
+func lastDigits(u uint32, n int) uint64 {
 	x := uint64(u/10000) | uint64(u%10000)<<32
 	hundreds := x * 10486 >> 20 & 0x0000007F_0000007F
 	x = hundreds | (x-100*hundreds)<<16
 	tens := x * 103 >> 10 & 0x000F_000F_000F_000F
-	return tens | (x-10*tens)<<8
+	return (tens | (x-10*tens)<<8 | '0'*ones) >> (8 * (8 - n) & 63)
 }
 
 // putLong is putDecimal for what has more digits.

@@ -62,7 +62,8 @@ var safetyEvents = map[jt808.ExtraID]string{
 // reportSafety reports the event safetyAlarm for every alarm of active safety
 // equipment. The equipment sends each of them once.
 func (a *adapter) reportSafety(s *scratch, r *receipt, l *jt808.Location) {
-	for _, e := range l.Extras {
+	for i := range l.Extras {
+		e := &l.Extras[i]
 		if e.ID < jt808.ExtraDriverAssistance || e.ID > jt808.ExtraHarshDriving {
 			continue
 		}

@@ -1,6 +1,7 @@
 package jt808
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -58,31 +59,58 @@ func (a *adapter) locationFields(fields []thing.Field, l *jt808.Location) (time.
 }
 
 // itemFields appends the additional items: those of the standards as properties
-// of their own, others, if they are wanted at all, as the property extras, in
-// which what is behind the last item has the name tail.
+// of their own, others, if they are wanted at all, as the property extras.
 func (a *adapter) itemFields(fields []thing.Field, l *jt808.Location) []thing.Field {
-	var seen [4]uint64 // bits by id: of items that repeat the first counts
-	var extras []thing.Field
+	var seen items
+	others := len(l.Tail) > 0
 	for i := range l.Extras {
 		e := &l.Extras[i]
-		word, bit := &seen[e.ID>>6], uint64(1)<<(e.ID&63)
-		if *word&bit != 0 {
+		if seen.add(e.ID) {
 			continue
 		}
-		*word |= bit
+		if n := &numericItems[e.ID]; n.size > 0 && int(n.size) == len(e.Value) {
+			fields = thing.AppendField(fields, n.name, n.value(e.Value))
+			continue
+		}
 		had := len(fields)
 		fields = appendItem(fields, l, e)
-		if len(fields) == had && a.config.Extras {
+		others = others || len(fields) == had
+	}
+	if !others || !a.config.Extras {
+		return fields
+	}
+	return append(fields, otherItems(l))
+}
+
+// otherItems is the items that are no properties of their own as the property extras, in
+// which what is behind the last item has the name tail.
+func otherItems(l *jt808.Location) thing.Field {
+	var seen items
+	var extras, none []thing.Field
+	for i := range l.Extras {
+		e := &l.Extras[i]
+		if seen.add(e.ID) {
+			continue
+		}
+		if none = appendItem(none[:0], l, e); len(none) == 0 {
 			extras = append(extras, thing.Field{Name: extraNames[e.ID], Value: thing.String(hex.EncodeToString(e.Value))})
 		}
 	}
-	if len(l.Tail) > 0 && a.config.Extras {
+	if len(l.Tail) > 0 {
 		extras = append(extras, thing.Field{Name: "tail", Value: thing.String(hex.EncodeToString(l.Tail))})
 	}
-	if len(extras) == 0 {
-		return fields
-	}
-	return append(fields, thing.Field{Name: "extras", Value: thing.Struct(extras...)})
+	return thing.Field{Name: "extras", Value: thing.Struct(extras...)}
+}
+
+// items is a set of ids: of items that repeat the first counts.
+type items [4]uint64
+
+// add says whether it has been there.
+func (s *items) add(id jt808.ExtraID) bool {
+	word, bit := &s[id>>6], uint64(1)<<(id&63)
+	was := *word&bit != 0
+	*word |= bit
+	return was
 }
 
 // numericItem is an additional item that is one number: most of a fleet's are, so they are
@@ -108,19 +136,21 @@ var numericItems = [256]numericItem{
 	jt808.ExtraSatellites:     {"satellites", 1, 0},
 }
 
-// append appends the item with that value, if it is as long as the standard says.
-func (n *numericItem) append(fields []thing.Field, value []byte) []thing.Field {
-	if len(value) != int(n.size) {
-		return fields
-	}
-	var v uint32
-	for _, b := range value {
-		v = v<<8 | uint32(b)
+// value is what the item says with b, which is as long as the standard says.
+func (n *numericItem) value(b []byte) thing.Value {
+	var v int64
+	switch len(b) {
+	case 1:
+		v = int64(b[0])
+	case 2:
+		v = int64(binary.BigEndian.Uint16(b))
+	case 4:
+		v = int64(binary.BigEndian.Uint32(b))
 	}
 	if n.scale == 0 {
-		return thing.AppendField(fields, n.name, thing.Int(int64(v)))
+		return thing.Int(v)
 	}
-	return thing.AppendField(fields, n.name, thing.Decimal(int64(v), n.scale))
+	return thing.Decimal(v, n.scale)
 }
 
 // extraNames are the names of items in the property extras: "0xEB".
@@ -155,7 +185,7 @@ func (a *adapter) positionFields(fields []thing.Field, l *jt808.Location) (time.
 // of the standards' and as long as they say.
 func appendItem(fields []thing.Field, l *jt808.Location, e *jt808.Extra) []thing.Field {
 	if n := &numericItems[e.ID]; n.size > 0 {
-		return n.append(fields, e.Value)
+		return appendIf(fields, int(n.size) == len(e.Value), n.name, n.value(e.Value))
 	}
 	switch e.ID {
 	case jt808.ExtraFuel:

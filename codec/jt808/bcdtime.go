@@ -1,6 +1,7 @@
 package jt808
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"time"
 )
@@ -29,11 +30,8 @@ func NewBCDTimeIn(t time.Time, in *time.Location) BCDTime {
 // bcd is n, 0 to 99, as two decimal digits.
 func bcd(n int) byte { return byte(n/10<<4 | n%10) }
 
-// unbcd is the number whose two decimal digits b holds, false if they are not decimal.
-func unbcd(b byte) (int, bool) {
-	hi, lo := b>>4, b&0x0F
-	return int(hi)*10 + int(lo), hi < 10 && lo < 10
-}
+// isBCD reports whether both digits of b are decimal.
+func isBCD(b byte) bool { return b>>4 < 10 && b&0x0F < 10 }
 
 // Time is the moment meant, read as UTC+8 and given in UTC; false if the bytes
 // are no date: all zero (the terminal has had no fix yet), a digit above nine, a
@@ -42,15 +40,16 @@ func (t BCDTime) Time() (time.Time, bool) { return t.TimeIn(zone) }
 
 // TimeIn is [BCDTime.Time] for terminals whose clock runs in another time zone.
 func (t BCDTime) TimeIn(in *time.Location) (time.Time, bool) {
-	var n [len(t)]int
-	for i, b := range t {
-		v, ok := unbcd(b)
-		if !ok {
-			return time.Time{}, false
-		}
-		n[i] = v
+	const low = 0x0F0F_0F0F_0F0F // of each byte
+	x := uint64(binary.LittleEndian.Uint32(t[:4])) | uint64(binary.LittleEndian.Uint16(t[4:]))<<32
+	tens, ones := x>>4&low, x&low
+	const six = low &^ 0x0909_0909_0909
+	if ((tens+six)|(ones+six))&^low != 0 { // a digit above nine
+		return time.Time{}, false
 	}
-	year, month, day, hour, minute, second := 2000+n[0], time.Month(n[1]), n[2], n[3], n[4], n[5]
+	n := tens*10 + ones // each byte is at most 99
+	year, month, day := 2000+int(byte(n)), time.Month(byte(n>>8)), int(byte(n>>16))
+	hour, minute, second := int(byte(n>>24)), int(byte(n>>32)), int(byte(n>>40))
 	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return time.Time{}, false
 	}

@@ -295,7 +295,7 @@ func (e Extra) IMEI() (string, bool) {
 		return "", false
 	}
 	for _, b := range e.Value {
-		if _, ok := unbcd(b); !ok {
+		if !isBCD(b) {
 			return "", false
 		}
 	}

@@ -79,15 +79,17 @@ func (l *Location) parseBasic(b *[basicLen]byte) {
 // as items can have that length in all.
 func (l *Location) parseItems(b []byte) {
 	l.Extras, l.Tail = l.Extras[:0], nil
-	rest := b
-	for len(rest) >= 2 {
-		end := 2 + int(rest[1])
-		if end > len(rest) {
+	items, at := l.Extras, 0
+	for at+2 <= len(b) {
+		end := at + 2 + int(b[at+1])
+		if end > len(b) {
 			break
 		}
-		l.Extras = append(l.Extras, Extra{ID: rest[0], Value: rest[2:end:end]})
-		rest = rest[end:]
+		items = append(items, Extra{ID: b[at], Value: b[at+2 : end : end]})
+		at = end
 	}
+	l.Extras = items
+	rest := b[at:]
 	if len(b) == trackerTailLen && (len(rest) > 0 || !l.plausible()) {
 		l.Extras, rest = l.Extras[:0], b
 	}

@@ -86,7 +86,7 @@ func (p Phone) AppendStripped(dst []byte) []byte {
 // IsBCD reports whether all digits are decimal.
 func (p Phone) IsBCD() bool {
 	for _, b := range p.raw[:p.n] {
-		if _, ok := unbcd(b); !ok {
+		if !isBCD(b) {
 			return false
 		}
 	}

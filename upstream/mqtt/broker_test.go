@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -142,14 +141,14 @@ func (b *testBroker) isDenied(text string) bool {
 	return false
 }
 
-// kick ends a client's connection.
+// kick ends a client's connection. Its end is what the broker notices: a client that it
+// is told to stop may be stopped without its will.
 func (b *testBroker) kick(client string) error {
 	cl, ok := b.server.Clients.Get(client)
 	if !ok {
 		return fmt.Errorf("no client %s", client)
 	}
-	cl.Stop(errors.New("kicked"))
-	return nil
+	return cl.Net.Conn.Close()
 }
 
 // hook is what the broker asks.

@@ -97,14 +97,14 @@ func appendThing(dst []byte, d *device, m *thing.Message) []byte {
 	}
 	dst = append(dst, d.members...)
 	dst = append(dst, `,"time":`...)
-	dst = strconv.AppendInt(dst, timeOf(m).UnixMilli(), 10)
+	dst = thing.AppendInt(dst, timeOf(m).UnixMilli())
 	if m.Kind == thing.Reply {
 		dst = append(dst, `,"state":"`...)
 		dst = append(dst, stateName(m.State)...)
 		dst = append(dst, '"')
 		if m.Code != 0 {
 			dst = append(dst, `,"code":`...)
-			dst = strconv.AppendInt(dst, int64(m.Code), 10)
+			dst = thing.AppendInt(dst, int64(m.Code))
 		}
 		if m.Text != "" {
 			dst = appendMember(dst, "text", m.Text)
@@ -154,7 +154,7 @@ func presence(d *device, bridge string, online, will bool) []byte {
 	dst = appendMember(dst, "bridge", bridge)
 	if !will {
 		dst = append(dst, `,"time":`...)
-		dst = strconv.AppendInt(dst, time.Now().UnixMilli(), 10)
+		dst = thing.AppendInt(dst, time.Now().UnixMilli())
 	}
 	return append(dst, '}')
 }

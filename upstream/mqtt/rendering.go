@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -122,7 +121,7 @@ func (p *piece) append(dst []byte, d *device, m *thing.Message) []byte {
 	case "id":
 		return thing.AppendString(dst, m.ID)
 	case "time":
-		return strconv.AppendInt(dst, timeOf(m).UnixMilli(), 10)
+		return thing.AppendInt(dst, timeOf(m).UnixMilli())
 	case "timestamp":
 		dst = append(dst, '"')
 		dst = timeOf(m).UTC().AppendFormat(dst, time.RFC3339Nano)
@@ -136,7 +135,7 @@ func (p *piece) append(dst []byte, d *device, m *thing.Message) []byte {
 	case "state":
 		return thing.AppendString(dst, stateName(m.State))
 	case "code":
-		return strconv.AppendInt(dst, int64(m.Code), 10)
+		return thing.AppendInt(dst, int64(m.Code))
 	case "text":
 		return thing.AppendString(dst, m.Text)
 	default: // a field

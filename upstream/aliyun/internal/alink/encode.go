@@ -1,7 +1,6 @@
 package alink
 
 import (
-	"strconv"
 	"sync"
 	"time"
 
@@ -60,7 +59,7 @@ func appendEventPost(dst []byte, id uint32, m *thing.Message) []byte {
 	dst = append(dst, `{"value":`...)
 	dst = thing.AppendFields(dst, m.Fields)
 	dst = append(dst, `,"time":`...)
-	dst = strconv.AppendInt(dst, eventTime(m.Time), 10)
+	dst = thing.AppendInt(dst, eventTime(m.Time))
 	dst = append(dst, `},"method":"thing.event.`...)
 	dst = appendInside(dst, m.Name)
 	return append(dst, `.post"}`...)
@@ -69,7 +68,7 @@ func appendEventPost(dst []byte, id uint32, m *thing.Message) []byte {
 // AppendHead begins an Alink request up to its parameters.
 func AppendHead(dst []byte, id uint32) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = strconv.AppendUint(dst, uint64(id), 10)
+	dst = thing.AppendInt(dst, int64(id))
 	return append(dst, `","version":"1.0","params":`...)
 }
 
@@ -81,9 +80,9 @@ func AppendPropertyPost(dst []byte, id uint32, m *thing.Message) []byte {
 	if m.Time.IsZero() {
 		dst = thing.AppendFields(dst, m.Fields)
 	} else {
-		var suffix [32]byte
+		var suffix [64]byte
 		after := append(suffix[:0], `,"time":`...)
-		after = append(strconv.AppendInt(after, m.Time.UnixMilli(), 10), '}')
+		after = append(thing.AppendInt(after, m.Time.UnixMilli()), '}')
 		e := encoders.Get().(*thing.FieldEncoder) //nolint:forcetypeassert // the pool holds no other
 		dst = e.Append(dst, m.Fields, after)
 		encoders.Put(e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/linkspan/linkspan/thing"
 )
@@ -57,6 +58,21 @@ func TestName(t *testing.T) {
 	}
 	if got := strings.Join(Filters("+/+", true, []string{"user/get"}), " "); !strings.Contains(got, "/sys/+/+/thing/event/+/post_reply") || !strings.HasSuffix(got, " /+/+/user/get") {
 		t.Errorf("filters %s", got)
+	}
+}
+
+// What the hot path appends is text and numbers: nothing else that would have to be kept.
+func TestPropertyPostAllocatesNothing(t *testing.T) {
+	m := &thing.Message{Kind: thing.Property, Time: time.UnixMilli(1795251051000), Fields: []thing.Field{
+		{Name: "latitude", Value: thing.Decimal(31234567, 6)}, {Name: "longitude", Value: thing.Decimal(121234567, 6)}, {Name: "acc", Value: thing.Bool(true)},
+	}}
+	buf := AppendPropertyPost(nil, 1, m)
+	if want := `{"id":"1","version":"1.0","params":{"latitude":{"value":31.234567,"time":1795251051000},"longitude":{"value":121.234567,"time":1795251051000},` +
+		`"acc":{"value":true,"time":1795251051000}},"method":"thing.event.property.post"}`; string(buf) != want {
+		t.Errorf("got  %s\nwant %s", buf, want)
+	}
+	if n := testing.AllocsPerRun(100, func() { buf = AppendPropertyPost(buf[:0], 1, m) }); n != 0 {
+		t.Errorf("it allocates %.0f times", n)
 	}
 }
 

@@ -2,7 +2,6 @@ package alink
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/linkspan/linkspan/thing"
@@ -118,7 +117,7 @@ func AppendReply(dst []byte, id string, code int, text string, fields []thing.Fi
 	dst = append(dst, `{"id":`...)
 	dst = thing.AppendString(dst, id)
 	dst = append(dst, `,"code":`...)
-	dst = strconv.AppendInt(dst, int64(code), 10)
+	dst = thing.AppendInt(dst, int64(code))
 	dst = append(dst, `,"message":`...)
 	dst = thing.AppendString(dst, text)
 	dst = append(dst, `,"data":`...)
@@ -126,7 +125,7 @@ func AppendReply(dst []byte, id string, code int, text string, fields []thing.Fi
 		return append(thing.AppendFields(dst, fields), '}')
 	}
 	dst = append(dst, `{"deviceCode":`...)
-	dst = strconv.AppendInt(dst, int64(deviceCode), 10)
+	dst = thing.AppendInt(dst, int64(deviceCode))
 	for i := range fields {
 		dst = append(dst, ',')
 		dst = thing.AppendString(dst, fields[i].Name)
