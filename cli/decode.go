@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -139,18 +141,23 @@ func decodeStreams(in io.Reader, out io.Writer, args []string, open func() strea
 
 var hexNoise = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", ",", "", "0x", "", "0X", "", "\ufeff", "")
 
+// singleDigit is a byte below 16 as lists of source code have it.
+var singleDigit = regexp.MustCompile(`\b0[xX]([0-9a-fA-F])\b`)
+
 func decodeText(text string, decode streamDecoder) []decoded {
-	digits := hexNoise.Replace(text)
+	digits := hexNoise.Replace(singleDigit.ReplaceAllString(text, "0$1"))
 	stream, err := hex.DecodeString(digits)
 	if err != nil {
-		var at hex.InvalidByteError
+		var bad hex.InvalidByteError
 		switch {
-		case errors.As(err, &at):
-			err = fmt.Errorf("not hex: %q at digit %d", rune(at), strings.IndexByte(digits, byte(at)))
+		case errors.As(err, &bad):
+			at := strings.IndexByte(digits, byte(bad))
+			r, _ := utf8.DecodeRuneInString(digits[at:])
+			err = fmt.Errorf("not hex: %q at digit %d", r, at)
 		case errors.Is(err, hex.ErrLength):
 			err = fmt.Errorf("not hex: %d digits, an even number is needed", len(digits))
 		}
-		return []decoded{{Error: err.Error(), Hex: strings.Trim(strconv.QuoteToASCII(digits), `"`)}}
+		return []decoded{{Error: err.Error(), Hex: strings.ToValidUTF8(digits, "\ufffd")}}
 	}
 	return decode(stream)
 }
@@ -164,7 +171,8 @@ func showJSON(w io.Writer, d decoded) error {
 // showText prints a frame for people: a line that names it, then its body.
 func showText(w io.Writer, d decoded) error {
 	if !d.OK {
-		fmt.Fprintf(w, "BAD FRAME: %s\n  %s\n", d.Error, d.Hex)
+		shown := strconv.QuoteToASCII(d.Hex) // what is no hex may be anything
+		fmt.Fprintf(w, "BAD FRAME: %s\n  %s\n", d.Error, shown[1:len(shown)-1])
 		return nil
 	}
 	fmt.Fprintf(w, "%s %s %s", strings.ToUpper(d.Protocol), d.Version, d.ID)

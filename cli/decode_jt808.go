@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"maps"
-	"slices"
+	"time"
 
 	"github.com/linkspan/linkspan/codec"
 	"github.com/linkspan/linkspan/codec/jt808"
@@ -20,15 +19,8 @@ var (
 	errNoDelimiter = errors.New("no frame: none of these bytes is the delimiter 7e")
 )
 
-// longMessage is what the packages of a message have in common.
-type longMessage struct {
-	phone jt808.Phone
-	id    jt808.ID
-	total uint16
-}
-
 func newJT808Decoder() streamDecoder {
-	parts := map[longMessage]map[uint16][]byte{} // bodies of packages by their number
+	parts := longMessages{}
 	return func(stream []byte) []decoded {
 		options := jt808.DefaultOptions()
 		options.AllowEncrypted = true // their headers can be shown
@@ -71,11 +63,14 @@ func wire(used []byte) []byte {
 
 // decodeJT808 is one frame's envelope. The body of a message in several packages
 // is shown with the package that completes it, whatever their order.
-func decodeJT808(f *jt808.Frame, parts map[longMessage]map[uint16][]byte, used []byte) decoded {
+func decodeJT808(f *jt808.Frame, parts longMessages, used []byte) decoded {
 	serial := int(f.Serial)
 	d := decoded{
 		OK: true, Protocol: "jt808", Version: f.Version.String(), ID: f.ID.String(), Name: f.ID.Name(),
 		Phone: f.Phone.String(), Serial: &serial,
+	}
+	if f.IsPackage() {
+		d.Package = &packageOf{Total: int(f.Total), Index: int(f.Index)}
 	}
 	body := f.Body
 	if f.Encryption != 0 {
@@ -83,13 +78,15 @@ func decodeJT808(f *jt808.Frame, parts map[longMessage]map[uint16][]byte, used [
 		return d
 	}
 	if f.IsPackage() {
-		d.Package = &packageOf{Total: int(f.Total), Index: int(f.Index)}
-		whole, done := join(parts, f)
-		if !done {
+		whole, err := parts.add(f)
+		if err != nil {
+			return failed(err, wire(used))
+		}
+		if whole == nil {
 			d.Body = map[string]string{"data": hex.EncodeToString(f.Body)}
 			return d
 		}
-		body = whole
+		body = whole.Body
 	}
 	b, err := jt808.ParseBody(f.ID, f.Version, body)
 	if err != nil {
@@ -108,27 +105,23 @@ type encryptedBody struct {
 	Data       string `json:"data"`
 }
 
-// maxParts is how many messages whose packages are not all there are held.
-const maxParts = 1024
+// longMessages puts the messages of each terminal together, as the server does, but for
+// time: there is none between the frames of a recording.
+type longMessages map[jt808.Phone]*jt808.Reassembler
 
-// join keeps a package's body and says whether the message is whole with it.
-func join(parts map[longMessage]map[uint16][]byte, f *jt808.Frame) (whole []byte, done bool) {
-	message := longMessage{f.Phone, f.ID, f.Total}
-	have := parts[message]
-	if have == nil {
-		if len(parts) >= maxParts {
-			clear(parts) // the others have waited long
+// maxTerminals is how many terminals' incomplete messages are held.
+const maxTerminals = 1024
+
+// add is the message that f completes, nil if it completes none.
+func (m longMessages) add(f *jt808.Frame) (whole *jt808.Frame, err error) {
+	r := m[f.Phone]
+	if r == nil {
+		if len(m) == maxTerminals {
+			clear(m) // the others have waited long
 		}
-		have = map[uint16][]byte{}
-		parts[message] = have
+		const largest = 0xFFFF * (jt808.MaxBody + 64) // of as many packages as there can be
+		r = jt808.NewReassembler(jt808.ReassemblyOptions{MaxBytes: 2 * largest, MaxMessages: 1024})
+		m[f.Phone] = r
 	}
-	have[f.Index] = bytes.Clone(f.Body)
-	if len(have) < int(f.Total) {
-		return nil, false
-	}
-	delete(parts, message)
-	for _, index := range slices.Sorted(maps.Keys(have)) {
-		whole = append(whole, have[index]...)
-	}
-	return whole, true
+	return r.Add(f, time.Time{})
 }

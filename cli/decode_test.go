@@ -164,6 +164,75 @@ func TestDecodePackagesOnLines(t *testing.T) {
 	}
 }
 
+// A terminal that had no answer sends a package again, perhaps when its message is
+// complete: the next message of the kind is not mixed with it.
+func TestDecodePackagesSentAgain(t *testing.T) {
+	t.Parallel()
+	const (
+		a1 = "7e090020050138001380000001000200014141414141c57e"
+		a2 = "7e0900200401380013800000020002000241414141857e"
+		b1 = "7e090020050138001380000003000200014142424242c77e"
+		b2 = "7e0900200401380013800000040002000242424242837e"
+	)
+	out, err := run(t, "", "decode", "jt808", "--json", a1+a2+a2+b1+b2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames := objects(t, out)
+	if len(frames) != 5 {
+		t.Fatalf("%d frames: %s", len(frames), out)
+	}
+	for i, want := range map[int]string{1: "4141414141414141", 4: "4242424242424242"} {
+		if body, _ := frames[i]["body"].(map[string]any); body["data_hex"] != want {
+			t.Errorf("frame %d: %v, want %s", i, body, want)
+		}
+	}
+}
+
+// Of an encrypted package is shown which one it is.
+func TestDecodeEncryptedPackage(t *testing.T) {
+	t.Parallel()
+	out, err := run(t, "", "decode", "jt808", "--json", "7e0200241c013800138000000100020001000000000000000301dc89d0073d8aa5000c025d010f240229235959717e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := objects(t, out)[0]
+	if p, _ := frame["package"].(map[string]any); p["total"] != 2.0 || p["index"] != 1.0 {
+		t.Errorf("package %v: %s", p, out)
+	}
+}
+
+// What is no hex is shown as it came, and what is wrong with it.
+func TestDecodeNotHex(t *testing.T) {
+	t.Parallel()
+	for input, bad := range map[string]string{`"7e00"`: `'"'`, `\x7e`: `'\\'`, "日本": "'日'"} {
+		out, err := run(t, "", "decode", "jt808", "--json", input)
+		frame := objects(t, out)[0]
+		if said, _ := frame["error"].(string); !errors.Is(err, errUndecoded) || frame["hex"] != input || !strings.Contains(said, bad+" at digit 0") {
+			t.Errorf("%s: %v, %v", input, frame, err)
+		}
+	}
+}
+
+// Bytes as in a program's source.
+func TestDecodeSource(t *testing.T) {
+	t.Parallel()
+	source := "0x" + strings.Join(pairs(heartbeat), ", 0x")
+	short := strings.NewReplacer("0x00", "0x0", "0x01", "0x1", "0x02", "0x2").Replace(source)
+	for _, input := range []string{source, short} {
+		if out, err := run(t, "", "decode", "jt808", "--json", input); err != nil || objects(t, out)[0]["id"] != "0x0002" {
+			t.Errorf("%s: %v, %s", input, err, out)
+		}
+	}
+}
+
+func pairs(digits string) (list []string) {
+	for ; len(digits) > 0; digits = digits[2:] {
+		list = append(list, digits[:2])
+	}
+	return list
+}
+
 // The bytes of a frame that failed are shown, and no noise before it.
 func TestDecodeShowsBadFrame(t *testing.T) {
 	t.Parallel()

@@ -133,10 +133,11 @@ func lengthError(raw []byte, length, tail int, flag bool) error {
 	if flag {
 		have = len(raw) - headerLen2019 - (tail - length)
 	}
-	return &codec.FrameError{
-		Offset: 2,
-		Reason: "header declares a body of " + strconv.Itoa(length) + " bytes, " + strconv.Itoa(have) + " are there",
+	reason := "header declares a body of " + strconv.Itoa(length) + " bytes, " + strconv.Itoa(have) + " are there"
+	if have < 0 {
+		reason = "frame ends inside its header, " + strconv.Itoa(-have) + " bytes are missing"
 	}
+	return &codec.FrameError{Offset: 2, Reason: reason}
 }
 
 // append appends the header of a body of that length.
