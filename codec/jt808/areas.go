@@ -32,11 +32,15 @@ const (
 
 // AreaLimits is what an area has if its attributes say so.
 type AreaLimits struct {
-	Start         BCDTime `json:"start,omitzero"`            // with AreaTimed; a date of zeros: daily
-	End           BCDTime `json:"end,omitzero"`              // with AreaTimed; a date of zeros: daily
-	MaxSpeed      uint16  `json:"max_speed,omitempty"`       // km/h, with AreaSpeed
-	OverspeedTime uint8   `json:"overspeed_s,omitempty"`     // s above MaxSpeed that make an alarm, with AreaSpeed
-	NightMaxSpeed uint16  `json:"night_max_speed,omitempty"` // km/h, with AreaSpeed, 2019 only
+	Start         BCDTime `json:"start"`           // with AreaTimed; a date of zeros: daily
+	End           BCDTime `json:"end"`             // with AreaTimed; a date of zeros: daily
+	MaxSpeed      uint16  `json:"max_speed"`       // km/h, with AreaSpeed
+	OverspeedTime uint8   `json:"overspeed_s"`     // s above MaxSpeed that make an alarm, with AreaSpeed
+	NightMaxSpeed uint16  `json:"night_max_speed"` // km/h, with AreaSpeed, 2019 only
+
+	// HasNight is set by ParseBody where NightMaxSpeed was there, so that its 0 is
+	// told from none. AppendBody does not look at it.
+	HasNight bool `json:"-"`
 }
 
 func (l *AreaLimits) readTimes(r *reader, attr AreaAttr) {
@@ -53,7 +57,7 @@ func (l *AreaLimits) readSpeed(r *reader, attr AreaAttr) {
 
 func (l *AreaLimits) readNightSpeed(r *reader, attr AreaAttr, v Version) {
 	if v == V2019 && attr&AreaSpeed != 0 {
-		l.NightMaxSpeed = r.u16()
+		l.NightMaxSpeed, l.HasNight = r.u16(), true
 	}
 }
 

@@ -28,7 +28,7 @@ func genLimits(t *rapid.T, attr AreaAttr, v Version) (l AreaLimits) {
 	if attr&AreaSpeed != 0 {
 		l.MaxSpeed, l.OverspeedTime = rapid.Uint16().Draw(t, "speed"), rapid.Uint8().Draw(t, "seconds")
 		if v == V2019 {
-			l.NightMaxSpeed = rapid.Uint16().Draw(t, "night")
+			l.NightMaxSpeed, l.HasNight = rapid.Uint16().Draw(t, "night"), true
 		}
 	}
 	return l
@@ -89,7 +89,8 @@ func genRoute(t *rapid.T, v Version) *SetRoute {
 		}
 		if p.Attr&PointSpeed != 0 {
 			limits := genLimits(t, AreaSpeed, v)
-			p.MaxSpeed, p.OverspeedTime, p.NightMaxSpeed = limits.MaxSpeed, limits.OverspeedTime, limits.NightMaxSpeed
+			p.MaxSpeed, p.OverspeedTime = limits.MaxSpeed, limits.OverspeedTime
+			p.NightMaxSpeed, p.HasNight = limits.NightMaxSpeed, limits.HasNight
 		}
 		return p
 	})
@@ -103,7 +104,7 @@ func genVehicleControl(t *rapid.T, v Version) *VehicleControl {
 	if v != V2019 {
 		return &VehicleControl{Flag: rapid.Uint8().Draw(t, "flag")}
 	}
-	b := &VehicleControl{}
+	b := &VehicleControl{Items: []VehicleControlItem{}}
 	for range rapid.IntRange(0, 5).Draw(t, "doors") {
 		b.Items = append(b.Items, VehicleControlItem{VehicleControlDoor, Hex{rapid.Uint8().Draw(t, "param")}})
 	}

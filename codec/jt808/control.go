@@ -1,6 +1,9 @@
 package jt808
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // ControlCommand is what message 0x8105 makes a terminal do.
 type ControlCommand uint8
@@ -53,9 +56,9 @@ func (b *TerminalControl) ParseBody(body []byte, _ Version) error {
 // Track is message 0x8202: the terminal is to report its location more often for
 // a while (JT/T 808). It answers with 0x0001.
 type Track struct {
-	Interval uint16 `json:"interval"`           // s between reports; 0 ends it
-	Validity uint32 `json:"validity,omitempty"` // s that it lasts; not if Interval is 0
-	Tail     Hex    `json:"tail,omitempty"`     // bytes behind the last field
+	Interval uint16 `json:"interval"`       // s between reports; 0 ends it
+	Validity uint32 `json:"validity"`       // s that it lasts; not if Interval is 0
+	Tail     Hex    `json:"tail,omitempty"` // bytes behind the last field
 }
 
 // ID is 0x8202.
@@ -81,6 +84,19 @@ func (b *Track) ParseBody(body []byte, _ Version) error {
 	}
 	b.Tail = r.tail()
 	return r.err()
+}
+
+// MarshalJSON gives the validity unless the interval is 0.
+func (b Track) MarshalJSON() ([]byte, error) {
+	s := struct {
+		Interval uint16  `json:"interval"`
+		Validity *uint32 `json:"validity,omitempty"`
+		Tail     Hex     `json:"tail,omitempty"`
+	}{b.Interval, nil, b.Tail}
+	if b.Interval != 0 {
+		s.Validity = &b.Validity
+	}
+	return json.Marshal(s)
 }
 
 // ConfirmAlarm is message 0x8203: a person has dealt with alarms (JT/T 808; 2013

@@ -8,8 +8,8 @@ import (
 
 // MarshalJSON writes the report in the units of people: latitude and longitude
 // in degrees with their sign, altitude in m, speed in km/h, time as RFC 3339 in
-// UTC, null if the terminal's is none. alarm and status are the words as they
-// are. extras has a member for each id: standard items as their value, others as
+// UTC. If the terminal's time is none, time is null, and only then there is
+// time_raw with its digits. alarm and status are the words as they are. extras has a member for each id: standard items as their value, others as
 // hexadecimal digits, an array of them if the id repeats. tail, in hexadecimal
 // digits, is there only if the report has one.
 func (l Location) MarshalJSON() ([]byte, error) {
@@ -32,7 +32,7 @@ func (l Location) MarshalJSON() ([]byte, error) {
 	if t, ok := l.Time.Time(); ok {
 		b = append(t.AppendFormat(append(b, '"'), time.RFC3339), '"')
 	} else {
-		b = append(b, "null"...)
+		b = appendHex(append(b, `null,"time_raw":`...), l.Time[:])
 	}
 	b = append(b, `,"extras":`...)
 	b = l.appendExtras(b)

@@ -61,7 +61,7 @@ func TestLocationJSON(t *testing.T) {
 	if got, err := json.Marshal(l); err != nil || string(got) != want {
 		t.Errorf("JSON\n %s, %v, want\n %s", got, err, want)
 	}
-	if got, err := json.Marshal(Location{}); err != nil || !strings.Contains(string(got), `"time":null,"extras":{}}`) {
+	if got, err := json.Marshal(Location{}); err != nil || !strings.Contains(string(got), `"time":null,"time_raw":"000000000000","extras":{}}`) {
 		t.Errorf("JSON of nothing: %s, %v", got, err)
 	}
 	clone := l.Clone()

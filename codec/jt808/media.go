@@ -166,11 +166,11 @@ func (w *writer) basic(l *Location, v Version) {
 
 // MediaItem is a multimedia item that the terminal has stored.
 type MediaItem struct {
-	MediaID  uint32     `json:"media_id,omitempty"` // of the item, above 0; not in 2011
-	Type     MediaType  `json:"type"`               // what it is
-	Channel  uint8      `json:"channel"`            // of camera or microphone
-	Cause    MediaCause `json:"event"`              // what it was made for
-	Location Location   `json:"location"`           // where it was made, without items
+	MediaID  uint32     `json:"media_id"` // of the item, above 0; not in 2011
+	Type     MediaType  `json:"type"`     // what it is
+	Channel  uint8      `json:"channel"`  // of camera or microphone
+	Cause    MediaCause `json:"event"`    // what it was made for
+	Location Location   `json:"location"` // where it was made, without items
 }
 
 // Lengths of an item of message 0x0802.

@@ -1,13 +1,15 @@
 package jt808
 
+import "encoding/json"
+
 // MediaResponse is message 0x8800, the platform's answer to 0x0801 (JT/T 808): all
 // packets are there, or some are missing.
 type MediaResponse struct {
-	Draft   bool     `json:"draft,omitempty"`      // the layout of the 2011 draft, which begins with Serial
-	Serial  uint16   `json:"ack_serial,omitempty"` // serial of the media data; only with Draft
-	MediaID uint32   `json:"media_id"`             // of the item
-	Packets []uint16 `json:"ids,omitempty"`        // numbers of the packets that are missing, from 1; none: complete
-	Tail    Hex      `json:"tail,omitempty"`       // bytes behind the last number
+	Draft   bool     `json:"draft,omitempty"` // the layout of the 2011 draft, which begins with Serial
+	Serial  uint16   `json:"ack_serial"`      // serial of the media data; only with Draft
+	MediaID uint32   `json:"media_id"`        // of the item
+	Packets []uint16 `json:"ids,omitempty"`   // numbers of the packets that are missing, from 1; none: complete
+	Tail    Hex      `json:"tail,omitempty"`  // bytes behind the last number
 }
 
 // ID is 0x8800.
@@ -44,6 +46,20 @@ func (b *MediaResponse) ParseBody(body []byte, v Version) error {
 	}
 	b.Tail = r.tail()
 	return r.err()
+}
+
+// MarshalJSON gives the serial in the layout of the draft only.
+func (b MediaResponse) MarshalJSON() ([]byte, error) {
+	type fields MediaResponse
+	s := struct {
+		Draft  bool    `json:"draft,omitempty"`
+		Serial *uint16 `json:"ack_serial,omitempty"`
+		fields
+	}{Draft: b.Draft, fields: fields(b)}
+	if b.Draft {
+		s.Serial = &b.Serial
+	}
+	return json.Marshal(s)
 }
 
 // fitsMediaResponse reports whether b is a media id alone, or one with a count

@@ -14,17 +14,21 @@ const (
 
 // RoutePoint is a point of a route and the section that begins there.
 type RoutePoint struct {
-	ID            uint32    `json:"point_id"`                  // of the point
-	Section       uint32    `json:"segment_id"`                // id of the section
-	Latitude      uint32    `json:"lat_raw"`                   // 1e-6 degrees, south with PointSouth
-	Longitude     uint32    `json:"lon_raw"`                   // 1e-6 degrees, west with PointWest
-	Width         uint8     `json:"width"`                     // of the section, m
-	Attr          PointAttr `json:"attr"`                      // bits
-	MaxTime       uint16    `json:"max_time,omitempty"`        // s on the section, with PointTimed
-	MinTime       uint16    `json:"min_time,omitempty"`        // s on the section, with PointTimed
-	MaxSpeed      uint16    `json:"max_speed,omitempty"`       // km/h, with PointSpeed
-	OverspeedTime uint8     `json:"overspeed_s,omitempty"`     // s above MaxSpeed that make an alarm, with PointSpeed
-	NightMaxSpeed uint16    `json:"night_max_speed,omitempty"` // km/h, with PointSpeed, 2019 only
+	ID            uint32    `json:"point_id"`        // of the point
+	Section       uint32    `json:"segment_id"`      // id of the section
+	Latitude      uint32    `json:"lat_raw"`         // 1e-6 degrees, south with PointSouth
+	Longitude     uint32    `json:"lon_raw"`         // 1e-6 degrees, west with PointWest
+	Width         uint8     `json:"width"`           // of the section, m
+	Attr          PointAttr `json:"attr"`            // bits
+	MaxTime       uint16    `json:"max_time"`        // s on the section, with PointTimed
+	MinTime       uint16    `json:"min_time"`        // s on the section, with PointTimed
+	MaxSpeed      uint16    `json:"max_speed"`       // km/h, with PointSpeed
+	OverspeedTime uint8     `json:"overspeed_s"`     // s above MaxSpeed that make an alarm, with PointSpeed
+	NightMaxSpeed uint16    `json:"night_max_speed"` // km/h, with PointSpeed, 2019 only
+
+	// HasNight is set by ParseBody where NightMaxSpeed was there, so that its 0 is
+	// told from none. AppendBody does not look at it.
+	HasNight bool `json:"-"`
 }
 
 // SetRoute is message 0x8606: the platform sets one route (JT/T 808). The
@@ -32,8 +36,8 @@ type RoutePoint struct {
 type SetRoute struct {
 	RouteID uint32       `json:"id"`             // of the route
 	Attr    AreaAttr     `json:"attr"`           // bits: AreaTimed, AreaEnterDriver to AreaLeavePlatform
-	Start   BCDTime      `json:"start,omitzero"` // with AreaTimed; a date of zeros: daily
-	End     BCDTime      `json:"end,omitzero"`   // with AreaTimed; a date of zeros: daily
+	Start   BCDTime      `json:"start"`          // with AreaTimed; a date of zeros: daily
+	End     BCDTime      `json:"end"`            // with AreaTimed; a date of zeros: daily
 	Points  []RoutePoint `json:"points"`         // in their order, at most 65535
 	Name    string       `json:"name,omitempty"` // at most 65535 bytes of GBK, 2019 only
 	Tail    Hex          `json:"tail,omitempty"` // bytes behind the last field
@@ -108,7 +112,7 @@ func readRoutePoint(r *reader, v Version) RoutePoint {
 	if p.Attr&PointSpeed != 0 {
 		p.MaxSpeed, p.OverspeedTime = r.u16(), r.u8()
 		if v == V2019 {
-			p.NightMaxSpeed = r.u16()
+			p.NightMaxSpeed, p.HasNight = r.u16(), true
 		}
 	}
 	return p

@@ -1,5 +1,7 @@
 package jt808
 
+import "encoding/json"
+
 // VehicleControlDoor is the item of message 0x8500/2019 that locks and unlocks
 // the doors; its parameter is one byte, 0 to lock, 1 to unlock.
 const VehicleControlDoor uint16 = 0x0001
@@ -17,9 +19,9 @@ type VehicleControlItem struct {
 // The doors' bit changed its meaning: before 2019 1 locks, in 2019 0 does. Make
 // the message with [LockDoors] or [UnlockDoors] to be right for both.
 type VehicleControl struct {
-	Flag  uint8                `json:"flag"`            // bit 0: 0 unlock, 1 lock; not in 2019
-	Items []VehicleControlItem `json:"items,omitempty"` // 2019 only, at most 65535
-	Tail  Hex                  `json:"tail,omitempty"`  // bytes behind the last field
+	Flag  uint8                `json:"flag"`           // bit 0: 0 unlock, 1 lock; not in 2019
+	Items []VehicleControlItem `json:"items"`          // 2019 only, at most 65535; nil when read before
+	Tail  Hex                  `json:"tail,omitempty"` // bytes behind the last field
 }
 
 // LockDoors is the message that locks the doors, in every edition.
@@ -57,12 +59,29 @@ func (b *VehicleControl) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = VehicleControl{}
 	if v == V2019 {
-		b.Items = list(&r, int(r.u16()), readVehicleControlItem)
+		b.Items = append([]VehicleControlItem{}, list(&r, int(r.u16()), readVehicleControlItem)...)
 	} else {
 		b.Flag = r.u8()
 	}
 	b.Tail = r.tail()
 	return r.err()
+}
+
+// MarshalJSON gives the flag or the items: a flag of 0, which unlocks, is none if
+// there are items, also if their number is 0.
+func (b VehicleControl) MarshalJSON() ([]byte, error) {
+	s := struct {
+		Flag  *uint8                `json:"flag,omitempty"`
+		Items *[]VehicleControlItem `json:"items,omitempty"`
+		Tail  Hex                   `json:"tail,omitempty"`
+	}{Tail: b.Tail}
+	if b.Flag != 0 || b.Items == nil {
+		s.Flag = &b.Flag
+	}
+	if b.Items != nil {
+		s.Items = &b.Items
+	}
+	return json.Marshal(s)
 }
 
 func readVehicleControlItem(r *reader) VehicleControlItem {
