@@ -3,6 +3,7 @@ package jt808
 import (
 	"bytes"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +34,12 @@ func TestDraftLayouts(t *testing.T) {
 		{"recorder", "0009" + "08" + "0003" + "0002" + "557a08", &RecorderData{Serial: 9, Command: 8, Total: 3, Packet: 2, Data: Hex{0x55, 0x7A, 8}}},
 		{"media", "00000009" + "00000102" + "00000003" + "00000002" + "ffd8", &MediaData{
 			MediaID: 9, Cause: MediaTimed, Channel: 2, Total: 3, Packet: 2, Data: Hex{0xFF, 0xD8},
+		}},
+		{"media, a long image that begins with zeros", "00000009" + "00000102" + "00000001" + "00000001" + "ffd8ffe0" + strings.Repeat("00", 40), &MediaData{
+			MediaID: 9, Cause: MediaTimed, Channel: 2, Total: 1, Packet: 1, Data: append(Hex{0xFF, 0xD8, 0xFF, 0xE0}, make([]byte, 40)...),
+		}},
+		{"media, a long package in the middle", "00000009" + "00000102" + "00000003" + "00000002" + strings.Repeat("ab", 40), &MediaData{
+			MediaID: 9, Cause: MediaTimed, Channel: 2, Total: 3, Packet: 2, Data: bytes.Repeat([]byte{0xAB}, 40),
 		}},
 		{"media without a location", "00000009" + "00000102" + "ffd8" + "000000", &MediaData{
 			MediaID: 9, Cause: MediaTimed, Channel: 2, Data: Hex{0xFF, 0xD8, 0, 0, 0},

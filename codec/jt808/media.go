@@ -80,7 +80,7 @@ type MediaData struct {
 	Channel uint8       `json:"channel"`          // of camera or microphone
 	Total   uint32      `json:"total,omitempty"`  // number of packets; only in the layout of the 2011 draft, otherwise 0
 	Packet  uint32      `json:"packet,omitempty"` // number of this packet, from 1; only if Total is not 0
-	// Location is where it was made, without items; nil in 2011.
+	// Location is where it was made, without items; nil if the body has none, as in 2011.
 	Location *Location `json:"location,omitempty"`
 	Data     Hex       `json:"data_hex"` // the item
 }
@@ -107,46 +107,30 @@ func (b *MediaData) AppendBody(dst []byte, v Version) ([]byte, error) {
 	return w.done()
 }
 
-// ParseBody reads the item. The layouts without a location, of 2011, are taken
-// when the header is not of 2019 and there is no time where a location has it.
+// ParseBody reads the item. In 2019 it has a location. Before, media, place and
+// time tell whether it has one, whatever the time is: see mediaLayoutOf.
 func (b *MediaData) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	*b = MediaData{
 		MediaID: r.u32(), Type: MediaType(r.u8()), Format: MediaFormat(r.u8()),
 		Cause: MediaCause(r.u8()), Channel: r.u8(),
 	}
-	rest := body[len(body)-r.len():]
-	switch {
-	case r.failed != nil:
+	if r.failed != nil {
 		return r.err()
-	case v == V2019 || startsWithLocation(rest):
+	}
+	layout := mediaLocated
+	if v != V2019 {
+		layout = mediaLayoutOf(body[r.off:])
+	}
+	switch layout {
+	case mediaLocated:
 		b.Location = r.basic(v)
-	case startsWithPackets(rest):
+	case mediaPackets:
 		b.Total, b.Packet = r.u32(), r.u32()
+	default:
 	}
 	b.Data = r.bytesRest()
 	return r.err()
-}
-
-// startsWithLocation reports whether b begins with the basic part of a location:
-// its time is one, or all zero as before the first fix, and then it is not the
-// head of an image.
-func startsWithLocation(b []byte) bool {
-	if len(b) < basicLen || b[0] == 0xFF && b[1] == 0xD8 {
-		return false
-	}
-	t := BCDTime(b[basicLen-6 : basicLen])
-	_, ok := t.Time()
-	return ok || t.IsZero()
-}
-
-// startsWithPackets reports whether b begins with a number of packets and the
-// number of one of them, as double words: the first cannot be greater than a
-// message can have.
-func startsWithPackets(b []byte) bool {
-	r := newReader(b)
-	total, packet := r.u32(), r.u32()
-	return r.failed == nil && total <= 0xFFFF && packet >= 1 && packet <= total
 }
 
 // basic reads the basic part of a location, without items.

@@ -11,6 +11,7 @@ func TestMediaDataLayouts(t *testing.T) {
 	const head = "00000009" + "00000102"
 	fix := "00000001000c000301dc89d0073d8aa5000c025d010f" + "240229235959"
 	noTime := strings.Repeat("00", 28)
+	place := "000301dc89d0073d8aa5000c025d010f" // but for the alarm, half the status and the time
 	for _, tt := range []struct {
 		name, hex string
 		v         Version
@@ -23,6 +24,21 @@ func TestMediaDataLayouts(t *testing.T) {
 		{"2011, a short image", head + "ffd8ffe0", V2013, false, "ffd8ffe0"},
 		{"2011, a long image", head + "ffd8" + strings.Repeat("00", 40), V2013, false, "ffd8" + strings.Repeat("00", 40)},
 		{"2011, sound", head + strings.Repeat("ab", 40), V2013, false, strings.Repeat("ab", 40)},
+		{"2013, time with month 13", head + "00000000" + "0000" + place + "241301000000" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with a digit above nine", head + "00000000" + "0000" + place + "2a0101000000" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with no digits", head + "00000000" + "0000" + place + "ffffffffffff" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with second 60", head + "00000000" + "0000" + place + "240229235960" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with 30 February", head + "00000000" + "0000" + place + "240230101010" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with 29 February of another year", head + "00000000" + "0000" + place + "250229000000" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, time with month 0", head + "00000000" + "0000" + place + "000000000001" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, impossible time, sound that nothing tells", head + "00000000" + "0000" + place + "241301000000" + "a1b2c3d4", V2013, true, "a1b2c3d4"},
+		{"2013, impossible time, no data", head + "00000000" + "0000" + place + "241301000000", V2013, true, ""},
+		{"2013, impossible time, words as of packets", head + "00000003" + "00000001" + "01dc89d0073d8aa5000c025d010f" + "241301000000" + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, impossible time and place, an image", head + strings.Repeat("ff", 28) + "ffd8ffe0", V2013, true, "ffd8ffe0"},
+		{"2013, impossible time and place, a sound", head + strings.Repeat("ff", 28) + "524946460000000057415645", V2013, true, "524946460000000057415645"},
+		{"2011, RIFF before zeros", head + "52494646" + strings.Repeat("00", 40), V2013, false, "52494646" + strings.Repeat("00", 40)},
+		{"2011, film in a file of boxes", head + "0000001866747970" + strings.Repeat("00", 40), V2013, false, "0000001866747970" + strings.Repeat("00", 40)},
+		{"2011, ID3 before zeros", head + "494433" + strings.Repeat("00", 40), V2013, false, "494433" + strings.Repeat("00", 40)},
 		{"2019", head + fix + "ffd8", V2019, true, "ffd8"},
 		{"2019 with an impossible time", head + strings.Repeat("ff", 28) + "ffd8", V2019, true, "ffd8"},
 	} {
