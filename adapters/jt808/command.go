@@ -352,7 +352,7 @@ func answeredSerial(body jt808.Body) (uint16, bool) {
 	case *jt808.Parameters:
 		return b.Serial, true
 	case *jt808.LocationResponse:
-		return b.Serial, true
+		return b.Serial, !b.NoSerial
 	case *jt808.VehicleControlResponse:
 		return b.Serial, true
 	case *jt808.RecorderData:

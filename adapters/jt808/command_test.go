@@ -178,6 +178,19 @@ func TestQueryLocation(t *testing.T) {
 	wantField(t, said[1].Fields, "time", "1767323045000")
 }
 
+// The answer of the draft of 2011 says of no query that it answers it.
+func TestQueryLocationWithoutSerial(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	x.say(&jt808.LocationResponse{NoSerial: true, Location: *x.place()}) // nobody asked
+	wantNames(t, x.TakeSaid(), "property")
+	x.order(service("queryLocation", `{}`))
+	x.say(&jt808.LocationResponse{NoSerial: true, Location: *x.place()})
+	said := x.TakeSaid()
+	wantNames(t, said, "property", "reply queryLocation")
+	wantField(t, said[1].Fields, "latitude", "31.234567")
+}
+
 func TestQueryThatIsAcknowledgedFirst(t *testing.T) {
 	t.Parallel()
 	x := dial(t).join()

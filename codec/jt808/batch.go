@@ -6,34 +6,6 @@ import (
 	"github.com/linkspan/linkspan/codec"
 )
 
-// LocationResponse is the answer to a query of the location, message 0x0201
-// (JT/T 808-2019 8.14): a WORD, then the body of a location report.
-type LocationResponse struct {
-	Serial   uint16   `json:"ack_serial"` // of the query
-	Location Location `json:"location"`
-}
-
-// ID is 0x0201.
-func (r *LocationResponse) ID() ID { return IDLocationResponse }
-
-// AppendBody implements [Body].
-func (r *LocationResponse) AppendBody(dst []byte, v Version) ([]byte, error) {
-	w := newWriter(dst)
-	w.u16(r.Serial)
-	w.body(&r.Location, v)
-	return w.done()
-}
-
-// ParseBody implements [Body].
-func (r *LocationResponse) ParseBody(body []byte, v Version) error {
-	in := newReader(body)
-	r.Serial = in.u16()
-	if in.err() != nil {
-		return in.err()
-	}
-	return shifted(r.Location.ParseBody(in.rest(), v), 2)
-}
-
 // shifted is err with the place it tells of counted from by bytes further ahead.
 func shifted(err error, by int) error {
 	switch e := err.(type) { //nolint:errorlint // parsers return these two bare
