@@ -69,6 +69,9 @@ func FuzzBody(f *testing.F) {
 		if r, ok := again.(*Register); ok && r.Layout != b.(*Register).Layout {
 			return // 2011 and 2013 are guesses where texts have NULs inside, or the colour is none
 		}
+		if d, ok := again.(*DriverIdentity); ok && d.Status != b.(*DriverIdentity).Status {
+			return // and so are they where a name is of one or two bytes, and the time none
+		}
 		if err != nil || !reflect.DeepEqual(again, b) {
 			t.Fatalf("%v %v: %x\nread   %+v\nwrote  %x\nread   %+v, %v", b.ID(), v, body, b, out, again, err)
 		}

@@ -88,19 +88,14 @@ func (b *DriverIdentity) hasCard() bool {
 		b.Driver != "" || b.Certificate != "" || b.Agency != "" || b.Validity != "" || b.IDCard != ""
 }
 
-// ParseBody reads the driver's identity. It is the layout of 2011 unless the
-// first byte is a status and a time follows; the identity card is read wherever
-// it is, since terminals of 2013 send it too.
+// ParseBody reads the driver's identity. Before 2019 it is the layout of 2011 if
+// the first byte is no status, or if no time follows and all of the body is sound
+// in that layout. The identity card is read wherever it is, since terminals of
+// 2013 send it too.
 func (b *DriverIdentity) ParseBody(body []byte, v Version) error {
 	r := newReader(body)
 	if v != V2019 && !startsWithStatus(body) {
-		*b = DriverIdentity{
-			Driver:      r.text8(),
-			IDCard:      r.text(idCardLen),
-			Certificate: r.text(certificateLen2011),
-			Agency:      r.text8(),
-			Tail:        r.tail(),
-		}
+		b.parse2011(&r)
 		return r.err()
 	}
 	*b = DriverIdentity{Status: CardStatus(r.u8()), Time: r.time()}
@@ -127,13 +122,33 @@ func (b *DriverIdentity) parseCard(r *reader, v Version) {
 	b.Tail = r.tail()
 }
 
-// startsWithStatus reports whether the body has the layout of 2013: a status,
-// and a time that is one or is all zero.
+func (b *DriverIdentity) parse2011(r *reader) {
+	*b = DriverIdentity{
+		Driver:      r.text8(),
+		IDCard:      r.text(idCardLen),
+		Certificate: r.text(certificateLen2011),
+		Agency:      r.text8(),
+		Tail:        r.tail(),
+	}
+}
+
+// startsWithStatus reports whether the body has the layout of 2013: a status, and
+// a time that is one or is all zero, or is none in a body that would be odd in
+// the layout of 2011.
 func startsWithStatus(body []byte) bool {
 	if len(body) < 7 || body[0] != byte(CardIn) && body[0] != byte(CardOut) {
 		return len(body) < 7 // too short for either: let it fail by the layout of 2013
 	}
 	t := BCDTime(body[1:7])
 	_, ok := t.Time()
-	return ok || t.IsZero()
+	return ok || t.IsZero() || !soundDriver2011(body)
+}
+
+// soundDriver2011 reports whether the body has the layout of 2011, with texts in
+// the text fields and nothing behind the last.
+func soundDriver2011(body []byte) bool {
+	r := newReader(body)
+	name, idCard, certificate := r.take(int(r.u8())), r.take(idCardLen), r.take(certificateLen2011)
+	agency := r.take(int(r.u8()))
+	return r.err() == nil && r.len() == 0 && padded(name) && padded(idCard) && padded(certificate) && padded(agency)
 }

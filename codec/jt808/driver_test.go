@@ -2,6 +2,8 @@ package jt808
 
 import (
 	"errors"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/linkspan/linkspan/codec"
@@ -52,6 +54,48 @@ func TestDriverIdentityConditionalParts(t *testing.T) {
 			var short *ShortBodyError
 			if err := got.ParseBody(wire[:7], tt.v); !errors.As(err, &short) || short.Offset != 7 {
 				t.Errorf("without result: %v, want it short at byte 7", err)
+			}
+		})
+	}
+}
+
+// A time that is none does not make a body of 2013 one of 2011, nor does a name
+// of one or two bytes the other way round.
+func TestDriverIdentityEdition(t *testing.T) {
+	t.Parallel()
+	card := func(time string) string {
+		return "01" + time + "00" + "04d5c5c8fd" + "313233" + strings.Repeat("00", 17) + "04d6d0b9fa" + "20300101"
+	}
+	old := func(name string) string {
+		return name + "313233" + strings.Repeat("00", 17) + strings.Repeat("00", 36) + "34353637" + "04d6d0b9fa"
+	}
+	for _, tt := range []struct {
+		name, hex string
+		want      DriverIdentity
+	}{
+		{"card out, month 13", "02" + "241301000000", DriverIdentity{Status: CardOut, Time: BCDTime{0x24, 0x13, 1}}},
+		{"card not read, no digits", "01" + "ffffffffffff" + "03", DriverIdentity{Status: CardIn, Time: BCDTime{255, 255, 255, 255, 255, 255}, Result: CardPulled}},
+		{"card read, month 13", card("241301000000"), DriverIdentity{
+			Status: CardIn, Time: BCDTime{0x24, 0x13, 1}, Driver: "张三", Certificate: "123", Agency: "中国", Validity: "20300101",
+		}},
+		{"card read, hour 24", card("240229240000"), DriverIdentity{
+			Status: CardIn, Time: BCDTime{0x24, 2, 0x29, 0x24}, Driver: "张三", Certificate: "123", Agency: "中国", Validity: "20300101",
+		}},
+		{"card read, no digits, identity card", card("ffffffffffff") + strings.Repeat("00", 16) + "37383930", DriverIdentity{
+			Status: CardIn, Time: BCDTime{255, 255, 255, 255, 255, 255}, Driver: "张三", Certificate: "123", Agency: "中国", Validity: "20300101", IDCard: "7890",
+		}},
+		{"2011", old("04d5c5c8fd"), DriverIdentity{Driver: "张三", IDCard: "123", Certificate: "4567", Agency: "中国"}},
+		{"2011, a name of two bytes", old("02d5c5"), DriverIdentity{Driver: "张", IDCard: "123", Certificate: "4567", Agency: "中国"}},
+		{"2011, a name of one byte", old("0141"), DriverIdentity{Driver: "A", IDCard: "123", Certificate: "4567", Agency: "中国"}},
+		{"2011, no name", old("00"), DriverIdentity{IDCard: "123", Certificate: "4567", Agency: "中国"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, v := range []Version{V2011, V2013} {
+				var got DriverIdentity
+				if err := got.ParseBody(unhex(t, tt.hex), v); err != nil || !reflect.DeepEqual(got, tt.want) {
+					t.Errorf("%v: %+v, %v, want %+v", v, got, err, tt.want)
+				}
 			}
 		})
 	}
