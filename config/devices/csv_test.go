@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -42,6 +43,19 @@ func TestCSVWithoutSecrets(t *testing.T) {
 	f, _ := open(t, "devices.csv", "identity,productKey,deviceName\na,p,d\n")
 	if got, err := f.Identity("a"); err != nil || got != id("p", "d", "") {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// A misspelt column of secrets is not a file of devices without secrets.
+func TestCSVWithAMisspeltColumnOfSecrets(t *testing.T) {
+	t.Parallel()
+	f, path := open(t, "devices.csv", "identity,productKey,deviceName,deviceSecret\na,p,a,s\n")
+	write(t, path, "identity,productKey,deviceName,deviceSecrt\na,p,a,s\n")
+	if _, err := f.Reload(); !errors.Is(err, errNoHeader) || !strings.Contains(err.Error(), `deviceSecret is missing, and "deviceSecrt" looks like it`) {
+		t.Errorf("error %v", err)
+	}
+	if got, err := f.Identity("a"); err != nil || got.DeviceSecret.Reveal() != "s" {
+		t.Errorf("a is %s, %v", got, err)
 	}
 }
 

@@ -125,19 +125,19 @@ n {
   deviceName = ${nope}
 }
 o { productKey = p, deviceName = o }
+p { productKey = p, deviceName = o }
 `)
 	want := []string{
 		`:12:1: the entry is not closed before line 13; close it with '}'`,
 		`:13:53: '?' cannot stand in an unquoted text; put the text in double quotes`,
-		`:2:5: b.prodyctKey: is not a known key; did you mean productKey?`,
-		`:2:1: b: productKey is missing or empty`,
+		`:2:5: b.prodyctKey: is not a known key, so this entry is left out; did you mean productKey?`,
 		`:3:1: c: deviceName is missing or empty`,
 		`:5:34: e.deviceName: is an array, want a text`,
-		`:6:37: f.deviceName2: is not a known key; did you mean deviceName?`,
+		`:6:37: f.deviceName2: is not a known key, so this entry is left out; did you mean deviceName?`,
 		`:7:1: a: stands twice, first at ` + path + `:1; this one counts; remove one`,
-		`:8:1: g: p/f is already f at ` + path + `:6; this one is left out; two devices`,
+		`:19:1: p: p/o is already o at ` + path + `:18; this one is left out; two devices`,
 		`:9:1: h.i: an unquoted period divides the device's name; write "h.i" { ... }`,
-		`:10:1: j.deviceNam: is not a known key; did you mean deviceName?`,
+		`:10:1: j.deviceNam: is not a known key, so this entry is left out; did you mean deviceName?`,
 		`:11:1: k: deviceName "k/+#`,
 		`:16:16: ${nope} has no value`,
 		`:4:1: d: is a single value; write name {`,
@@ -155,11 +155,33 @@ o { productKey = p, deviceName = o }
 	for name, identity := range f.All() {
 		names = append(names, name+"="+identity.DeviceName)
 	}
-	if got, want := strings.Join(names, " "), "f=f a=a2 o=o"; got != want || f.Len() != 3 {
+	if got, want := strings.Join(names, " "), "a=a2 g=f o=o"; got != want || f.Len() != 3 {
 		t.Errorf("devices %q, want %q", got, want)
 	}
 	if _, ok := f.Name(id("p", "a", "")); ok {
 		t.Error("a replaced identity is still found")
+	}
+}
+
+// A misspelt deviceSecret is not a device without a secret, which the platform
+// would refuse: it is none, and on a reload it stays what it was.
+func TestReloadOfAnUnknownKey(t *testing.T) {
+	t.Parallel()
+	const good, typo = "a { productKey = p, deviceName = a, deviceSecret = s }\n", "a { productKey = p, deviceName = a, deviceSecrett = s }\n"
+	const flat = "a.productKey = p\na.deviceSecrett = s\na.deviceName = a\n"
+	for _, bad := range []string{typo, flat} {
+		f, path := open(t, "devices.conf", good)
+		write(t, path, bad)
+		c, err := f.Reload()
+		if err != nil || !reflect.DeepEqual(c.Kept, []string{"a"}) || c.Changed != nil || c.Removed != nil || len(c.Mistakes) != 1 {
+			t.Errorf("%s%+v, %v", bad, c, err)
+		}
+		if got, err := f.Identity("a"); err != nil || got.DeviceSecret.Reveal() != "s" {
+			t.Errorf("%sa is %s, %v", bad, got, err)
+		}
+		if f, _ = open(t, "devices.conf", bad); f.Len() != 0 {
+			t.Errorf("%s%d devices, want none", bad, f.Len())
+		}
 	}
 }
 

@@ -39,8 +39,7 @@ func ExampleOpen() {
 	_, err = file.Identity("460011234567891")
 	fmt.Println(errors.Is(err, devices.ErrUnknown))
 	// Output:
-	// 3 460011234567891.devicName: is not a known key; did you mean deviceName?
-	// 3 460011234567891: deviceName is missing or empty
+	// 3 460011234567891.devicName: is not a known key, so this entry is left out; did you mean deviceName?
 	// a1Xf9GvQq7B/truck-17 <nil>
 	// true
 }

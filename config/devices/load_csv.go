@@ -126,7 +126,11 @@ func (l *loader) header(path string, r *csv.Reader) (columns, error) {
 		return where, fmt.Errorf("%s is missing in %q: %w", missing(known, places), names, errNoHeader)
 	}
 	for _, i := range unknown {
-		if like := config.Nearest(names[i], known); like != "" {
+		like := config.Nearest(names[i], known)
+		if like == keySecret && where.keys[2] < 0 { // else all devices would be without a secret
+			return where, fmt.Errorf("%s is missing, and %.64q looks like it: %w", keySecret, names[i], errNoHeader)
+		}
+		if like != "" {
 			line, column := r.FieldPos(i)
 			l.report(hocon.Position{File: path, Line: line, Column: column}, names[i], "is not a known column", "did you mean "+like+"?")
 		}

@@ -25,6 +25,7 @@ type hoconLoader struct {
 type partialEntry struct {
 	pos    hocon.Position
 	values [3]*hocon.Value
+	bad    bool // it has a key that nobody knows
 }
 
 type scalarEntry struct {
@@ -54,8 +55,9 @@ func (l *hoconLoader) file(path string, maxBytes int64) error {
 		}
 	}
 	for _, name := range l.order {
-		e := l.partial[name]
-		l.values(name, e.pos, e.values)
+		if e := l.partial[name]; !e.bad {
+			l.values(name, e.pos, e.values)
+		}
 	}
 	return nil
 }
@@ -79,18 +81,25 @@ func (l *hoconLoader) entry(e hocon.Entry) error {
 	return nil
 }
 
-// object takes name { ... }.
+// object takes name { ... }. One with a key that nobody knows is left out: the key
+// may be a misspelt deviceSecret, without which the device would be refused.
 func (l *hoconLoader) object(name string, e hocon.Entry) {
 	var values [3]*hocon.Value
+	bad := false
 	for _, f := range e.Value.Fields() {
 		if i := keyNumber(f.Key); i >= 0 {
 			values[i] = f.Value
 			continue
 		}
-		l.report(f.Pos(), hocon.FormatPath([]string{name, f.Key}), "is not a known key", hintFor(f.Key))
+		l.report(f.Pos(), hocon.FormatPath([]string{name, f.Key}), unknownKey, hintFor(f.Key))
+		bad = true
 	}
-	l.values(name, e.Pos, values)
+	if !bad {
+		l.values(name, e.Pos, values)
+	}
 }
+
+const unknownKey = "is not a known key, so this entry is left out"
 
 func keyNumber(key string) int {
 	for i, k := range entryKeys {
@@ -112,16 +121,17 @@ func hintFor(key string) string {
 func (l *hoconLoader) part(e hocon.Entry) {
 	last := len(e.Path) - 1
 	i := keyNumber(e.Path[last])
-	if i < 0 {
-		l.report(e.Pos, hocon.FormatPath(e.Path), "is not a known key", hintFor(e.Path[last]))
-		return
-	}
 	name := strings.Join(e.Path[:last], ".")
 	p := l.partial[name]
 	if p == nil {
 		p = &partialEntry{pos: e.Pos}
 		l.partial[name] = p
 		l.order = append(l.order, name)
+	}
+	if i < 0 {
+		l.report(e.Pos, hocon.FormatPath(e.Path), unknownKey, hintFor(e.Path[last]))
+		p.bad = true
+		return
 	}
 	p.values[i] = e.Value
 }
