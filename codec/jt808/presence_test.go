@@ -145,3 +145,17 @@ func TestJSONOfBodiesMadeByHand(t *testing.T) {
 		}
 	}
 }
+
+// The wire has a driver's name that is UTF-8 too, of a character that nobody has
+// assigned.
+func TestDriverInGBK(t *testing.T) {
+	t.Parallel()
+	f := decodeOne(t, unhex(t, "7e070200260138001380000001012402292359590004f2abb0b231000000000000000000000000000000000000000020300101db7e"))
+	b, err := ParseBody(f.ID, f.Version, f.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.(*DriverIdentity).Driver; got != "颢安" {
+		t.Errorf("driver %q", got)
+	}
+}
