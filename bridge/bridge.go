@@ -12,6 +12,7 @@ import (
 
 	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/internal/alarmclock"
+	"github.com/linkspan/linkspan/internal/quiet"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/upstream"
 )
@@ -66,6 +67,7 @@ type Bridge struct {
 func New(cfg Config, up upstream.Connector, devices Devices, opts ...Option) (*Bridge, error) {
 	b := &Bridge{
 		cfg: cfg, up: up, devices: devices, logger: zap.NewNop(),
+		quiet: lines{logins: quiet.Line{Burst: atOnce}},
 		share: int64(cfg.MaxInFlight / stripes),
 		empty: make(chan struct{}, 1), done: make(chan struct{}), closed: make(chan struct{}),
 	}

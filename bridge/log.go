@@ -12,6 +12,10 @@ import (
 // lines is the kinds of line that devices can cause, logged now and then.
 type lines struct{ logins, refusals, commands quiet.Line }
 
+// atOnce is how many refused logins are logged before they are thinned out: each device of
+// a handful is named.
+const atOnce = 10
+
 // warn logs a line about the device, now and then.
 func (b *Bridge) warn(kind *quiet.Line, line, identity string, err error) {
 	if count, ok := kind.Due(time.Now()); ok {

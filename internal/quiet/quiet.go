@@ -16,7 +16,12 @@ var began = time.Now()
 // Line is one kind of line. The zero value is ready. It may be used from any
 // goroutine.
 type Line struct {
-	next   atomic.Int64 // nanoseconds since began, before it maybe; 0: there was no line yet
+	// Burst is how many lines may come at once, so that each of a handful is logged;
+	// 0 is one. Afterwards there is one for each time For, and after a while without
+	// any as many as before.
+	Burst int
+
+	next   atomic.Int64 // when all of the burst may come again, in nanoseconds since began, before it maybe; 0: there was no line yet
 	silent atomic.Uint64
 }
 
@@ -24,14 +29,22 @@ type Line struct {
 // last one, itself among them.
 func (l *Line) Due(now time.Time) (count uint64, ok bool) {
 	elapsed := int64(now.Sub(began))
-	next := l.next.Load()
-	after := elapsed + int64(For)
-	if after == 0 {
-		after = 1
+	most := elapsed + int64(max(l.Burst, 1))*int64(For)
+	for {
+		next := l.next.Load()
+		after := elapsed + int64(For)
+		if next != 0 {
+			after = max(after, next+int64(For))
+		}
+		if next != 0 && after > most {
+			l.silent.Add(1)
+			return 0, false
+		}
+		if after == 0 {
+			after = 1
+		}
+		if l.next.CompareAndSwap(next, after) {
+			return l.silent.Swap(0) + 1, true
+		}
 	}
-	if next != 0 && elapsed < next || !l.next.CompareAndSwap(next, after) {
-		l.silent.Add(1)
-		return 0, false
-	}
-	return l.silent.Swap(0) + 1, true
 }
