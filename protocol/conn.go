@@ -28,6 +28,10 @@ var ErrBusy = errors.New("protocol: a login is under way")
 // datagram. Nothing was sent, and the connection stays as it is.
 var ErrTooLong = errors.New("protocol: message does not fit into a datagram")
 
+// ErrUnsupported is wrapped by faults of frames that arrived as they were sent and that
+// nobody here can read, such as encrypted ones: they are counted apart from damaged ones.
+var ErrUnsupported = errors.New("protocol: nobody here can read this frame")
+
 // ErrNoEncoder is returned by [Conn.Send] of a protocol that has no encoder.
 var ErrNoEncoder = errors.New("protocol: the protocol has no encoder")
 
@@ -221,6 +225,11 @@ func (c *Conn[M]) try(f func() error) (err error) {
 	}()
 	return f()
 }
+
+// Fault counts a frame that was decoded and is lost all the same to err, like one that the
+// decoder could not read: the connection is closed when that was one too many. frame is
+// its bytes, as far as known. err may wrap [ErrUnsupported].
+func (c *Conn[M]) Fault(err error, frame []byte) { c.fault(err, frame) }
 
 // fault counts err and closes the connection when that was one too many.
 func (c *Conn[M]) fault(err error, frame []byte) {

@@ -127,10 +127,21 @@ func (c *Conn[M]) guarded(identity string) error {
 }
 
 // Denied notes that the adapter itself has refused a login, for the listener's
-// guard: err is auth.ErrDenied, or says that it was nobody's fault.
+// guard and for the log: err is auth.ErrDenied, or says that it was nobody's fault, and
+// has no secrets in it.
 func (c *Conn[M]) Denied(identity string, err error) {
+	c.Refused(identity, err)
 	if g := c.gatekeeper(); g != nil {
 		g.Denied(c.transport.Remote().Addr(), identity, err)
+	}
+}
+
+// Refused says in the log that the adapter has turned a device away that has not tried
+// to log in, or has no right to what it asks for: err says why, and has no secrets in it.
+// Logins that the uplink or the guard refuse need no such line.
+func (c *Conn[M]) Refused(identity string, err error) {
+	if r, ok := c.transport.(Refuser); ok {
+		r.Refused(identity, err)
 	}
 }
 

@@ -83,6 +83,35 @@ func TestGuardHearsOfDenials(t *testing.T) {
 	}
 }
 
+// Whom an adapter turns away is told for the log, also where no guard has a say.
+func TestRefusalsAreTold(t *testing.T) {
+	t.Parallel()
+	d := connect(t, &script{received: func(c *conn, line string) error {
+		c.Denied(line, auth.ErrBadCredentials)
+		c.Refused(line, errGate)
+		return nil
+	}})
+	d.Send([]byte("m1\n"))
+	want := []protocoltest.Refusal{{Identity: "m1", Err: auth.ErrBadCredentials}, {Identity: "m1", Err: errGate}}
+	if !slices.Equal(d.Refused, want) {
+		t.Errorf("refused %v, want %v", d.Refused, want)
+	}
+}
+
+// A frame that was decoded may be a fault all the same, and the last one that there may be.
+func TestFaultsOfAdapters(t *testing.T) {
+	t.Parallel()
+	d := connect(t, &script{received: func(c *conn, line string) error {
+		c.Fault(fmt.Errorf("%w: %s", protocol.ErrUnsupported, line), []byte(line))
+		return nil
+	}})
+	d.MaxFaults = 2
+	d.Send([]byte("m1\nm2\nm3\n"))
+	if len(d.Faults) != 2 || string(d.Faults[1].Frame) != "m2" || !errors.Is(d.Cause, protocoltest.ErrTooManyFaults) {
+		t.Errorf("faults %v, closed with %v", d.Faults, d.Cause)
+	}
+}
+
 // Anybody can send datagrams in anybody's name: failures of theirs count for
 // nobody.
 func TestGuardHasNoSayOverDatagrams(t *testing.T) {

@@ -109,6 +109,14 @@ type Dialled interface {
 	Target() string
 }
 
+// Refuser is implemented by transports that say in the log whom adapters have turned
+// away.
+type Refuser interface {
+	// Refused logs, at a limited rate, that a device that calls itself identity was
+	// refused for err, which has no secrets in it. On the loop only.
+	Refused(identity string, err error)
+}
+
 // Datagrams is implemented by transports whose peers may send datagrams, which
 // have bounds of their own, instead of a stream of bytes. When it says so,
 // Handler.Data gets one datagram at a time, or what it left of one, and each

@@ -26,12 +26,16 @@ func (c *conn) Fault(err error, frame []byte) error {
 	counters := &c.loop.counters[c.listener.index]
 	var panicked *protocol.PanicError
 	isPanic := errors.As(err, &panicked)
-	if isPanic {
+	switch {
+	case isPanic:
 		add(&counters.panics, 1)
 		c.loop.server.logPanic(c, panicked, frame)
-	} else {
+	case errors.Is(err, protocol.ErrUnsupported):
+		add(&counters.unsupported, 1)
+		c.loop.server.logFault(c, "frame that nobody can read", err, frame)
+	default:
 		add(&counters.damaged, 1)
-		c.loop.server.logFault(c, err, frame)
+		c.loop.server.logFault(c, "damaged frame", err, frame)
 	}
 	if c.ended {
 		return nil
@@ -67,7 +71,7 @@ func (c *conn) forgive(decay int64) {
 	c.faults -= uint16(min(times, int64(c.faults))) //nolint:gosec // at most faults
 }
 
-func (s *Server) logFault(c *conn, err error, frame []byte) {
+func (s *Server) logFault(c *conn, line string, err error, frame []byte) {
 	if !s.log.Core().Enabled(zap.DebugLevel) {
 		return
 	}
@@ -75,13 +79,14 @@ func (s *Server) logFault(c *conn, err error, frame []byte) {
 	if !ok {
 		return
 	}
-	s.log.Debug("damaged frame"+suppressed(dropped), append(c.fields(frame), zap.NamedError("err", err))...)
+	s.log.Debug(line+suppressed(dropped), append(c.fields(frame), zap.NamedError("err", err))...)
 }
 
-// logDenied logs, at a limited rate, that a device may not have the identity that
-// it gives.
-func (s *Server) logDenied(c *conn, identity string, err error) {
-	if dropped, ok := s.refuseLog.allow(c.loop.now); ok {
+// Refused implements protocol.Refuser. Refused devices have a rate of their own, so that
+// each of a handful is named, also while connections are refused.
+func (c *conn) Refused(identity string, err error) {
+	s := c.loop.server
+	if dropped, ok := s.loginLog.allow(c.loop.now); ok {
 		s.log.Warn("login refused"+suppressed(dropped), zap.String("listener", c.listener.Name), zap.String("protocol", c.listener.Protocol),
 			zap.Stringer("remote", c.remote), zap.String("identity", identity), zap.NamedError("err", err))
 	}

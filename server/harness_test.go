@@ -141,6 +141,8 @@ func (c *cloud) heard(identity string) []string {
 //	PANIC      the adapter panics
 //	BOOM       the decoder panics
 //	BAD        the decoder refuses the line
+//	DENY id    the adapter refuses the login of that device
+//	SEALED     a frame that the adapter cannot read
 //	DIE        the decoder gives the stream up
 //	BYE        answered BYE and closed
 type chat struct {
@@ -162,6 +164,10 @@ func (a *chat) Received(c *protocol.Conn[string], line string) error {
 			}
 			_ = c.Send("OK")
 		})
+	case "DENY":
+		c.Denied(rest, errBadCode)
+	case "SEALED":
+		c.Fault(protocol.ErrUnsupported, []byte(line))
 	case "OUT":
 		c.Offline(errBye)
 	case "SAY":

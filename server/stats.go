@@ -30,7 +30,7 @@ type ListenerStats struct {
 	Messages      uint64            `metric:"linkspan_server_received_messages_total" doc:"messages decoded"`
 	Reads         uint64            `metric:"linkspan_server_reads_total" doc:"reads from sockets"`
 	Writes        uint64            `metric:"linkspan_server_writes_total" doc:"writes to sockets"`
-	Faults        map[string]uint64 `metric:"linkspan_server_faults_total" label:"cause" doc:"frames lost, by cause: damaged, panic"`
+	Faults        map[string]uint64 `metric:"linkspan_server_faults_total" label:"cause" doc:"frames lost, by cause: damaged, unsupported (not damaged, and nobody here can read them), panic"`
 	Dropped       map[string]uint64 `metric:"linkspan_server_dropped_datagrams_total" label:"cause" doc:"UDP datagrams dropped in either direction, by cause: oversize, amplification, would block, unreachable, pending, bytes rate, messages rate, receive buffer"`
 }
 
@@ -44,6 +44,8 @@ type counters struct {
 	writes   atomic.Uint64
 	damaged  atomic.Uint64
 	panics   atomic.Uint64
+
+	unsupported atomic.Uint64
 
 	tlsDone    atomic.Uint64
 	tlsResumed atomic.Uint64
@@ -100,6 +102,7 @@ func (l *listener) stats(loops []*loop) ListenerStats {
 		stats.Reads += n.reads.Load()
 		stats.Writes += n.writes.Load()
 		stats.Faults["damaged"] += n.damaged.Load()
+		stats.Faults["unsupported"] += n.unsupported.Load()
 		stats.Faults["panic"] += n.panics.Load()
 		for why := range drops {
 			if dropped := n.dropped[why].Load(); dropped > 0 {

@@ -261,7 +261,7 @@ func (c *conn) Vouch(identity string) error {
 	default:
 		return nil
 	}
-	c.loop.server.logDenied(c, identity, err) // adapters may answer the device and go on
+	c.Refused(identity, err) // adapters may answer the device and go on
 	return err
 }
 

@@ -31,11 +31,12 @@ type adapter struct {
 	self     *origin     // how the terminal that is online spoke last; nil before one was
 	packages *packages   // of long messages under way; nil until the first
 	commands *commands   // under way; nil until the first
+	strange  *origin     // whose messages without a login are in the log; nil: nobody's
 	alarms   jt808.Alarm // of the last location that was reported live
 	serial   uint16      // of our next message
 	failures uint8       // failed logins
 	greeting bool        // the terminal has registered, and said nothing since: commands wait
-	_        [16]byte    // up to 64, which Go aligns to lines of the processor's cache
+	_        [8]byte     // up to 64, which Go aligns to lines of the processor's cache
 }
 
 // origin is how a terminal speaks: answers are laid out in the same way. It does
@@ -103,6 +104,8 @@ func (a *adapter) Received(c *conn, f *jt808.Frame) error {
 		}
 	}
 	switch {
+	case f.Encryption != 0:
+		a.encrypted(c, f)
 	case f.ID == jt808.IDRegister && !f.IsPackage():
 		a.register(c, f)
 	case f.ID == jt808.IDAuthenticate && !f.IsPackage():

@@ -2,10 +2,12 @@ package jt808
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/linkspan/linkspan/codec/jt808"
+	"github.com/linkspan/linkspan/protocol"
 	"github.com/linkspan/linkspan/session"
 	"github.com/linkspan/linkspan/thing"
 )
@@ -70,6 +72,23 @@ func (a *adapter) malformed(c *conn, s *scratch, f *jt808.Frame) {
 	if answered(f.ID) {
 		a.answer(c, s, f.ID, f.Serial, jt808.ResultWrong)
 	}
+}
+
+// encrypted refuses a message whose body is encrypted: nobody here has the key. Without
+// an answer the terminal would send it again and again.
+func (a *adapter) encrypted(c *conn, f *jt808.Frame) {
+	s := borrow()
+	defer s.giveBack()
+	a.counters.encrypted.Add(1)
+	switch f.ID {
+	case jt808.IDTimeRequest, jt808.IDResendRequest, jt808.IDMediaData: // it waits for an answer that nobody can give
+		a.answer(c, s, f.ID, f.Serial, jt808.ResultUnsupported)
+	default:
+		if answered(f.ID) {
+			a.answer(c, s, f.ID, f.Serial, jt808.ResultUnsupported)
+		}
+	}
+	c.Fault(fmt.Errorf("%w: %w", protocol.ErrUnsupported, &jt808.EncryptedError{Header: f.Header}), nil)
 }
 
 // tellTime answers 0x0004.

@@ -5,8 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"time"
+
+	"github.com/linkspan/linkspan/auth"
 )
 
 // codes makes and checks the codes that terminals get when they register. A
@@ -37,14 +40,24 @@ func (c codes) issue(identity string, now time.Time) string {
 	return base64.RawURLEncoding.EncodeToString(append(code, c.sign(identity, code)...))
 }
 
-// valid says whether code was issued to identity and is still good at now.
-func (c codes) valid(identity, code string, now time.Time) bool {
+// check is nil for a code that was issued to identity and is still good at now;
+// otherwise it says why not, without the code.
+func (c codes) check(identity, code string, now time.Time) error {
 	raw, err := base64.RawURLEncoding.DecodeString(strings.Trim(code, "\x00 "))
-	if err != nil || len(raw) != codeSize || !hmac.Equal(raw[4:], c.sign(identity, raw[:4])) {
-		return false
+	switch {
+	case err != nil || len(raw) != codeSize:
+		return fmt.Errorf("%w: jt808: it is no code of ours", auth.ErrBadCredentials)
+	case !hmac.Equal(raw[4:], c.sign(identity, raw[:4])):
+		return fmt.Errorf("%w: jt808: the code was made with another key (authentication.key), or for another terminal", auth.ErrBadCredentials)
 	}
 	age := now.Sub(time.Unix(int64(binary.BigEndian.Uint32(raw))+codeEpoch, 0))
-	return age >= -codeSkew && (c.lifetime == 0 || age <= c.lifetime)
+	switch {
+	case age < -codeSkew:
+		return fmt.Errorf("%w: jt808: the code was made %v from now: clocks differ", auth.ErrBadCredentials, -age.Round(time.Second))
+	case c.lifetime != 0 && age > c.lifetime:
+		return fmt.Errorf("%w: jt808: the code is too old: %v, authentication.lifetime is %v", auth.ErrBadCredentials, age.Round(time.Second), c.lifetime)
+	}
+	return nil
 }
 
 func (c codes) sign(identity string, issued []byte) []byte {

@@ -75,11 +75,13 @@ func (a *adapter) authenticate(c *conn, f *jt808.Frame) {
 		return
 	}
 	o, serial := a.origin, f.Serial
-	if a.config.Authentication.Policy == policyRequire && !a.codes.valid(o.identity, m.Code, c.Now()) {
-		a.answer(c, s, f.ID, serial, jt808.ResultFailed)
-		c.Denied(o.identity, auth.ErrBadCredentials)
-		a.refused(c, fmt.Errorf("jt808: terminal %s: code is wrong or too old", o.identity))
-		return
+	if a.config.Authentication.Policy == policyRequire {
+		if err := a.codes.check(o.identity, m.Code, c.Now()); err != nil {
+			a.answer(c, s, f.ID, serial, jt808.ResultFailed)
+			c.Denied(o.identity, err)
+			a.refused(c, fmt.Errorf("terminal %s: %w", o.identity, err))
+			return
+		}
 	}
 	authenticated := func(s *scratch) {
 		a.answerTo(c, s, o, jt808.IDAuthenticate, serial, jt808.ResultOK)
@@ -111,6 +113,7 @@ func (a *adapter) stranger(c *conn, f *jt808.Frame) {
 	defer s.giveBack()
 	a.counters.strangers.Add(1)
 	if a.config.Authentication.Policy == policyRequire || c.Session() != nil || f.ID == jt808.IDLogout {
+		a.tellStranger(c, f)
 		a.answerStranger(c, s, f)
 		return
 	}
@@ -123,6 +126,14 @@ func (a *adapter) stranger(c *conn, f *jt808.Frame) {
 		}
 		a.take(c, f)
 	})
+}
+
+// tellStranger says in the log, once, that a terminal sends messages without a login.
+func (a *adapter) tellStranger(c *conn, f *jt808.Frame) {
+	if f.ID != jt808.IDLogout && a.strange != a.origin {
+		a.strange = a.origin
+		c.Refused(a.origin.identity, fmt.Errorf("jt808: it has not authenticated and sends %v", f.ID))
+	}
 }
 
 func (a *adapter) answerStranger(c *conn, s *scratch, f *jt808.Frame) {
@@ -143,7 +154,7 @@ func (a *adapter) login(c *conn, o *origin, credentials []string, done func(*scr
 		s := borrow()
 		defer s.giveBack()
 		if err == nil {
-			a.failures, a.self = 0, o
+			a.failures, a.self, a.strange = 0, o, nil
 			c.Session().Set("version", o.version.String())
 		}
 		done(s, err)

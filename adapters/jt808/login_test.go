@@ -175,18 +175,18 @@ func TestCodesGrowOld(t *testing.T) {
 	now := time.Unix(1767323045, 0)
 	code := c.issue("1", now)
 	for age, want := range map[time.Duration]bool{0: true, time.Hour: true, time.Hour + time.Second: false, -time.Minute: true, -time.Hour: false} {
-		if got := c.valid("1", code, now.Add(age)); got != want {
-			t.Errorf("a code of age %v is valid: %v", age, got)
+		if err := c.check("1", code, now.Add(age)); (err == nil) != want {
+			t.Errorf("a code of age %v: %v", age, err)
 		}
 	}
 	c.lifetime = 0
-	if !c.valid("1", code+"\x00", now.Add(20*365*24*time.Hour)) {
-		t.Error("a code without a lifetime has grown old")
+	if err := c.check("1", code+"\x00", now.Add(20*365*24*time.Hour)); err != nil {
+		t.Errorf("a code without a lifetime has grown old: %v", err)
 	}
 	if len(code) != 22 {
 		t.Errorf("code %q has %d characters", code, len(code))
 	}
-	if raw := []byte(code); c.valid("1", string(append(raw[:3:3], append([]byte{raw[3] ^ 1}, raw[4:]...)...)), now) {
+	if raw := []byte(code); c.check("1", string(append(raw[:3:3], append([]byte{raw[3] ^ 1}, raw[4:]...)...)), now) == nil {
 		t.Error("a changed code is valid")
 	}
 }

@@ -70,8 +70,10 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 	if h.sink == nil && c.Multimedia.Directory != "" {
 		h.sink = newFileSink(c.Multimedia, counters)
 	}
+	frames := c.Frames
+	frames.AllowEncrypted = true // they are refused with an answer
 	return protocol.Protocol[*jt808.Frame]{
-		Decoder: func() codec.Decoder[*jt808.Frame] { return jt808.NewDecoder(c.Frames) },
+		Decoder: func() codec.Decoder[*jt808.Frame] { return jt808.NewDecoder(frames) },
 		Encoder: codec.AppendFunc[*jt808.Frame](jt808.AppendFrame),
 		Adapter: func() protocol.Adapter[*jt808.Frame] { return &adapter{host: h} },
 	}, nil

@@ -10,6 +10,7 @@ type Stats struct {
 	Locations       uint64 `metric:"linkspan_jt808_locations_total" doc:"locations reported, those in batches and answers included"`
 	Alarms          uint64 `metric:"linkspan_jt808_alarms_total" doc:"alarms that began"`
 	Malformed       uint64 `metric:"linkspan_jt808_malformed_total" doc:"messages whose body could not be read"`
+	Encrypted       uint64 `metric:"linkspan_jt808_encrypted_total" doc:"frames whose body is encrypted, refused"`
 	Unknown         uint64 `metric:"linkspan_jt808_unknown_total" doc:"messages that nobody knows"`
 	Undelivered     uint64 `metric:"linkspan_jt808_undelivered_total" doc:"messages answered with a failure because the platform did not take them"`
 	Commands        uint64 `metric:"linkspan_jt808_commands_total" doc:"commands sent"`
@@ -30,6 +31,7 @@ type counters struct {
 	registrations, refused, strangers     atomic.Uint64
 	locations, alarms                     atomic.Uint64
 	malformed, unknown, undelivered       atomic.Uint64
+	encrypted                             atomic.Uint64
 	commands, retransmissions             atomic.Uint64
 	timedOut, unmatched, resent           atomic.Uint64
 	packages, packagesMissing, incomplete atomic.Uint64
@@ -41,7 +43,7 @@ func (c *counters) stats() Stats {
 	return Stats{
 		Registrations: c.registrations.Load(), Refused: c.refused.Load(), Strangers: c.strangers.Load(),
 		Locations: c.locations.Load(), Alarms: c.alarms.Load(),
-		Malformed: c.malformed.Load(), Unknown: c.unknown.Load(), Undelivered: c.undelivered.Load(),
+		Malformed: c.malformed.Load(), Encrypted: c.encrypted.Load(), Unknown: c.unknown.Load(), Undelivered: c.undelivered.Load(),
 		Commands: c.commands.Load(), Retransmissions: c.retransmissions.Load(),
 		TimedOut: c.timedOut.Load(), Unmatched: c.unmatched.Load(), Resent: c.resent.Load(),
 		Packages: c.packages.Load(), PackagesMissing: c.packagesMissing.Load(), Incomplete: c.incomplete.Load(),

@@ -45,19 +45,27 @@ type Fault struct {
 	Frame []byte
 }
 
+// Refusal is a device that the adapter has turned away ([protocol.Conn.Refused] and
+// [protocol.Conn.Denied]).
+type Refusal struct {
+	Identity string
+	Err      error
+}
+
 // Device is the far side of a connection in memory, and the platform behind it.
 // The fields above the line are what happened; those below it may be set at any
 // time and say what happens next.
 type Device struct {
-	Written []byte   // what the device was sent and Take has not yet taken
-	Writes  int      // in how many writes all of it came
-	Said    []Said   // what reached the platform, in order
-	Tried   []Login  // logins, in order
-	Online  []Login  // logins that succeeded, in order
-	Offline []Logout // sessions that ended after they were online, in order
-	Faults  []Fault  // frames that were lost
-	Closed  bool     // whether the connection has ended
-	Cause   error    // why it has
+	Written []byte    // what the device was sent and Take has not yet taken
+	Writes  int       // in how many writes all of it came
+	Said    []Said    // what reached the platform, in order
+	Tried   []Login   // logins, in order
+	Online  []Login   // logins that succeeded, in order
+	Offline []Logout  // sessions that ended after they were online, in order
+	Faults  []Fault   // frames that were lost
+	Refused []Refusal // whom the adapter has turned away, for the log
+	Closed  bool      // whether the connection has ended
+	Cause   error     // why it has
 
 	// ------------------------------------------------------------------
 

@@ -157,6 +157,11 @@ func (s side) Fault(err error, frame []byte) error {
 	return nil
 }
 
+// Refused implements protocol.Refuser.
+func (s side) Refused(identity string, err error) {
+	s.d.Refused = append(s.d.Refused, Refusal{Identity: identity, Err: err})
+}
+
 // Datagrams implements protocol.Datagrams.
 func (s side) Datagrams() bool { return s.d.parted }
 
