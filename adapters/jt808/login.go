@@ -206,8 +206,11 @@ func registrationFields(fields []thing.Field, r *jt808.Register) []thing.Field {
 	fields = append(fields,
 		thing.Field{Name: "province", Value: thing.Int(int64(r.Province))},
 		thing.Field{Name: "city", Value: thing.Int(int64(r.City))},
-		thing.Field{Name: "plateColor", Value: thing.Int(int64(r.PlateColor))},
 	)
+	if r.Rest != nil { // nobody knows what is in it
+		return fields
+	}
+	fields = append(fields, thing.Field{Name: "plateColor", Value: thing.Int(int64(r.PlateColor))})
 	text("manufacturer", r.Manufacturer)
 	text("model", r.Model)
 	text("terminalId", r.TerminalID)

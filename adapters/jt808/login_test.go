@@ -3,6 +3,7 @@ package jt808
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,33 @@ func TestRegistrationLogsIn(t *testing.T) {
 				said = x.TakeSaid()
 				wantField(t, said[0].Fields, "imei", `"123456789012345"`)
 				wantField(t, said[0].Fields, "software", `"v1"`)
+			}
+		})
+	}
+}
+
+// A terminal whose registration has no layout that anybody knows is online all
+// the same: its number is in the header.
+func TestRegistrationWithoutLayout(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version jt808.Version
+		rest    string
+	}{
+		"2013": {jt808.V2013, strings.Repeat("\x06\x07", 20)},
+		"2019": {jt808.V2019, strings.Repeat("\x06\x07", 20)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := dialVersion(t, c.version, New("jt808"))
+			r := parse[jt808.RegisterResponse](t, only(t, x.say(&jt808.Register{Province: 11, City: 100, Rest: jt808.Hex(c.rest)})))
+			if r.Result != jt808.RegisterOK || len(x.Online) != 1 || x.Online[0].Identity != digits {
+				t.Errorf("answer %+v, online %+v", *r, x.Online)
+			}
+			said := x.TakeSaid()
+			wantNames(t, said, "property")
+			if got, want := text(said[0].Fields), `{"province":11,"city":100}`; got != want {
+				t.Errorf("properties %s, want %s", got, want)
 			}
 		})
 	}

@@ -39,6 +39,10 @@ func TestEveryMessageHasABody(t *testing.T) {
 // encoder of x/text does not write as its decoder reads them.
 func isPrivate(r rune) bool { return unicode.Is(unicode.Co, r) }
 
+func sameLayout(a, b *Register) bool {
+	return a.Layout == b.Layout && a.ModelLen == b.ModelLen && (a.Rest == nil) == (b.Rest == nil)
+}
+
 func FuzzBody(f *testing.F) {
 	for _, v := range bodyVectors(f) {
 		if len(v.body) < 1100 {
@@ -66,8 +70,8 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("%v %v: %+v is read but not written: %v", b.ID(), v, b, err)
 		}
 		again, err := ParseBody(ID(id), v, out)
-		if r, ok := again.(*Register); ok && r.Layout != b.(*Register).Layout {
-			return // 2011 and 2013 are guesses where texts have NULs inside, or the colour is none
+		if r, ok := again.(*Register); ok && !sameLayout(r, b.(*Register)) {
+			return // it is a guess where texts have NULs inside, or the colour is none
 		}
 		if d, ok := again.(*DriverIdentity); ok && d.Status != b.(*DriverIdentity).Status {
 			return // and so are they where a name is of one or two bytes, and the time none

@@ -23,32 +23,22 @@ func (c PlateColor) known() bool {
 	return c <= PlateGreen || c == PlateOther || c == PlateYellowGreen || c == PlateGradualGreen
 }
 
-// registerLayout is the widths of the text fields of message 0x0100.
-type registerLayout struct{ maker, model, id int }
-
-// color is the offset of the plate colour, the last field of fixed width.
-func (l registerLayout) color() int { return 4 + l.maker + l.model + l.id }
-
-var registerLayouts = [...]registerLayout{
-	V2011: {maker: 5, model: 8, id: 7},
-	V2013: {maker: 5, model: 20, id: 7},
-	V2019: {maker: 11, model: 30, id: 30},
-}
-
 // Register is message 0x0100: the terminal asks to be known (JT/T 808).
 // The platform answers with 0x8100.
 type Register struct {
 	// Layout is the edition whose widths the body has, as ParseBody found it: 2011
-	// and 2013 have the same header. AppendBody goes by the edition it is given,
-	// which it takes for 2013 if it is not 2019, unless this is V2011.
+	// and 2013 have the same header, and the body need not be its header's.
+	// AppendBody goes by it; if it is 0, by the edition it is given.
 	Layout       Version    `json:"layout"`
-	Province     uint16     `json:"province"`     // first two digits of GB/T 2260, 0: the platform's choice
-	City         uint16     `json:"city"`         // last four digits of GB/T 2260, 0: the platform's choice
-	Manufacturer string     `json:"manufacturer"` // maker's code; at most 5 bytes, in 2019 11
-	Model        string     `json:"model"`        // at most 8 bytes in 2011, 20 in 2013, 30 in 2019
-	TerminalID   string     `json:"terminal_id"`  // maker's own id; at most 7 bytes, in 2019 30
-	PlateColor   PlateColor `json:"plate_color"`  // 0: no plate yet
-	Plate        string     `json:"plate"`        // number plate; the VIN if PlateColor is 0
+	ModelLen     uint8      `json:"model_len,omitempty"` // width of the model's field; 0: that of Layout
+	Province     uint16     `json:"province"`            // first two digits of GB/T 2260, 0: the platform's choice
+	City         uint16     `json:"city"`                // last four digits of GB/T 2260, 0: the platform's choice
+	Manufacturer string     `json:"manufacturer"`        // maker's code; at most 5 bytes, in 2019 11
+	Model        string     `json:"model"`               // at most 8 bytes in 2011, 20 in 2013, 30 in 2019
+	TerminalID   string     `json:"terminal_id"`         // maker's own id; at most 7 bytes, in 2019 30
+	PlateColor   PlateColor `json:"plate_color"`         // 0: no plate yet
+	Plate        string     `json:"plate"`               // number plate; the VIN if PlateColor is 0
+	Rest         Hex        `json:"rest,omitempty"`      // all behind City, if it has no layout: the other fields are empty then
 }
 
 // ID is 0x0100.
@@ -57,16 +47,14 @@ func (*Register) ID() ID { return IDRegister }
 // AppendBody appends the registration with the widths of [Register.Layout].
 // Texts that are too long fail with [ErrTooLong].
 func (b *Register) AppendBody(dst []byte, v Version) ([]byte, error) {
-	if v != V2019 {
-		v = V2013
-		if b.Layout == V2011 {
-			v = V2011
-		}
-	}
-	l := registerLayouts[v]
+	l := b.layout(v)
 	w := newWriter(dst)
 	w.u16(b.Province)
 	w.u16(b.City)
+	if len(b.Rest) > 0 {
+		w.bytes(b.Rest)
+		return w.done()
+	}
 	w.textFixed(b.Manufacturer, l.maker, "manufacturer")
 	w.textFixed(b.Model, l.model, "model")
 	w.textFixed(b.TerminalID, l.id, "terminal id")
@@ -75,62 +63,43 @@ func (b *Register) AppendBody(dst []byte, v Version) ([]byte, error) {
 	return w.done()
 }
 
-// ParseBody reads the registration; it wants 25 bytes in 2011, 37 in 2013 and 76
-// in 2019, without the plate.
-func (b *Register) ParseBody(body []byte, v Version) error {
-	if v != V2019 {
-		v = registerEdition(body)
+func (b *Register) layout(v Version) registerLayout {
+	switch b.Layout {
+	case V2011, V2013, V2019:
+		v = b.Layout
+	default:
+		if v != V2019 {
+			v = V2013
+		}
 	}
 	l := registerLayouts[v]
+	if b.ModelLen > 0 {
+		l.model = int(b.ModelLen)
+	}
+	return l
+}
+
+// ParseBody reads the registration; it wants the 25 bytes that the shortest has,
+// of 2011 without a plate. A layout of another edition than v, and another width
+// of the model, are recognised by what the fields look like then. In a body that
+// looks like none it reads Province and City and leaves the rest.
+func (b *Register) ParseBody(body []byte, v Version) error {
+	if len(body) < registerShortest {
+		return &ShortBodyError{Want: registerShortest, Have: len(body)}
+	}
+	l, edition, ok := registerFind(body, v)
 	r := newReader(body)
-	*b = Register{
-		Layout:       v,
-		Province:     r.u16(),
-		City:         r.u16(),
-		Manufacturer: r.text(l.maker),
-		Model:        r.text(l.model),
-		TerminalID:   r.text(l.id),
-		PlateColor:   PlateColor(r.u8()),
-		Plate:        r.textRest(),
+	*b = Register{Layout: edition, Province: r.u16(), City: r.u16()}
+	if !ok {
+		b.Rest = r.bytesRest()
+		return r.err()
 	}
+	if l.model != registerLayouts[edition].model {
+		b.ModelLen = uint8(l.model) //nolint:gosec // at most 30
+	}
+	b.Manufacturer, b.Model, b.TerminalID = r.text(l.maker), r.text(l.model), r.text(l.id)
+	b.PlateColor, b.Plate = PlateColor(r.u8()), r.textRest()
 	return r.err()
-}
-
-// registerEdition tells the layout of 2011 from that of 2013. Length alone does
-// not: a body of 2011 with a VIN in place of the plate is 42 bytes long. So the
-// colour has to be one, and the field of the model, or in 2011 the plate, to look
-// like a padded text.
-func registerEdition(body []byte) Version {
-	at2011, at2013 := registerLayouts[V2011].color(), registerLayouts[V2013].color()
-	is := func(at int) bool { return len(body) > at && PlateColor(body[at]).known() }
-	switch {
-	case is(at2013) && padded(body[9:29]):
-		return V2013
-	case is(at2011) && padded(body[at2011+1:]):
-		return V2011
-	case len(body) > at2013:
-		return V2013
-	case len(body) > at2011:
-		return V2011
-	}
-	return V2013
-}
-
-// padded reports whether b is text without control characters, with NULs in
-// front of it or behind it and nowhere else.
-func padded(b []byte) bool {
-	runs := 0 // of text between NULs
-	in := false
-	for _, c := range b {
-		if c != 0 && c < ' ' {
-			return false
-		}
-		if c != 0 && !in {
-			runs++
-		}
-		in = c != 0
-	}
-	return runs <= 1
 }
 
 // RegisterResult is how a registration ends.

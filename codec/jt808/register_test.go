@@ -2,6 +2,8 @@ package jt808
 
 import (
 	"errors"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -36,6 +38,92 @@ func TestRegisterEdition(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Registrations that follow no edition, or not the one of their header.
+func TestRegisterOtherLayouts(t *testing.T) {
+	t.Parallel()
+	const head, id, plate = "\x00\x2c\x01\x2c" + "70111", "1234567", "\xd4\xc1A12345"
+	field := func(s string, n int) string { return s + strings.Repeat("\x00", n-len(s)) }
+	front := func(s string, n int) string { return strings.Repeat("\x00", n-len(s)) + s }
+	of2019 := "\x00\x2c\x01\x2c" + field("70111", 11) + field("GPS-1", 30) + field(id, 30)
+	type test struct {
+		name, body string
+		v          Version
+		want       Register
+	}
+	good := func(layout Version, width uint8) Register {
+		return Register{
+			Layout: layout, ModelLen: width, Province: 44, City: 300, Manufacturer: "70111", Model: "GPS-1", TerminalID: id,
+			PlateColor: PlateBlue, Plate: "粤A12345",
+		}
+	}
+	with := func(r Register, change func(*Register)) Register {
+		change(&r)
+		return r
+	}
+	vin := func(r *Register) { r.PlateColor, r.Plate = PlateNone, "LSVNV2182E2100001" }
+	color := func(c PlateColor) func(*Register) { return func(r *Register) { r.PlateColor = c } }
+	tests := []test{
+		{"2013, the colour a digit", head + field("GPS-1", 20) + id + "1" + plate, V2013, with(good(V2013, 0), color('1'))},
+		{"2013, the colour 255", head + field("GPS-1", 20) + id + "\xff" + plate, V2013, with(good(V2013, 0), color(255))},
+		{"2013, the colour a digit, a short id", head + field("GPS-1", 20) + field("123", 7) + "1" + plate, V2013, with(good(V2013, 0), func(r *Register) { r.PlateColor, r.TerminalID = '1', "123" })},
+		{"2013, the colour a digit, padded in front", head + front("GPS-1", 20) + id + "1" + plate, V2013, with(good(V2013, 0), color('1'))},
+		{"2013, an id of bytes", head + field("GPS-1", 20) + "\x01\x02\x03\x04\x05\x06\x07" + "\x01" + plate, V2013, with(good(V2013, 0), func(r *Register) { r.TerminalID = "\x01\x02\x03\x04\x05\x06\x07" })},
+		{"2013, no id", head + field("GPS-1", 20) + field("", 7) + "\x01" + plate, V2013, with(good(V2013, 0), func(r *Register) { r.TerminalID = "" })},
+		{"2013, a NUL in the plate", head + field("GPS-1", 20) + id + "\x01" + plate + "\x00x", V2013, with(good(V2013, 0), func(r *Register) { r.Plate += "\x00x" })},
+		{"2013, leftovers behind the model", head + field("GPS-1\x00\x02\x1f\x00\x03", 20) + id + "\x01" + plate, V2013, with(good(V2013, 0), func(r *Register) { r.Model = "GPS-1\x00\x02\x1f\x00\x03" })},
+		{"2011, the colour a digit", head + field("GPS-1", 8) + id + "1" + plate, V2013, with(good(V2011, 0), color('1'))},
+		{"2011, the plate padded", head + field("GPS-1", 8) + id + "\x01" + field(plate, 20), V2013, good(V2011, 0)},
+		{"2011, the VIN padded", head + field("GPS-1", 8) + id + "\x00" + field("LSVNV2182E2100001", 20), V2013, with(good(V2011, 0), vin)},
+		{"2019 behind the header before", of2019 + "\x01" + plate, V2013, good(V2019, 0)},
+		{"2019 behind the header before, a VIN", of2019 + "\x00" + "LSVNV2182E2100001", V2013, with(good(V2019, 0), vin)},
+		{"2013 behind the header of 2019", head + field("GPS-1", 20) + id + "\x01" + plate, V2019, good(V2013, 0)},
+		{"2011 behind the header of 2019", head + field("GPS-1", 8) + id + "\x01" + plate, V2019, good(V2011, 0)},
+		{"2019, the colour a digit", of2019 + "1" + plate, V2019, with(good(V2019, 0), color('1'))},
+		{"2019, nothing as it should be", "\x00\x2c\x01\x2c" + strings.Repeat("\x01\x00\x02", 24) + "1\x01", V2019, Register{
+			Layout: V2019, Province: 44, City: 300,
+			Manufacturer: "\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01", Model: strings.Repeat("\x02\x01\x00", 10)[:29],
+			TerminalID: strings.Repeat("\x02\x01\x00", 10)[:29], PlateColor: 2, Plate: "1\x01",
+		}},
+		{"2019 without its end", of2019[:60], V2019, Register{Layout: V2019, Province: 44, City: 300, Rest: Hex(of2019[4:60])}},
+		{"no texts", "\x00\x2c\x01\x2c" + strings.Repeat("\x06\x07", 20), V2013, Register{Layout: V2013, Province: 44, City: 300, Rest: Hex(strings.Repeat("\x06\x07", 20))}},
+	}
+	for _, n := range []int{9, 10, 11, 12, 15, 16, 18, 19, 21, 24, 25, 30} {
+		body := head + field("GPS-1", n) + id
+		width := uint8(n) //nolint:gosec // small
+		name := "model of " + strconv.Itoa(n)
+		tests = append(tests,
+			test{name, body + "\x01" + plate, V2013, good(V2013, width)},
+			test{name + ", a VIN", body + "\x00" + "LSVNV2182E2100001", V2013, with(good(V2013, width), vin)},
+			test{name + ", the colour also a letter", body + "]" + plate, V2013, with(good(V2013, width), color(PlateYellowGreen))},
+			test{name + ", no plate", body + "\x00", V2013, with(good(V2013, width), func(r *Register) { r.PlateColor, r.Plate = 0, "" })},
+			test{name + ", padded in front", head + front("GPS-1", n) + id + "\x01" + plate, V2013, good(V2013, width)},
+		)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var r Register
+			if err := r.ParseBody([]byte(tt.body), tt.v); err != nil || !reflect.DeepEqual(r, tt.want) {
+				t.Fatalf("\n%+v, %v, want\n%+v", r, err, tt.want)
+			}
+			wire, err := r.AppendBody(nil, tt.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var again Register
+			if err := again.ParseBody(wire, tt.v); err != nil || !reflect.DeepEqual(again, r) {
+				t.Errorf("written as %x and read again\n%+v, %v, want\n%+v", wire, again, err, r)
+			}
+		})
+	}
+	var r Register
+	for _, v := range []Version{V2011, V2013, V2019} {
+		if err := r.ParseBody(make([]byte, 24), v); !errors.Is(err, ErrShortBody) {
+			t.Errorf("24 bytes in %v: %v, want ErrShortBody", v, err)
+		}
 	}
 }
 
