@@ -31,10 +31,20 @@ func TestLineWithBurst(t *testing.T) {
 		after time.Duration
 		count uint64
 	}{
-		{0, 1}, {0, 1}, {0, 1}, {0, 0}, {1, 0},
-		{quiet.For, 3}, {quiet.For, 0},
-		{3 * quiet.For, 2}, {3 * quiet.For, 1}, {3 * quiet.For, 0},
-		{time.Hour, 2}, {time.Hour, 1}, {time.Hour, 1}, {time.Hour, 0},
+		{0, 1},
+		{0, 1},
+		{0, 1},
+		{0, 0},
+		{1, 0},
+		{quiet.For, 3},
+		{quiet.For, 0},
+		{3 * quiet.For, 2},
+		{3 * quiet.For, 1},
+		{3 * quiet.For, 0},
+		{time.Hour, 2},
+		{time.Hour, 1},
+		{time.Hour, 1},
+		{time.Hour, 0},
 	} {
 		if count, ok := l.Due(start.Add(step.after)); count != step.count || ok != (count > 0) {
 			t.Errorf("step %d, after %v: %d, %v, want %d", i, step.after, count, ok, step.count)
