@@ -147,6 +147,14 @@ type RefusedError struct {
 	Code      int    // the platform's own
 	Reason    string // what the code means, and what the platform said
 	Temporary bool   // too many, too fast: the same may succeed later
+	Repeated  bool   // what the platform said before: it was not asked again this time
+}
+
+// Repeat is e for one who comes again before the platform may be asked again.
+func (e *RefusedError) Repeat() *RefusedError {
+	again := *e
+	again.Repeated = true
+	return &again
 }
 
 func (e *RefusedError) Error() string {

@@ -65,6 +65,14 @@ func (d *device) identity() auth.Identity {
 	return auth.Identity{ProductKey: d.productKey(), DeviceName: d.deviceName(), DeviceSecret: d.secret}
 }
 
+// given is the secret that the device came with, empty if it had none.
+func (d *device) given() auth.Secret {
+	if d.bare {
+		return ""
+	}
+	return d.secret
+}
+
 // name is productKey/deviceName.
 func (d *device) name() string { return d.names.String() }
 

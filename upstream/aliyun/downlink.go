@@ -183,6 +183,9 @@ func (g *gateway) administered(name, topic string, payload []byte, code int) {
 		g.malformed(topic, payload)
 		return
 	}
+	if code == codeSuccess {
+		g.connector.pacer.forgive(name)
+	}
 	g.mu.Lock()
 	defer g.settle()
 	d := g.devices[name]

@@ -3,6 +3,8 @@ package aliyun
 import (
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"github.com/linkspan/linkspan/upstream"
 )
 
@@ -111,4 +113,43 @@ func (g *gateway) leftNow(d *device, err error) {
 		return
 	}
 	g.forget(d)
+}
+
+// tellLost tells a login that the platform has ended it. mu is held.
+func (g *gateway) tellLost(h *handle, cause error) {
+	g.stats.lost++
+	g.log.Info("aliyun: device lost", zap.String("device", h.dev().name()), zap.NamedError("cause", cause))
+	if lost := h.lost; lost != nil {
+		g.later(func() { lost(cause) })
+	}
+}
+
+// sessionEnded takes a device off that the platform has no session of any more,
+// for good or, when the reaction says so, for now. mu is held.
+func (g *gateway) sessionEnded(d *device, code int, message string) {
+	err := refused(code, message)
+	h := d.current
+	switch {
+	case d.state != online && d.state != subscribing:
+		return // a login or a logout is under way and finds out by itself
+	case lookUp(code).reaction != giveUp && h != nil:
+		g.log.Info("aliyun: session lost, logging in again", zap.String("device", d.name()), zap.NamedError("err", err))
+		g.stats.sessions++
+		g.offlineForNow(d)
+		g.loginAfterLoss(d)
+		return
+	}
+	if code == codeDisabled || code == codeDeleted { // after others the next login may be taken
+		g.lastWord(d, err)
+	}
+	g.offlineForNow(d)
+	if h != nil {
+		d.current, h.err = nil, err
+		if h.done != nil {
+			g.loginDone(h, nil, err)
+		} else {
+			g.tellLost(h, err)
+		}
+	}
+	g.drop(d, err)
 }

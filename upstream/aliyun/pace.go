@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linkspan/linkspan/auth"
 	"github.com/linkspan/linkspan/upstream"
 )
 
@@ -16,8 +17,9 @@ const (
 )
 
 // pacer keeps each device to the logins that the platform takes of it within a
-// minute, and to growing pauses once the platform has said 429. Its methods may be
-// called from any goroutine.
+// minute, and to growing pauses once the platform has said 429. It remembers why the
+// platform has refused a device that may not be asked about now. Its methods may be called
+// from any goroutine.
 type pacer struct {
 	limit int // logins of a device in a minute; 0: only what the platform says counts
 
@@ -31,6 +33,14 @@ type pace struct {
 	asked  []int64 // milliseconds; of the logins within the last minute
 	until  int64   // milliseconds; no login before
 	refuse uint8   // times in a row that the platform said 429
+	word   *word   // the platform's last, if that was a refusal for good
+}
+
+// word is a refusal for good.
+type word struct {
+	no     *upstream.RefusedError
+	secret auth.Secret // of the device that was refused
+	at     int64       // milliseconds
 }
 
 func newPacer(limit int) *pacer { return &pacer{limit: limit, devices: map[string]*pace{}} }
@@ -83,7 +93,46 @@ func (p *pacer) fine(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if d := p.devices[name]; d != nil {
-		d.until, d.refuse = 0, 0
+		d.until, d.refuse, d.word = 0, 0, nil
+	}
+}
+
+// refused notes what the platform has said about a device with that secret, if that is
+// a refusal for good.
+func (p *pacer) refused(name string, secret auth.Secret, err error, now int64) {
+	var no *upstream.RefusedError
+	if !errors.As(err, &no) || no.Temporary || no.Repeated {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep(now)
+	d := p.devices[name]
+	if d == nil {
+		d = &pace{}
+		p.devices[name] = d
+	}
+	d.word = &word{no, secret, now}
+}
+
+// lastWord is why the platform does not let the device with that secret in, nil if
+// that is not known.
+func (p *pacer) lastWord(name string, secret auth.Secret) *upstream.RefusedError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.devices[name]
+	if d == nil || d.word == nil || d.word.secret != secret {
+		return nil
+	}
+	return d.word.no.Repeat()
+}
+
+// forgive notes that the platform has enabled the device.
+func (p *pacer) forgive(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.devices[name]; d != nil {
+		d.word = nil
 	}
 }
 
@@ -104,7 +153,11 @@ func (p *pacer) sweep(now int64) {
 	}
 	p.swept = now
 	for name, d := range p.devices {
-		if d.expire(now); len(d.asked) == 0 && now-d.until > 2*maxTooFast.Milliseconds() {
+		last := d.until
+		if d.word != nil {
+			last = max(last, d.word.at)
+		}
+		if d.expire(now); len(d.asked) == 0 && now-last > 2*maxTooFast.Milliseconds() {
 			delete(p.devices, name)
 		}
 	}
@@ -118,7 +171,8 @@ func (p *pacer) size() int {
 }
 
 // paced is the part of a batch that may be asked for now. The others wait, or are
-// told that they are too fast, without asking the platform. mu is held.
+// told what the platform said last, without asking it: that it does not let them in, or
+// else that they are too fast. mu is held.
 func (g *gateway) paced(batch []*device) []*device {
 	now := time.Now().UnixMilli()
 	return slices.DeleteFunc(batch, func(d *device) bool {
@@ -131,11 +185,20 @@ func (g *gateway) paced(batch []*device) []*device {
 			d.state, d.retryAt = pausing, now+wait.Milliseconds()
 			return true
 		}
-		err := refused(codeTooFast, "")
+		err := g.connector.pacer.lastWord(d.name(), d.given())
+		if err == nil {
+			err = refused(codeTooFast, "")
+		}
 		err.Reason += "; its next login is asked for in " + wait.Round(time.Second).String() + " at the earliest"
 		g.notLoggedIn(d, err, giveUp)
 		return true
 	})
+}
+
+// lastWord notes what the platform has said about a device, for the time in which it is not
+// asked. mu is held.
+func (g *gateway) lastWord(d *device, err error) {
+	g.connector.pacer.refused(d.name(), d.given(), err, time.Now().UnixMilli())
 }
 
 // note takes note of why the platform did not log a device in, for its next login
@@ -148,7 +211,7 @@ func (g *gateway) note(d *device, err error, what reaction) {
 		g.full()
 	case giveUp:
 		var r *upstream.RefusedError
-		if !errors.As(err, &r) {
+		if !errors.As(err, &r) || r.Repeated {
 			return
 		}
 		switch {

@@ -75,6 +75,51 @@ func TestPacerForgets(t *testing.T) {
 	}
 }
 
+// A refusal for good is the platform's last word about a device until it lets the device in, the
+// device comes with another secret, or a while has passed.
+func TestPacerRemembersRefusals(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{0, 5} {
+		p := newPacer(limit)
+		now := int64(1_000_000)
+		no := refused(codeBadSign, "invalid sign")
+		p.ask("a", now)
+		p.refused("a", "wrong", fmt.Errorf("login: %w", no), now)
+		p.refused("a", "wrong", refused(codeTooFast, ""), now) // says nothing of who it is
+		p.tooFast("a", now)
+		said := p.lastWord("a", "wrong")
+		if said == nil || said.Code != codeBadSign || said.Reason != no.Reason || said.Temporary || !said.Repeated || no.Repeated {
+			t.Errorf("the last word was %+v", said)
+		}
+		if said := p.lastWord("a", "right"); said != nil {
+			t.Errorf("with another secret: %v", said)
+		}
+		if said := p.lastWord("b", "wrong"); said != nil {
+			t.Errorf("of another device: %v", said)
+		}
+		p.refused("a", "wrong", p.lastWord("a", "wrong"), now+1000) // is no newer for that
+		if at := p.devices["a"].word.at; at != now {
+			t.Errorf("the refusal is of %d, want %d", at, now)
+		}
+		p.fine("a")
+		if said := p.lastWord("a", "wrong"); said != nil {
+			t.Errorf("after a login: %v", said)
+		}
+		p.refused("a", "wrong", no, now)
+		p.forgive("a")
+		if said := p.lastWord("a", "wrong"); said != nil {
+			t.Errorf("of a device that was enabled: %v", said)
+		}
+		for i := range 1000 {
+			p.refused(strconv.Itoa(i), "wrong", no, now)
+		}
+		p.ask("b", now+10*60_000)
+		if n := p.size(); n > 1 {
+			t.Errorf("%d devices are remembered", n)
+		}
+	}
+}
+
 func BenchmarkPacer(b *testing.B) {
 	names := make([]string, 1000)
 	for i := range names {

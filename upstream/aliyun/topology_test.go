@@ -77,6 +77,52 @@ func TestLoginsPerMinute(t *testing.T) {
 	}
 }
 
+// A device that the platform does not let in is refused for that also while it may not be asked
+// about: nobody is to take the pause for a platform that is away. One that got the right secret, or
+// was enabled, is not told what is over.
+func TestLoginsPerMinuteOfRefusedDevice(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, nil)
+	cfg := config(p)
+	cfg.LoginsPerMinute = 2
+	up := start(t, cfg)
+	wrong := truck(0)
+	wrong.DeviceSecret = "wrong"
+	for i := range 4 {
+		_, err := login(t, up, upstream.Login{Device: wrong})
+		wantCode(t, err, 6287, false)
+		var refused *upstream.RefusedError
+		if errors.As(err, &refused) && refused.Repeated != (i >= 2) || i >= 2 && !strings.Contains(err.Error(), "next login is asked for in") {
+			t.Errorf("login %d: %+v", i+1, err)
+		}
+	}
+	if s := up.Stats(); s.Paced != 2 {
+		t.Errorf("%d logins paced, want 2", s.Paced)
+	}
+	_, err := login(t, up, upstream.Login{Device: truck(0)})
+	wantCode(t, err, 429, true)
+}
+
+// An online device that is disabled stays out when it comes again at once, though it has used up
+// its logins: the platform's last word counts.
+func TestLoginsPerMinuteOfDisabledDevice(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t, nil)
+	cfg := config(p)
+	cfg.LoginsPerMinute = 1
+	up := start(t, cfg)
+	lost := make(chan error, 1)
+	if _, err := login(t, up, upstream.Login{Device: truck(0), Lost: func(err error) { lost <- err }}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Disable(truck(0).ProductKey, truck(0).DeviceName); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, <-lost, 522, false)
+	_, err := login(t, up, upstream.Login{Device: truck(0)})
+	wantCode(t, err, 522, false)
+}
+
 // A device that is already online and has to be logged in again waits its turn.
 func TestLoginsPerMinuteAfterLoss(t *testing.T) {
 	t.Parallel()
