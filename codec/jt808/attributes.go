@@ -1,6 +1,9 @@
 package jt808
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // TerminalType says in bits which vehicles a terminal is for (message 0x0107).
 type TerminalType uint16
@@ -82,18 +85,23 @@ func (b *Attributes) layout(v Version) (attributesLayout, bool) {
 }
 
 // ParseBody reads the attributes. Of the layouts that edition v may have it takes
-// the one that uses the body up, else the first that the body is long enough for.
+// the one that uses the body up, else the first that the body is long enough for;
+// of two that use it up the one with fewer odd fields: see oddities.
 func (b *Attributes) ParseBody(body []byte, v Version) error {
 	var first error
-	found := false
+	found, least := false, 0
 	for i, l := range attributesLayouts(v) {
 		var a Attributes
 		err := a.parse(body, l)
 		if i == 0 {
 			first = err
 		}
-		if err == nil && (!found || a.Tail == nil && b.Tail != nil) {
-			*b, found = a, true
+		if err != nil {
+			continue
+		}
+		odd := a.oddities(body, l)
+		if !found || a.Tail == nil && (b.Tail != nil || odd < least) {
+			*b, found, least = a, true, odd
 		}
 	}
 	if !found {
@@ -118,4 +126,26 @@ func (b *Attributes) parse(body []byte, l attributesLayout) error {
 		Tail:            r.tail(),
 	}
 	return r.err()
+}
+
+// oddities is how many fields of a body, which is long enough for l, do not look
+// as they mostly do: texts, and an ICCID that has no letters and begins with 89,
+// as those of telephone companies do.
+func (b *Attributes) oddities(body []byte, l attributesLayout) (n int) {
+	r := newReader(body[2:])
+	fields := [][]byte{r.take(l.maker), r.take(l.model), r.take(l.id)}
+	r.take(10)
+	fields = append(fields, r.take(int(r.u8())), r.take(int(r.u8())))
+	for _, field := range fields {
+		if !padded(field) {
+			n++
+		}
+	}
+	if strings.ContainsAny(b.ICCID, "abcdef") {
+		n++
+	}
+	if !strings.HasPrefix(b.ICCID, "89") {
+		n++
+	}
+	return n
 }

@@ -39,6 +39,25 @@ func TestEveryMessageHasABody(t *testing.T) {
 // encoder of x/text does not write as its decoder reads them.
 func isPrivate(r rune) bool { return unicode.Is(unicode.Co, r) }
 
+// doubtful is bodies whose layout their header does not tell.
+var doubtful = []struct {
+	id      ID
+	version Version
+	hex     string
+}{
+	{IDMediaData, V2013, "0000004d00000102000000000000000301dc89d0073d8aa5000c025d010f241301000000ffd8ffe0"},
+	{IDMediaData, V2013, "0000004d000001020000000300000001ffd8ffe0000102030405060708090a0b0c0d0e0f1011121314"},
+	{IDLocationResponse, V2013, "000000000000000301dc89d0073d8aa5000c025d010f240229235959"},
+	{IDLocationResponse, V2013, "000000000000000301dc89d0073d8aa5000c025d010f240229235959010400000005"},
+	{IDDriverIdentity, V2013, "02241301000000"},
+	{IDDriverIdentity, V2013, "012413010000000004d5c5c8fd313233000000000000000000000000000000000000000004d6d0b9fa20300101"},
+	{IDRegister, V2013, "002c012c37303131314750532d3100000000003132333435363701d4c1413132333435"},
+	{IDRegister, V2013, "002c012c37303131314750532d310000000000000000000000000000003132333435363731d4c1413132333435"},
+	{IDAttributes, V2019, "00073730313131000000000000" + "42442d33303030" + "0000000000000000000000000000000000000000000000" +
+		"31323334353637" + "0000000000000000000000000000000000000000000000" + "89860010101234567890" +
+		"0a48572d312e302e302e31" + "0646572d322e30" + "0301"},
+}
+
 func sameLayout(a, b *Register) bool {
 	return a.Layout == b.Layout && a.ModelLen == b.ModelLen && (a.Rest == nil) == (b.Rest == nil)
 }
@@ -48,6 +67,9 @@ func FuzzBody(f *testing.F) {
 		if len(v.body) < 1100 {
 			f.Add(uint16(v.id), uint8(v.version), v.body)
 		}
+	}
+	for _, seed := range doubtful {
+		f.Add(uint16(seed.id), uint8(seed.version-V2011), unhex(f, seed.hex))
 	}
 	f.Fuzz(func(t *testing.T, id uint16, edition uint8, body []byte) {
 		v := V2011 + Version(edition%3)

@@ -231,3 +231,33 @@ func TestAttributesManufacturerLen(t *testing.T) {
 		t.Errorf("letters in the ICCID: %v, want ErrDigits", err)
 	}
 }
+
+// Both widths of the maker's field in 2019 can use up the body: it is the one with
+// which the fields look as they should.
+func TestAttributesManufacturerLenByLooks(t *testing.T) {
+	t.Parallel()
+	for _, a := range []Attributes{
+		{ManufacturerLen: 11, Manufacturer: "70111", Model: "BD-3000", TerminalID: "1234567", ICCID: "89860010101234567890", Hardware: "HW-1.0.0.1", Firmware: "FW-2.0", GNSS: 3, Comm: 1},
+		{ManufacturerLen: 11, Manufacturer: "70111", Model: "BD-3000", TerminalID: "1234567", ICCID: "12345678101234567890", Hardware: "HW-1.0.0.1", Firmware: "FW-2.0", GNSS: 3, Comm: 1},
+		{ManufacturerLen: 11, Manufacturer: "70111", Model: "BD-3000", TerminalID: "1234567", ICCID: "89860010101234567890", Hardware: "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a", Firmware: "FW-2.0", GNSS: 3, Comm: 1},
+		{ManufacturerLen: 5, Manufacturer: "70111", Model: "BD-3000", TerminalID: "1234567", ICCID: "89860010101234567890", Hardware: "HW-1.0.0.1", Firmware: "FW-2.0", GNSS: 3, Comm: 1},
+		{ManufacturerLen: 5, Model: "BD-3000", TerminalID: "1234567", ICCID: "89860010101234567890", Hardware: "HW-1.0.0.1", Firmware: "FW-2.0", GNSS: 3, Comm: 1},
+		{ManufacturerLen: 5, Hardware: "\x00H", Firmware: "\x1f"},
+		{ManufacturerLen: 5},
+	} {
+		out, err := a.AppendBody(nil, V2019)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Hardware == "\x00H" {
+			a.Hardware = "H"
+		}
+		if a.ICCID == "" {
+			a.ICCID = strings.Repeat("0", 20)
+		}
+		var got Attributes
+		if err := got.ParseBody(out, V2019); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("\n%+v, %v, want\n%+v", got, err, a)
+		}
+	}
+}
