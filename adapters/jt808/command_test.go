@@ -350,12 +350,12 @@ func TestInvalidParameters(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string][]string{
 		`{}`:                                  {"nothing to set"},
-		`{"heartbeat":1,"maxSpeed":-1}`:       {"heartbeatInterval", "max_speed"},
+		`{"heartbeat":1,"maxSpeed":-1}`:       {"heartbeatInterval", "maxSpeed (0x0055)"},
 		`{"latitude":1}`:                      {"queryLocation"},
 		`{"maxSpeed":1.5}`:                    {"1.5"},
-		`{"maxSpeed":{"a":1}}`:                {"max_speed"},
-		`{"mainServerAddress":7}`:             {"string"},
-		`{"fenceRadius":65536,"0xF001":"xx"}`: {"65535", "0xf001"},
+		`{"maxSpeed":{"a":1}}`:                {"maxSpeed"},
+		`{"mainServerAddress":7}`:             {"quotation marks"},
+		`{"fenceRadius":65536,"0xF001":"xx"}`: {"65535", "0xF001"},
 	} {
 		x := dial(t).join()
 		x.Command(set("c1", input))

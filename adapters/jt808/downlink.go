@@ -34,8 +34,8 @@ func (a *adapter) setParameters(o *origin, fields []thing.Field) (request, error
 	var set jt808.SetParameters
 	var errs []error
 	for _, f := range fields {
-		if err := set.Set(f.Name, goValue(f.Value)); err != nil {
-			errs = append(errs, hinted(f.Name, err))
+		if err := setParameter(&set, f); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if len(fields) == 0 {
@@ -62,7 +62,7 @@ func getParameters(o *origin, fields []thing.Field) (request, error) {
 	for _, f := range fields {
 		info, ok := jt808.ParameterByName(f.Name)
 		if !ok {
-			errs = append(errs, hinted(f.Name, fmt.Errorf("%w: %q", jt808.ErrNoParameter, f.Name)))
+			errs = append(errs, noParameter(f.Name))
 			continue
 		}
 		query.IDs = append(query.IDs, info.ID)
@@ -145,11 +145,9 @@ func invalid(errs ...error) error {
 	return &thing.ReplyError{State: thing.Invalid, Text: strings.Join(texts, "; ")}
 }
 
-// hinted adds to the error of a name that no parameter has those that are like it.
-func hinted(name string, err error) error {
-	if !errors.Is(err, jt808.ErrNoParameter) {
-		return err
-	}
+// noParameter is the error of a name that no parameter has, with those that are like it.
+func noParameter(name string) error {
+	err := fmt.Errorf("%w: %.60q", jt808.ErrNoParameter, name)
 	var like []string
 	for _, info := range jt808.AllParameters() {
 		if n := info.LowerCamel(); similar(name, n) {
