@@ -78,7 +78,7 @@ func (d *device) live() {
 	if d.ever {
 		c.counts.reconnects.Add(1)
 	}
-	d.ever = true
+	d.ever, d.no = true, nil
 	if d.ask == 0 {
 		d.goOnline()
 	}
@@ -113,6 +113,9 @@ func (d *device) notConnected(err error) {
 		d.want(0)
 	case errors.Is(err, auth.ErrDenied):
 		d.c.counts.refused.Add(1)
+		if no := (*upstream.RefusedError)(nil); errors.As(err, &no) {
+			d.no, d.tried = no, d.secret
+		}
 		d.state = offline
 		d.refuseLogin(h, err)
 		d.failMessages(err)

@@ -45,7 +45,7 @@ type Connector struct {
 
 	mu      sync.Mutex
 	devices map[string]*device // by productKey/deviceName
-	recent  map[string]int64   // pace of devices that have gone, while it matters
+	recent  map[string]recent  // of devices that have gone, while it matters
 	state   connectorState
 	ctx     context.Context //nolint:containedctx // of the connector's life
 	cancel  context.CancelFunc
@@ -76,7 +76,7 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		cfg: s, limiter: rate.NewLimiter(rate.Limit(s.ConnectRate), max(1, int(s.ConnectRate/10))), slots: make(chan struct{}, s.Connecting),
-		log: zap.NewNop(), drained: make(chan struct{}, 1), devices: map[string]*device{}, recent: map[string]int64{}, wake: make(chan struct{}, 1),
+		log: zap.NewNop(), drained: make(chan struct{}, 1), devices: map[string]*device{}, recent: map[string]recent{}, wake: make(chan struct{}, 1),
 	}
 	if s.Auth == AuthHTTPS {
 		c.asks = certify.HTTPClient(s.trust())
@@ -144,7 +144,7 @@ func (c *Connector) Login(l upstream.Login, done func(upstream.Device, error)) {
 			return
 		}
 		d = newDevice(c, l.Device)
-		d.paced = c.recent[name]
+		d.recent = c.recent[name]
 		delete(c.recent, name)
 		c.devices[name] = d
 	}
@@ -163,17 +163,17 @@ func (c *Connector) forget(d *device) {
 	if name := d.names.String(); d.empty() && c.devices[name] == d {
 		delete(c.devices, name)
 		if d.paced > c.now.Load() {
-			c.recent[name] = d.paced
+			c.recent[name] = d.recent
 		}
 	}
 }
 
-// prune forgets the pace of devices that may connect as they like again.
+// prune forgets devices that may connect as they like again.
 func (c *Connector) prune(now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, paced := range c.recent {
-		if paced <= now {
+	for name, r := range c.recent {
+		if r.paced <= now {
 			delete(c.recent, name)
 		}
 	}

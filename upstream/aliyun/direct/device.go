@@ -50,7 +50,7 @@ type device struct {
 	retryAt    int64         // waiting: milliseconds
 	loginBy    int64         // when a first login fails for want of a connection: milliseconds
 	since      int64         // of link, or of its last SUBSCRIBE: milliseconds
-	paced      int64         // connects within a minute: when they are all forgotten, milliseconds
+	recent
 	paid       int64         // messages until then are paid for by messageRate: microseconds
 	length     int32         // messages waiting or in flight
 	inFlight   int32         // sent at QoS 1, not yet acknowledged
@@ -143,10 +143,7 @@ func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
 	case offline:
 		if earliest(d.paced, d.c.cfg.ConnectsPerMinute) > now {
 			d.c.counts.limited.Add(1)
-			d.refuseLogin(h, &upstream.RefusedError{
-				Code: codeTooOften, Temporary: true,
-				Reason: fmt.Sprintf("the device connected %d times within a minute (connectsPerMinute)", d.c.cfg.ConnectsPerMinute),
-			})
+			d.refuseLogin(h, d.tooMany())
 			return
 		}
 		d.attempts, d.short = 0, 0
@@ -154,10 +151,6 @@ func (d *device) login(l *upstream.Login, done func(upstream.Device, error)) {
 	case waiting: // for its turn
 	}
 }
-
-// codeTooOften is the platform's code for a device that goes online too often
-// (developer guide, chapter 10.2).
-const codeTooOften = 429
 
 // loginDone calls a login's done, once. mu is held.
 func (d *device) loginDone(h *handle, err error) {
@@ -205,34 +198,6 @@ func (d *device) want(pause time.Duration) {
 		d.queued = true
 		d.c.enqueue(d)
 	}
-}
-
-const minute = 60_000 // milliseconds
-
-// paces are how a device's connects are spread: some at once, and then one for each
-// interval, so that there are never more than limit in a minute.
-func paces(limit int) (atOnce, interval int64) {
-	atOnce = int64(limit+1) / 2
-	return atOnce, minute / max(1, int64(limit)-atOnce)
-}
-
-// pace notes a connect at now. paced is when all connects so far are forgotten;
-// pace returns the new one.
-func pace(paced, now int64, limit int) int64 {
-	if limit == 0 {
-		return 0
-	}
-	_, interval := paces(limit)
-	return max(paced, now) + interval
-}
-
-// earliest is when the next connect may be. Times are milliseconds.
-func earliest(paced int64, limit int) int64 {
-	if limit == 0 {
-		return 0
-	}
-	atOnce, interval := paces(limit)
-	return paced - (atOnce-1)*interval
 }
 
 // backOff is the pause before the next attempt to connect. mu is held.

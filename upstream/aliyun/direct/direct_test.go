@@ -380,6 +380,31 @@ func TestConnectsPerMinute(t *testing.T) {
 	}
 }
 
+// A device that the platform does not let in is refused for that also while it may not be asked
+// about: nobody is to take the pause for a platform that is away.
+func TestConnectsPerMinuteOfRefusedDevice(t *testing.T) {
+	t.Parallel()
+	p := startPlatform(t)
+	cfg := config(p)
+	cfg.ConnectsPerMinute = 2
+	c := start(t, cfg)
+	wrong := platformtest.Truck(0)
+	wrong.DeviceSecret = "wrong"
+	for i := range 3 {
+		_, err := login(t, c, upstream.Login{Device: wrong})
+		wantCode(t, err, 4, false)
+		var refused *upstream.RefusedError
+		if errors.As(err, &refused) && refused.Repeated != (i >= 1) || i >= 1 && !strings.Contains(err.Error(), "connectsPerMinute") {
+			t.Errorf("login %d: %v", i+1, err)
+		}
+	}
+	if n := c.Stats().Errors["too_many_connects"]; n != 2 {
+		t.Errorf("%d logins limited, want 2", n)
+	}
+	_, err := login(t, c, upstream.Login{Device: platformtest.Truck(0)})
+	wantCode(t, err, 429, true)
+}
+
 // Two that have one certificate would end each other's connections for ever.
 func TestConnectedElsewhere(t *testing.T) {
 	t.Parallel()
