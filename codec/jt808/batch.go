@@ -71,17 +71,21 @@ func (b *Batch) AppendBody(dst []byte, v Version) ([]byte, error) {
 // ParseBody implements [Body]. It reuses the Locations that b has, and what
 // these have allocated. Items without a byte are skipped. With an error b has
 // the reports before the damage, and they are good: whoever sends a backlog may do so only once.
+// The error tells how many they are.
 func (b *Batch) ParseBody(body []byte, v Version) error {
 	in := newReader(body)
 	_ = in.u16() // the number is not to be trusted
 	b.Kind = BatchKind(in.u8())
 	b.Locations = b.Locations[:0]
+	if in.err() != nil {
+		return in.err()
+	}
 	for in.len() > 0 {
 		n := int(in.u16())
 		at := in.off
 		item := in.take(n)
 		if in.err() != nil {
-			break
+			return fmt.Errorf("behind %d whole locations: %w", len(b.Locations), in.err())
 		}
 		if n == 0 {
 			continue
@@ -89,10 +93,10 @@ func (b *Batch) ParseBody(body []byte, v Version) error {
 		if err := b.next().ParseBody(item, v); err != nil {
 			last := len(b.Locations) - 1
 			b.Locations = b.Locations[:last]
-			return fmt.Errorf("location %d: %w", last+1, shifted(err, at))
+			return fmt.Errorf("behind %d whole locations: %w", last, shifted(err, at))
 		}
 	}
-	return in.err()
+	return nil
 }
 
 // next makes room for one more location, one that was used before if there is any.

@@ -2,6 +2,8 @@ package jt808
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +136,9 @@ func TestBatchWithDamage(t *testing.T) {
 			err := b.ParseBody(append([]byte{0, 3, 1}, test.items...), V2013)
 			if (err == nil) != test.good || len(b.Locations) != test.want || b.Kind != BatchBacklog {
 				t.Errorf("%d locations of kind %v, error %v", len(b.Locations), b.Kind, err)
+			}
+			if !test.good && (!errors.Is(err, ErrShortBody) || !strings.HasPrefix(err.Error(), fmt.Sprintf("behind %d whole locations: ", test.want))) {
+				t.Errorf("error %v does not tell of %d locations", err, test.want)
 			}
 		})
 	}
