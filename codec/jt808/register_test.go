@@ -92,7 +92,7 @@ func TestRegisterOtherLayouts(t *testing.T) {
 	}
 	for _, n := range []int{9, 10, 11, 12, 15, 16, 18, 19, 21, 24, 25, 30} {
 		body := head + field("GPS-1", n) + id
-		width := uint8(n) //nolint:gosec // small
+		width := uint8(n)
 		name := "model of " + strconv.Itoa(n)
 		tests = append(tests,
 			test{name, body + "\x01" + plate, V2013, good(V2013, width)},
