@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // PanicError is a panic of a user's auth.Provider or DownlinkHandler, as the
@@ -94,9 +95,17 @@ func (l *lanes) stop(ctx context.Context) error {
 	case <-ended:
 		return nil
 	case <-ctx.Done():
+	}
+	select { // idle workers end at once, even if there is no time left
+	case <-ended:
+		return nil
+	case <-time.After(lastWords):
 		return ctx.Err()
 	}
 }
+
+// lastWords is how long workers that have nothing to do take to end.
+const lastWords = 100 * time.Millisecond
 
 // waiting is the number of jobs that have not begun.
 func (l *lanes) waiting() (n int) {

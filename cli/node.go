@@ -177,10 +177,10 @@ func (n *node) close(ctx context.Context) error {
 	<-time.After(n.shutdown.Pause) // a second signal ends the process
 	ctx, cancel := context.WithTimeout(ctx, n.shutdown.Timeout)
 	defer cancel()
+	before := n.bridge.Stats() // a device that ends takes with it what is under way
 	err := n.server.Drain(ctx)
 	n.settle(ctx)
 	err = errors.Join(err, n.server.Close(ctx))
-	before := n.bridge.Stats()
 	err = errors.Join(err, n.bridge.Close(ctx), n.closeData(), closeAuth(n.auth), n.devices.Close(), n.admin.Close(ctx))
 	after := n.bridge.Stats()
 	lost := after.Failed - before.Failed + uint64(max(after.InFlight, 0)) //nolint:gosec // not negative

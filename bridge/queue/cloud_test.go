@@ -229,6 +229,8 @@ func (h *handle) Publish(m *thing.Message, done func(error)) {
 	}
 	if c.hold[name] {
 		c.held = append(c.held, answer)
+		close(c.changed)
+		c.changed = make(chan struct{})
 		return
 	}
 	answer()

@@ -350,11 +350,14 @@ func (l *lane) finish(it *item, err error) {
 	}
 }
 
-// busy says whether something of the device is on its way that can still arrive.
-func (l *lane) busy() bool {
+// busy says whether something of the device is on its way that can still arrive, and
+// whether any of that is not stored.
+func (l *lane) busy() (onTheWay, notStored bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.storing > 0 || l.device != nil && l.resumeAt.IsZero() && (l.first != nil || l.count > 0 || l.directs > 0)
+	forwards := l.device != nil && l.resumeAt.IsZero()
+	return l.storing > 0 || forwards && (l.first != nil || l.count > 0 || l.directs > 0),
+		l.storing > 0 || forwards && l.directs > 0
 }
 
 // close ends what waits when nothing can come any more.

@@ -254,19 +254,16 @@ func (q *Connector) all() []*lane {
 }
 
 // Close implements [upstream.Closer]. It waits for what is on its way to the
-// platform, not for what is stored: that is forwarded after the next start.
+// platform, not for what is stored: that is forwarded after the next start. While the
+// platform is away nothing arrives, so that Close does not wait for long.
 func (q *Connector) Close(ctx context.Context) error {
 	if !q.state.CompareAndSwap(int32(running), int32(closing)) {
 		q.state.CompareAndSwap(int32(fresh), int32(closed))
 		return nil
 	}
-	q.drain(ctx)
+	arrived := q.drain(ctx)
 	q.state.Store(int32(closed))
-	var errs []error
-	if c, ok := q.up.(upstream.Closer); ok {
-		errs = append(errs, c.Close(ctx))
-	}
-	errs = append(errs, q.end())
+	errs := []error{q.closeNext(ctx, arrived), q.end()}
 	for _, l := range q.all() {
 		l.close()
 	}
@@ -276,9 +273,34 @@ func (q *Connector) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// stalled is for how long nothing arrives at a platform that is away.
+const stalled = 2 * time.Second
+
+// closeNext closes the connector behind the queue. When not everything arrived it need
+// not wait for the platform: the queue has what it waits for.
+func (q *Connector) closeNext(ctx context.Context, arrived bool) error {
+	c, ok := q.up.(upstream.Closer)
+	if !ok {
+		return nil
+	}
+	if arrived {
+		return c.Close(ctx)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stalled)
+	defer cancel()
+	err := c.Close(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		q.logger.Info("the platform is away at the end", zap.Error(err))
+		return nil
+	}
+	return err
+}
+
 // drain waits until nothing is on its way, or nothing can be: then the devices
-// that wait are not logged in.
-func (q *Connector) drain(ctx context.Context) {
+// that wait are not logged in. It says whether everything arrived, and gives up after half
+// of the time that there is, or when nothing but what is stored is on its way and none of
+// that arrives.
+func (q *Connector) drain(ctx context.Context) (arrived bool) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
@@ -286,11 +308,25 @@ func (q *Connector) drain(ctx context.Context) {
 	}
 	pause := time.NewTicker(5 * time.Millisecond)
 	defer pause.Stop()
-	for slices.ContainsFunc(q.all(), (*lane).busy) {
+	last, since := int64(-1), time.Now()
+	for {
+		busy, unsafe := false, false
+		for _, l := range q.all() {
+			onTheWay, notStored := l.busy()
+			busy, unsafe = busy || onTheWay, unsafe || notStored
+		}
+		if !busy {
+			return true
+		}
+		if now := q.counts.waiting.Load(); unsafe || now != last {
+			last, since = now, time.Now()
+		} else if time.Since(since) > stalled {
+			return false
+		}
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }

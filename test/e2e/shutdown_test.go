@@ -245,6 +245,29 @@ func TestShutdownCutsOff(t *testing.T) {
 	freeze(t, p, false)
 }
 
+// TestShutdownTellsWhatIsLost is the same for terminals that were answered when their
+// reports were received, and do not send them again; the platform is gone.
+func TestShutdownTellsWhatIsLost(t *testing.T) {
+	t.Parallel()
+	p := newCloud(t)
+	s := serveFile(t, p, "shutdown.timeout = 2s", "listeners.0.jt808.ack=received")
+	x, err := dial(t.Context(), t, s.terminals, "127.0.0.1", "13912345673", jt808.V2013)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = x.login(); err != nil {
+		t.Fatal(err)
+	}
+	if err = p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.underWay(x)
+	s.stop()
+	if err = s.end(); err == nil || !strings.Contains(err.Error(), "had not reached the platform") {
+		t.Errorf("linkspan ends with %v", err)
+	}
+}
+
 // TestHandOver starts a second linkspan on the address of the first one, and ends
 // the first one: a terminal that reports all the time has to log in again, finds
 // no closed door, and loses nothing.
