@@ -1,5 +1,7 @@
 package jt808
 
+import "encoding/json"
+
 // PlateColor is the colour of a number plate (JT/T 415-2006 5.4.12, extended by
 // JT/T 697.7-2014).
 type PlateColor uint8
@@ -28,7 +30,7 @@ func (c PlateColor) known() bool {
 type Register struct {
 	// Layout is the edition whose widths the body has, as ParseBody found it: 2011
 	// and 2013 have the same header, and the body need not be its header's.
-	// AppendBody goes by it; if it is 0, by the edition it is given.
+	// AppendBody goes by it; if it is 0, as with Rest, by the edition it is given.
 	Layout       Version    `json:"layout"`
 	ModelLen     uint8      `json:"model_len,omitempty"` // width of the model's field; 0: that of Layout
 	Province     uint16     `json:"province"`            // first two digits of GB/T 2260, 0: the platform's choice
@@ -43,6 +45,19 @@ type Register struct {
 
 // ID is 0x0100.
 func (*Register) ID() ID { return IDRegister }
+
+// MarshalJSON leaves out the fields that nobody could read.
+func (b Register) MarshalJSON() ([]byte, error) {
+	type fields Register
+	if len(b.Rest) == 0 {
+		return json.Marshal(fields(b))
+	}
+	return json.Marshal(struct {
+		Province uint16 `json:"province"`
+		City     uint16 `json:"city"`
+		Rest     Hex    `json:"rest"`
+	}{b.Province, b.City, b.Rest})
+}
 
 // AppendBody appends the registration with the widths of [Register.Layout].
 // Texts that are too long fail with [ErrTooLong].
@@ -89,11 +104,12 @@ func (b *Register) ParseBody(body []byte, v Version) error {
 	}
 	l, edition, ok := registerFind(body, v)
 	r := newReader(body)
-	*b = Register{Layout: edition, Province: r.u16(), City: r.u16()}
+	*b = Register{Province: r.u16(), City: r.u16()}
 	if !ok {
 		b.Rest = r.bytesRest()
 		return r.err()
 	}
+	b.Layout = edition
 	if l.model != registerLayouts[edition].model {
 		b.ModelLen = uint8(l.model) //nolint:gosec // at most 30
 	}

@@ -87,8 +87,8 @@ func TestRegisterOtherLayouts(t *testing.T) {
 			Manufacturer: "\x01\x00\x02\x01\x00\x02\x01\x00\x02\x01", Model: strings.Repeat("\x02\x01\x00", 10)[:29],
 			TerminalID: strings.Repeat("\x02\x01\x00", 10)[:29], PlateColor: 2, Plate: "1\x01",
 		}},
-		{"2019 without its end", of2019[:60], V2019, Register{Layout: V2019, Province: 44, City: 300, Rest: Hex(of2019[4:60])}},
-		{"no texts", "\x00\x2c\x01\x2c" + strings.Repeat("\x06\x07", 20), V2013, Register{Layout: V2013, Province: 44, City: 300, Rest: Hex(strings.Repeat("\x06\x07", 20))}},
+		{"2019 without its end", of2019[:60], V2019, Register{Province: 44, City: 300, Rest: Hex(of2019[4:60])}},
+		{"no texts", "\x00\x2c\x01\x2c" + strings.Repeat("\x06\x07", 20), V2013, Register{Province: 44, City: 300, Rest: Hex(strings.Repeat("\x06\x07", 20))}},
 	}
 	for _, n := range []int{9, 10, 11, 12, 15, 16, 18, 19, 21, 24, 25, 30} {
 		body := head + field("GPS-1", n) + id
@@ -119,7 +119,10 @@ func TestRegisterOtherLayouts(t *testing.T) {
 			}
 		})
 	}
-	var r Register
+	r := Register{Province: 44, City: 300, Rest: Hex{1, 2}}
+	if got := toString(t, r); got != `{"province":44,"city":300,"rest":"0102"}` {
+		t.Errorf("JSON %s", got)
+	}
 	for _, v := range []Version{V2011, V2013, V2019} {
 		if err := r.ParseBody(make([]byte, 24), v); !errors.Is(err, ErrShortBody) {
 			t.Errorf("24 bytes in %v: %v, want ErrShortBody", v, err)
