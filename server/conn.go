@@ -206,11 +206,21 @@ func (c *conn) settle() {
 	if c.ended || c.calls > 0 {
 		return
 	}
-	if c.online && c.handler.Session() == nil { // it logged out: the time for a login begins anew
-		c.online, c.offline = false, c.loop.ms
-		c.checkTimes()
-	}
+	c.watchLogin()
 	if e := c.request.Load(); e != nil {
 		c.terminate(e)
+	}
+}
+
+// watchLogin notes whether the device is online. When it has logged out the time for a
+// login begins anew.
+func (c *conn) watchLogin() {
+	switch {
+	case c.handler == nil:
+	case c.handler.Session() != nil:
+		c.online = true
+	case c.online:
+		c.online, c.offline = false, c.loop.ms
+		c.checkTimes()
 	}
 }

@@ -89,9 +89,6 @@ func (c *conn) onWatch() {
 // may find nothing to do.
 func (c *conn) checkTimes() {
 	limits := &c.listener.limits
-	if !c.online && c.handler != nil && c.handler.Session() != nil {
-		c.online = true
-	}
 	next := int64(math.MaxInt64)
 	late := func(limit time.Duration, from int64, cause Cause) bool {
 		if limit == 0 {

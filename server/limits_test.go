@@ -445,6 +445,23 @@ func TestLoginIsDueAgainAfterLogout(t *testing.T) {
 	c.wantClosed()
 }
 
+// The time begins anew as well when nothing has looked at it while the device was online.
+func TestLoginIsDueAgainAfterAShortSession(t *testing.T) {
+	t.Parallel()
+	const limit, online = 900 * time.Millisecond, 500 * time.Millisecond
+	b := serve(t, limited(func(l *server.Limits) { l.Login = limit }))
+	c := b.dial(t)
+	c.send("HELLO a\nLATER %d\n", online.Milliseconds())
+	c.want("OK", "LATER")
+	out := time.Now()
+	c.send("OUT\n")
+	b.wantEnd(t, server.CauseLogin)
+	c.wantClosed()
+	if took := time.Since(out); took < limit-50*time.Millisecond {
+		t.Errorf("ended %v after the logout, want %v", took, limit)
+	}
+}
+
 // One connection that holds what all may hold together does not have the others
 // ended.
 func TestMemoryIsNotTakenFromTheSmall(t *testing.T) {

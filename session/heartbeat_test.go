@@ -91,6 +91,25 @@ func TestHeartbeatTimesAreExact(t *testing.T) {
 	})
 }
 
+// TestSilentAfterTheLogin: what a device says right after its login, which comes between two
+// rounds of the sweep, does not put off that it is found silent.
+func TestSilentAfterTheLogin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := session.DefaultConfig()
+		m, l := start(t, cfg)
+		s := session.New("a", newChannel(), session.Heartbeat(10*time.Second, 1))
+		open(t, m, s)
+		time.Sleep(cfg.Tick / 2) //nolint:forbidigo // fake time
+		m.Activate(s)
+		time.Sleep(5 * time.Millisecond) //nolint:forbidigo // fake time
+		s.Touch(time.Now().UnixMilli())
+		time.Sleep(20*time.Second + 2*cfg.Tick) //nolint:forbidigo // fake time
+		synctest.Wait()
+		expect(t, l, "a/1 created", "a/1 online", "a/1 heartbeat lost 1", "a/1 heartbeat lost 2", "a/1 timed out 2")
+	})
+}
+
 // TestLoginIsNoSilence: what a device says while it is logged in waits behind
 // the login.
 func TestLoginIsNoSilence(t *testing.T) {

@@ -65,7 +65,8 @@ func (w *sweep) round(check func(*timer)) {
 // A look finds at most one heartbeat lost, and none when the device was heard
 // since the look before, so that a process that was stopped for a while, or a
 // wall clock that was set forward, does not time out devices that are well: a
-// dead one is found an interval later then.
+// dead one is found an interval later then. That a look may be late by the tick
+// does not make a device well that was heard right after the look before.
 func (w *sweep) check(t *timer) {
 	s := t.Value
 	wall, at := w.now.UnixMilli(), w.m.since(w.now)
@@ -78,7 +79,7 @@ func (w *sweep) check(t *timer) {
 	quiet := wall - seen
 	heard := seen != s.looked
 	s.looked = seen
-	if heard && quiet >= interval { // the last look was an interval ago or less
+	if heard && quiet >= interval+2*w.m.cfg.Tick.Milliseconds() { // the last look was an interval and a tick ago or less
 		quiet = 0
 	}
 	if quiet < interval {
