@@ -47,11 +47,6 @@ func (l *listenerSettings) SetDefaults() {
 	}
 }
 
-type heartbeatSettings struct {
-	Interval time.Duration `conf:"interval" doc:"a heartbeat is lost when nothing was received for so long; 0: none are expected"`
-	Probes   int           `conf:"probes" doc:"heartbeats that may be lost in a row"`
-}
-
 // door is where devices connect, from either place of the configuration: all
 // that shares its settings.
 type door struct {
@@ -105,6 +100,7 @@ func newDoors(tree *config.Tree, s settings, baseDir string, warn func(error)) (
 	}
 	for i := range doors {
 		doors[i].baseDir = baseDir
+		errs = append(errs, doors[i].Heartbeat.validate(tree, doors[i].section+".heartbeat"))
 	}
 	return doors, errors.Join(errs...)
 }
