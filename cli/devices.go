@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func defaultDevices(cfg devices.Config) string {
 // devicesErrors says where in the configuration the mistakes are that keep
 // devices from being read.
 func devicesErrors(tree *config.Tree, cfg devices.Config, err error) error {
-	return placed(tree, "devices", err, []string{"devices", "hocon"}, func(text string) (path, rest string) {
+	err = placed(tree, "devices", err, []string{"devices", "hocon"}, func(text string) (path, rest string) {
 		for _, f := range []struct{ key, path string }{{"bindings", cfg.Bindings}, {"pool", cfg.Pool}, {"file", cfg.File}} {
 			if rest, ok := strings.CutPrefix(text, f.path+": "); ok && f.path != "" {
 				return "devices." + f.key, rest
@@ -69,6 +70,14 @@ func devicesErrors(tree *config.Tree, cfg devices.Config, err error) error {
 		}
 		return "devices", text
 	})
+	for _, l := range leaves(err, "") {
+		if e := (*config.Error)(nil); errors.As(l.err, &e) && strings.HasPrefix(e.Key, "devices.template.") && !tree.Has(e.Key) && tree.Has("devices.unknown") {
+			needs := tree.Errorf("devices.unknown", "", "") // there is no such key: what asks for it tells more than the section
+			e.File, e.Line, e.Column = needs.File, needs.Line, needs.Column
+			e.Hint = "devices.unknown = " + cfg.Unknown + " needs it"
+		}
+	}
+	return err
 }
 
 // warnReadable warns of a file of secrets that everybody may read, and of such

@@ -38,11 +38,41 @@ func TestMistakesSayWhere(t *testing.T) {
 		"the server beside others":       {text: "server { loops = -1 }, bridge.loginRate = -1, attempts { pause = 2m, maxPause = 1m }", want: []string{"application.conf:6:18: server.loops: is -1", "bridge.loginRate: is -1", "attempts.maxPause: is 1m0s, want at least the pause"}},
 		"the platform beside a queue":    {text: "upstream.type = azure, queue.mode = on", want: []string{`no connector "azure"`}},
 		"a key that is not set":          {text: "bridge {}", defines: []string{"server.loops=-1"}, want: []string{"-Dserver.loops: server.loops: is -1"}},
-		"a limit":                        {defines: []string{"listeners.0.limits.maxFaults=-3"}, want: []string{"-Dlisteners.0.limits.maxFaults: listeners.0.limits.maxFaults: is -3"}},
-		"an address twice":               {text: `listeners += { protocol = jt808, address = ":7611" }, listeners += { protocol = jt808, address = ":7611" }`, want: []string{"application.conf:6:68: listeners.2: :7611 is the address of \"jt808-2\" too"}},
-		"a name twice":                   {text: `listeners += { name = jt808-1, protocol = jt808, address = ":7611" }`, want: []string{"application.conf:6:14: listeners.1: another one has the same name"}},
-		"no file of devices":             {text: "devices.file = gone.conf", want: []string{"application.conf:6:16: devices.file: cannot open the file"}},
-		"the platform":                   {text: "upstream.aliyun { qos = 4, keepAlive = 1s }", want: []string{"application.conf:6:25: upstream.aliyun.qos: is 4", "application.conf:6:40: upstream.aliyun.keepAlive: is 1s"}},
+		"heartbeats": {
+			text: `listeners += { protocol = jt808, address = ":0", heartbeat { interval = -3s, probes = -1 } }`,
+			want: []string{"application.conf:6:73: listeners.1.heartbeat.interval: is -3s, want at least 1s, or 0", "application.conf:6:87: listeners.1.heartbeat.probes: is -1, want 0 or more"},
+			not:  []string{"milliseconds"},
+		},
+		"heartbeats without a unit": {
+			text: `socketServer { ports = [0], heartbeat.interval = 180 }`,
+			want: []string{"socketServer.heartbeat.interval: is 180ms, want at least 1s, or 0 for none expected; a number without a unit counts milliseconds: write 180s for seconds"},
+		},
+		"the shortest heartbeats": {text: `listeners += { protocol = jt808, address = ":0", heartbeat { interval = 1000, probes = 0 } }`, want: []string{"ok\n"}, not: []string{"warning"}},
+		"no heartbeats":           {text: `listeners += { protocol = jt808, address = ":0", heartbeat.interval = 0 }`, want: []string{"ok\n"}, not: []string{"warning"}},
+		"a limit":                 {defines: []string{"listeners.0.limits.maxFaults=-3"}, want: []string{"-Dlisteners.0.limits.maxFaults: listeners.0.limits.maxFaults: is -3"}},
+		"an address twice":        {text: `listeners += { protocol = jt808, address = ":7611" }, listeners += { protocol = jt808, address = ":7611" }`, want: []string{"application.conf:6:68: listeners.2: :7611 is the address of \"jt808-2\" too"}},
+		"a name twice":            {text: `listeners += { name = jt808-1, protocol = jt808, address = ":7611" }`, want: []string{"application.conf:6:14: listeners.1: another one has the same name"}},
+		"no file of devices":      {text: "devices.file = gone.conf", want: []string{"application.conf:6:16: devices.file: cannot open the file"}},
+		"the platform":            {text: "upstream.aliyun { qos = 4, keepAlive = 1s }", want: []string{"application.conf:6:25: upstream.aliyun.qos: is 4", "application.conf:6:40: upstream.aliyun.keepAlive: is 1s"}},
+		"a template by a definition": {
+			text: "devices.watch = 1s", defines: []string{"devices.unknown=template"},
+			want: []string{"-Ddevices.unknown: devices.template.productKey: is missing or empty; devices.unknown = template needs it"},
+		},
+		"a template that is missing": {
+			text: "devices.watch = 1s, devices.unknown = template",
+			want: []string{"application.conf:6:39: devices.template.productKey: is missing or empty; devices.unknown = template needs it"},
+		},
+		"a template that is empty": {
+			text: "devices { template.productKey = \"\", unknown = template }",
+			want: []string{"application.conf:6:33: devices.template.productKey: is missing or empty"}, not: []string{"needs it"},
+		},
+		"a secret of a gateway that is not in the environment": {
+			text: `upstream.aliyun.gateways = [{ productKey = a, deviceName = b, deviceSecret = ${?NO_SUCH_SECRET} }, { productKey = a, deviceName = b }]`,
+			want: []string{
+				"application.conf:6:78: upstream.aliyun.gateways.0.deviceSecret: missing: ${?NO_SUCH_SECRET} found nothing: there is no such key, and no such environment variable",
+				"application.conf:6:100: upstream.aliyun.gateways.1.deviceSecret: missing",
+			},
+		},
 		"a key a level too high": {
 			text: "auth { type = static, file = secrets.txt }",
 			want: []string{"application.conf:6:6: auth.static.file: is \"\"", "application.conf:6:23: auth.file: is not a known key; did you mean static.file?"},
@@ -120,6 +150,24 @@ func TestMistakesSayWhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSecretsThatAreNotInTheEnvironment is about the first thing that a newcomer
+// forgets.
+func TestSecretsThatAreNotInTheEnvironment(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(goodConfig, "deviceSecret = s3cret", "deviceSecret = ${?NO_SUCH_SECRET}", 1)
+	out, err := run(t, "", "config", "check", "-c", write(t, text, goodDevices))
+	const want = "application.conf:2:59: deviceSecret: is missing, so the bridge has no gateway device to be at the platform: " +
+		"${?NO_SUCH_SECRET} found nothing: there is no such key, and no such environment variable; create a device of product gateway"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v: %s", err, out)
+	}
+	text = strings.Replace(goodConfig, "productKey = gateway, deviceName = bridge, deviceSecret = s3cret", "upstream.aliyun { productKey = a, deviceName = b, deviceSecret = ${?NO_SUCH_SECRET} }", 1)
+	out, err = run(t, "", "config", "check", "-c", write(t, text, goodDevices))
+	if err == nil || !strings.Contains(err.Error(), "application.conf:2:66: upstream.aliyun.deviceSecret: missing: ${?NO_SUCH_SECRET} found nothing") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -285,9 +285,9 @@ func TestReloadOfABadFile(t *testing.T) {
 	t.Parallel()
 	y := startYard(t, "devices.watch = 0", list("101=a", "102=b"))
 	one := y.connect("101", "a")
-	y.save("101 { productKey = demo, devicName = a }\n" + list("102=b"))
+	y.save("101 { productKey = demo, deviceName = a, deviceSecrett = s-a }\n" + list("102=b"))
 	y.hup <- syscall.SIGHUP
-	if got := y.reloaded(); got["kept"] != int64(1) || got["mistakes"] != int64(2) || got["offline"] != int64(0) {
+	if got := y.reloaded(); got["kept"] != int64(1) || got["mistakes"] != int64(1) || got["offline"] != int64(0) {
 		t.Errorf("the log says %v", got)
 	}
 	one.report(2, "a")

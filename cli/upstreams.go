@@ -6,11 +6,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/linkspan/linkspan/config"
 	"github.com/linkspan/linkspan/internal/admin"
 	"github.com/linkspan/linkspan/upstream"
+	"github.com/linkspan/linkspan/upstream/aliyun"
 	"github.com/linkspan/linkspan/upstream/route"
 )
 
@@ -138,9 +140,41 @@ func connectorOf(tree *config.Tree, section, name string, plugin upstream.Plugin
 	}
 	connector, err := plugin.New(own)
 	if err != nil {
-		return nil, placed(tree, section+"."+plugin.Name, err, []string{"upstream", plugin.Name, "configuration"}, nil)
+		return nil, placed(tree, section+"."+plugin.Name, err, []string{"upstream", plugin.Name, "configuration"}, ofGateway(tree, section+"."+plugin.Name, own))
 	}
 	return connector, nil
+}
+
+// gatewayNumber is what mistakes of one of several gateways begin with.
+var gatewayNumber = regexp.MustCompile(`^gateway (\d+): `)
+
+// ofGateway places mistakes of a gateway of own, the settings of section: that of the
+// section itself, which comes first, or those of the list.
+func ofGateway(tree *config.Tree, section string, own any) func(text string) (path, rest string) {
+	a, ok := own.(aliyun.Config)
+	if !ok {
+		return nil
+	}
+	first := 1
+	if a.ProductKey != "" || a.DeviceName != "" || a.DeviceSecret != "" {
+		first = 2
+	}
+	return func(text string) (path, rest string) {
+		m := gatewayNumber.FindStringSubmatch(text)
+		if m == nil {
+			return section, text
+		}
+		n, _ := strconv.Atoi(m[1]) // too many digits are no element
+		at := fmt.Sprintf("%s.gateways.%d", section, n-first)
+		switch {
+		case n >= first && tree.Has(at):
+			return at, text[len(m[0]):]
+		case n == 1 && tree.Has(section+".productKey"):
+			return section, text[len(m[0]):]
+		default:
+			return section, text
+		}
+	}
 }
 
 // upstreamsReference describes the keys of several platforms.

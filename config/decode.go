@@ -93,7 +93,11 @@ func (d *decoder) decode(v *hocon.Value, path []string, into reflect.Value, o op
 		if v == nil {
 			pos = o.section
 		}
-		d.errs = append(d.errs, errorAt(pos, hocon.FormatPath(path), "is required and missing", o.hint(path, into.Type())))
+		problem, key := "is required and missing", hocon.FormatPath(path)
+		if opt, ok := d.all.optional[key]; ok && v == nil {
+			pos, problem = opt.at, problem+": "+opt.nothing()
+		}
+		d.errs = append(d.errs, errorAt(pos, key, problem, o.hint(path, into.Type())))
 		return
 	}
 	switch {

@@ -150,6 +150,9 @@ func (l Loader) finish(doc *hocon.Document) (*Tree, error) {
 func treeOf(doc *hocon.Document, root *hocon.Value, pending []*variable) *Tree {
 	t := newTree(root, pending)
 	doc.References(t.all.markRead)
+	doc.Optionals(func(path []string, at hocon.Position, name string) {
+		t.all.optional[hocon.FormatPath(path)] = optional{at, name}
+	})
 	return t
 }
 

@@ -18,7 +18,8 @@ type Tree struct {
 
 // shared is what a tree and its sections know of their use.
 type shared struct {
-	root *hocon.Value
+	root     *hocon.Value
+	optional map[string]optional // keys that stand in the files as ${?name}, by path; does not change
 
 	mu      sync.Mutex
 	pending []*variable             // overrides of keys that no file has; the slice does not change
@@ -32,9 +33,20 @@ type shared struct {
 	notes   Errors                  // what is no mistake, but no good either; guarded by mu
 }
 
+// optional is the value ${?name} of a key.
+type optional struct {
+	at   hocon.Position
+	name string
+}
+
+// nothing says what became of it when the key is not set.
+func (o optional) nothing() string {
+	return "${?" + o.name + "} found nothing: there is no such key, and no such environment variable"
+}
+
 func newTree(root *hocon.Value, pending []*variable) *Tree {
 	return &Tree{value: root, all: &shared{
-		root: root, pending: pending,
+		root: root, optional: map[string]optional{}, pending: pending,
 		read: map[string]bool{}, known: map[string]keyInfos{}, secret: map[string]bool{}, fromEnv: map[string]*hocon.Value{}, missed: map[string]bool{}, derived: map[string]string{},
 	}}
 }
@@ -91,14 +103,28 @@ func (t *Tree) Text(path string) string {
 
 // Errorf makes an [Error] about the key at path, for owners who find more
 // mistakes than types show. An empty path means the section itself. A key that is
-// not set is where the nearest section around it is.
+// not set is where the nearest section around it is; one that is not set since its
+// ${?name} found nothing is where that stands, and the error says so.
 func (t *Tree) Errorf(path, problem, hint string) *Error {
 	s := t.Sub(path)
-	pos := s.value.Pos()
+	pos := t.all.posOf(s)
+	if o, ok := t.all.optional[s.Path()]; ok && s.value == nil && pos.File == "" {
+		return errorAt(o.at, s.Path(), problem+": "+o.nothing(), hint)
+	}
 	for n := len(s.path); pos.File == "" && n > 1; n-- {
 		pos = t.all.root.At(s.path[:n-1]...).Pos()
 	}
 	return errorAt(pos, s.Path(), problem, hint)
+}
+
+// posOf is where the value of s stands, in a file or in the environment.
+func (s *shared) posOf(section *Tree) hocon.Position {
+	if section.value != nil {
+		return section.value.Pos()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fromEnv[hocon.FormatPath(section.path)].Pos() // of no value: nowhere
 }
 
 func errorAt(pos hocon.Position, key, problem, hint string) *Error {
