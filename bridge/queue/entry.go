@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 
 // entry is one login of a device at the platform, for a client or for what a device
 // has left behind.
-type entry struct{ lane *lane }
+type entry struct {
+	lane     *lane
+	identity auth.Identity
+}
 
 // login takes a login of the bridge's; the lane is locked.
 func (l *lane) login(c *client) {
@@ -23,7 +27,11 @@ func (l *lane) login(c *client) {
 		done, old.done = old.done, nil
 	}
 	l.client, l.sender, l.identity = c, c.sender, c.login.Device
-	l.admitAt, l.retryAt = time.Now().Add(l.q.cfg.LoginWait), time.Time{}
+	now := time.Now()
+	l.admitAt, l.retryAt = now.Add(l.q.cfg.LoginWait), time.Time{}
+	if l.q.refusals.of(l.key, l.identity, now) != nil {
+		l.admitAt = time.Time{} // it waits for what the platform says this time
+	}
 	l.attempts, l.refusals, l.condemned = 0, 0, nil
 	l.leave()
 	if done != nil {
@@ -47,7 +55,7 @@ func (l *lane) enter() {
 		if l.client == nil && !l.backlog() || state(l.q.state.Load()) == closed {
 			break
 		}
-		e := &entry{lane: l}
+		e := &entry{lane: l, identity: l.identity}
 		prior := l.device
 		l.entry, l.device = e, nil
 		l.detain()
@@ -72,8 +80,9 @@ func (l *lane) enter() {
 
 // loggedIn goes on when the platform has decided.
 func (e *entry) loggedIn(d upstream.Device, err error) {
-	l := e.lane
+	l, now := e.lane, time.Now()
 	l.mu.Lock()
+	l.q.refusals.note(l.key, e.identity, err, now)
 	if l.entry != e { // the device has gone, or there is a newer one
 		l.leave()
 		if d != nil {
@@ -98,9 +107,21 @@ func (e *entry) loggedIn(d upstream.Device, err error) {
 	case upstream.Temporary(err):
 		l.entry = nil
 		l.halt(unloading, 0)
-		l.retryAt = time.Now().Add(l.pause())
-		l.leave()
+		l.retryAt = now.Add(l.pause())
+		var no *upstream.RefusedError
 		if done != nil {
+			no = l.q.refusals.of(l.key, e.identity, now)
+		}
+		if no != nil {
+			c.err = upstream.ErrLoggedOut
+			l.client = nil
+		}
+		l.leave()
+		switch {
+		case no != nil:
+			no.Reason += "; it cannot be asked now: " + err.Error()
+			done(nil, no)
+		case done != nil:
 			l.q.counts.provisional.Add(1)
 			done(c, nil)
 		}
@@ -122,14 +143,18 @@ func (e *entry) loggedIn(d upstream.Device, err error) {
 }
 
 // refused notes that the device may not log in. After some times what it has stored
-// is dead.
+// is dead; that a connector says again what the platform has said is none of these.
 func (l *lane) refused(err error) {
-	l.refusals++
+	var no *upstream.RefusedError
+	repeated := errors.As(err, &no) && no.Repeated
+	if !repeated {
+		l.refusals++
+	}
 	l.halt(unloading, 0)
 	if !l.backlog() {
 		return
 	}
-	if l.refusals >= l.q.cfg.Poison {
+	if !repeated && l.refusals >= l.q.cfg.Poison {
 		l.condemned = fmt.Errorf("%w: %w", errLogin, err)
 		return
 	}

@@ -54,6 +54,8 @@ type Connector struct {
 	counts  counts
 	quiet   lines
 
+	refusals refusals
+
 	memory  memory
 	work    runQueue
 	lookups runQueue // of lanes that want to know who they are
