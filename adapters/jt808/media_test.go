@@ -67,6 +67,22 @@ func TestPictureInOneFrame(t *testing.T) {
 	}
 }
 
+// A picture is kept as it was taken, and at the time of its receipt, when the
+// terminal's clock says no time.
+func TestPictureAtAnImpossibleTime(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(d))).join()
+	p := picture(x)
+	p.Location.Time = jt808.BCDTime{0x24, 0x13, 1}
+	x.say(p)
+	if m := d.got[0]; !bytes.Equal(m.Data, p.Data) || !m.Time.Equal(x.Now()) {
+		t.Errorf("kept %q at %v", m.Data, m.Time)
+	}
+	d.release(x, "here", nil)
+	wantField(t, x.TakeSaid()[0].Fields, "latitude", "31.234567")
+}
+
 func TestPictureInPackages(t *testing.T) {
 	t.Parallel()
 	d := &drawer{}
