@@ -35,7 +35,7 @@ type Config struct {
 	ClockOffset time.Duration `conf:"clockOffset" doc:"up to how much clocks are wrong at the beginning, fast or slow"`
 	ClockDrift  float64       `conf:"clockDrift" doc:"up to how many seconds a day clocks gain or lose"`
 	PostAnswer  time.Duration `conf:"postAnswer" doc:"time after which somebody at the post answers a check; 0: nobody is there"`
-	Refuse      float64       `conf:"refuse" doc:"share of controls and requests that are denied (command 6)"`
+	Refuse      float64       `conf:"refuse" doc:"share of controls and requests, from 0 to 1, that are denied (command 6)"`
 
 	AckTimeout time.Duration `conf:"ackTimeout" doc:"time without a confirmation after which a frame is sent again"`
 	Retries    int           `conf:"retries" doc:"how often a frame is sent again before the connection is given up"`

@@ -10,14 +10,14 @@ import (
 // at most: a panel has one fault or none. Such panels do all else like good ones, so
 // that their reports get through.
 type Faults struct {
-	BadChecksum float64 `conf:"badChecksum" doc:"send every fourth frame with a wrong check sum"`
-	HalfFrames  float64 `conf:"halfFrames" doc:"break off within every tenth frame"`
-	Glued       float64 `conf:"glued" doc:"send a heartbeat (command 2 without data) behind each frame, in one packet"`
-	BCD         float64 `conf:"bcd" doc:"tell times in BCD, and want them so"`
-	NoClock     float64 `conf:"noClock" doc:"have no clock: all times are zero"`
-	Version     float64 `conf:"version" doc:"write other versions than 1.1"`
-	Spaces      float64 `conf:"spaces" doc:"pad descriptions with spaces"`
-	Noise       float64 `conf:"noise" doc:"send packets of a private protocol with the same markers before frames"`
+	BadChecksum float64 `conf:"badChecksum" doc:"share of panels, from 0 to 1, that send every fourth frame with a wrong check sum"`
+	HalfFrames  float64 `conf:"halfFrames" doc:"share of panels, from 0 to 1, that break off within every tenth frame"`
+	Glued       float64 `conf:"glued" doc:"share of panels, from 0 to 1, that send a heartbeat (command 2 without data) behind each frame, in one packet"`
+	BCD         float64 `conf:"bcd" doc:"share of panels, from 0 to 1, that tell times in BCD, and want them so"`
+	NoClock     float64 `conf:"noClock" doc:"share of panels, from 0 to 1, that have no clock: all times are zero"`
+	Version     float64 `conf:"version" doc:"share of panels, from 0 to 1, that write other versions than 1.1"`
+	Spaces      float64 `conf:"spaces" doc:"share of panels, from 0 to 1, that pad descriptions with spaces"`
+	Noise       float64 `conf:"noise" doc:"share of panels, from 0 to 1, that send packets of a private protocol with the same markers before frames"`
 }
 
 // Fault is how a panel misbehaves.

@@ -25,8 +25,8 @@ type Config struct {
 	ConnectRate float64       `conf:"connectRate" doc:"connections per second that the whole fleet opens when it starts; 0: as many as it can"`
 
 	Churn     float64 `conf:"churn" doc:"connections that each terminal breaks off per minute, on average"`
-	Alarms    float64 `conf:"alarms" doc:"share of reports that raise an alarm"`
-	Batch     float64 `conf:"batch" doc:"share of reports that are collected and sent in batches (message 0x0704)"`
+	Alarms    float64 `conf:"alarms" doc:"share of reports, from 0 to 1, that raise an alarm"`
+	Batch     float64 `conf:"batch" doc:"share of reports, from 0 to 1, that are collected and sent in batches (message 0x0704)"`
 	BatchSize int     `conf:"batchSize" doc:"most reports of a batch; more than 12 or so make a message of several packages"`
 	Number    string  `conf:"number" doc:"where a report carries its number, counted from 1 for each terminal: item (vendor item 0xF0, 8 bytes), mileage (instead of the distance driven), none"`
 
@@ -36,7 +36,7 @@ type Config struct {
 	BackoffMin time.Duration `conf:"backoffMin" doc:"wait before the first attempt to connect again; each further one waits up to twice as long"`
 	BackoffMax time.Duration `conf:"backoffMax" doc:"longest wait before an attempt to connect again"`
 
-	Refuse      float64       `conf:"refuse" doc:"share of commands that are refused (message 0x0001 with result 1)"`
+	Refuse      float64       `conf:"refuse" doc:"share of commands, from 0 to 1, that are refused (message 0x0001 with result 1)"`
 	AnswerDelay time.Duration `conf:"answerDelay" doc:"time after which a terminal answers a command; 0: at once"`
 
 	Sources []string `conf:"sources" doc:"own addresses that terminals connect from, in turn; none: the system's choice, and for loopback targets one 127.0.0.x for each 20000 terminals"`

@@ -10,12 +10,12 @@ import (
 // all at most: a terminal has one fault or none. Such terminals do all else like
 // good ones, so that their reports may well get through.
 type Faults struct {
-	SlowWriter   float64 `conf:"slowWriter" doc:"send byte by byte"`
-	Garbage      float64 `conf:"garbage" doc:"send bytes that are no frames between frames"`
-	BadChecksum  float64 `conf:"badChecksum" doc:"send every fourth frame with a wrong check byte"`
-	HalfFrames   float64 `conf:"halfFrames" doc:"break off within every tenth report"`
-	NeverReads   float64 `conf:"neverReads" doc:"read nothing any more once authenticated"`
-	PackageFlood float64 `conf:"packageFlood" doc:"send packages of messages that are never completed"`
+	SlowWriter   float64 `conf:"slowWriter" doc:"share of terminals, from 0 to 1, that send byte by byte"`
+	Garbage      float64 `conf:"garbage" doc:"share of terminals, from 0 to 1, that send bytes that are no frames between frames"`
+	BadChecksum  float64 `conf:"badChecksum" doc:"share of terminals, from 0 to 1, that send every fourth frame with a wrong check byte"`
+	HalfFrames   float64 `conf:"halfFrames" doc:"share of terminals, from 0 to 1, that break off within every tenth report"`
+	NeverReads   float64 `conf:"neverReads" doc:"share of terminals, from 0 to 1, that read nothing any more once authenticated"`
+	PackageFlood float64 `conf:"packageFlood" doc:"share of terminals, from 0 to 1, that send packages of messages that are never completed"`
 }
 
 // Fault is how a terminal misbehaves.

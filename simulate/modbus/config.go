@@ -49,15 +49,15 @@ type Config struct {
 // Faults are the shares of answers that go wrong, each from 0 to 1, and 1 in all
 // at most. Which is left to chance, of Config.Seed.
 type Faults struct {
-	Silence     float64       `conf:"silence" doc:"do not answer"`
-	Exception   float64       `conf:"exception" doc:"answer with an exception: device failure, busy, or no answer behind the gateway"`
-	BadChecksum float64       `conf:"badChecksum" doc:"answer with a wrong checksum, in mode tcp with the number of another request"`
-	Half        float64       `conf:"half" doc:"send half of the answer and no more"`
-	Split       float64       `conf:"split" doc:"send the answer in two parts, 20 ms apart"`
-	Glued       float64       `conf:"glued" doc:"send the heartbeat in front of the answer, and behind it, in one packet"`
-	Noise       float64       `conf:"noise" doc:"send up to 16 random bytes in front of the answer"`
-	Late        float64       `conf:"late" doc:"answer, but too late"`
-	LateBy      time.Duration `conf:"lateBy" doc:"how much later"`
+	Silence     float64       `conf:"silence" doc:"share of answers, from 0 to 1, that do not come"`
+	Exception   float64       `conf:"exception" doc:"share of answers, from 0 to 1, that are exceptions: device failure, busy, or no answer behind the gateway"`
+	BadChecksum float64       `conf:"badChecksum" doc:"share of answers, from 0 to 1, that have a wrong checksum, in mode tcp the number of another request"`
+	Half        float64       `conf:"half" doc:"share of answers, from 0 to 1, that end in the middle"`
+	Split       float64       `conf:"split" doc:"share of answers, from 0 to 1, that come in two parts, 20 ms apart"`
+	Glued       float64       `conf:"glued" doc:"share of answers, from 0 to 1, that have the heartbeat in front and behind, in one packet"`
+	Noise       float64       `conf:"noise" doc:"share of answers, from 0 to 1, that have up to 16 random bytes in front"`
+	Late        float64       `conf:"late" doc:"share of answers, from 0 to 1, that come too late"`
+	LateBy      time.Duration `conf:"lateBy" doc:"how much later those come that are late"`
 }
 
 // Values of [Config.RegistrationMode].

@@ -1,0 +1,26 @@
+package jt808_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/linkspan/linkspan/simulate/jt808"
+)
+
+// The help of a share says that it is one, and between which numbers.
+func TestSharesSayTheirRange(t *testing.T) {
+	t.Parallel()
+	faults := reflect.TypeFor[jt808.Faults]()
+	for i := range faults.NumField() {
+		if doc := faults.Field(i).Tag.Get("doc"); !strings.HasPrefix(doc, "share of terminals, from 0 to 1, that ") {
+			t.Errorf("faults.%s: %q", faults.Field(i).Name, doc)
+		}
+	}
+	for _, name := range []string{"Alarms", "Batch", "Refuse"} {
+		f, _ := reflect.TypeFor[jt808.Config]().FieldByName(name)
+		if doc := f.Tag.Get("doc"); !strings.Contains(doc, "from 0 to 1") {
+			t.Errorf("%s: %q", name, doc)
+		}
+	}
+}
