@@ -25,6 +25,7 @@ type gateway struct {
 	identity  auth.Identity // its secret may be empty: see ownSecret
 	obtained  auth.Secret   // got in its place; run's goroutine only, as is stale
 	stale     bool          // the platform did not take the one that is kept
+	short     shorts
 	endpoint  *url.URL
 	topics    gatewayTopics
 	host      upstream.Host
@@ -141,7 +142,9 @@ func (g *gateway) run(ctx context.Context) {
 			if time.Since(up) > g.cfg.ReconnectMax {
 				pause = g.cfg.ReconnectMin
 			}
+			g.lasted(time.Since(up), l.cause(), time.Now())
 		} else if ctx.Err() == nil {
+			g.short.count = 0
 			g.log.Warn("aliyun: cannot connect", zap.String("remote", g.endpoint.Host), zap.NamedError("err", err), zap.Duration("duration", pause))
 		}
 		wait := time.NewTimer(jitter(pause))
