@@ -38,7 +38,8 @@
 //
 // While the platform is away devices still come online: a login that fails for now,
 // or takes longer than loginWait, is admitted provisionally and tried again behind the
-// device's back. A refusal that comes later ends the device's session. Devices that
+// device's back. A refusal that comes later ends the device's session. A device that the
+// platform has lately refused for good waits for the platform's answer instead. Devices that
 // have gone, or have not come back since linkspan started, are logged in by the
 // queue itself when they have something stored, and logged out when it is said. Their
 // identities are looked up by name: secrets are never written.

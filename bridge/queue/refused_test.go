@@ -101,7 +101,9 @@ func TestRepeatedRefusalsCondemnNobody(t *testing.T) {
 	d := online(t, q, "d")
 	d.store(0, 5)
 	c.set(func() { c.away, c.login = false, func(string) error { return errGoodbye.Repeat() } })
-	await(t, "Lost", d.lost)
+	if cause := await(t, "Lost", d.lost); !errors.Is(cause, auth.ErrDenied) {
+		t.Errorf("Lost with %v", cause)
+	}
 	tries := make(chan struct{}, 1000)
 	c.set(func() {
 		c.login = func(string) error {

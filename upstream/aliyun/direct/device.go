@@ -51,13 +51,13 @@ type device struct {
 	loginBy    int64         // when a first login fails for want of a connection: milliseconds
 	since      int64         // of link, or of its last SUBSCRIBE: milliseconds
 	recent
-	paid       int64         // messages until then are paid for by messageRate: microseconds
-	length     int32         // messages waiting or in flight
-	inFlight   int32         // sent at QoS 1, not yet acknowledged
-	rejected   int32         // messages refused that wait for their turn
-	lastID     uint16        // MQTT packet identifier
-	subs       uint8         // SUBSCRIBEs to be answered
-	ask        uint8         // SUBSCRIBEs to be sent
+	paid       int64  // messages until then are paid for by messageRate: microseconds
+	length     int32  // messages waiting or in flight
+	inFlight   int32  // sent at QoS 1, not yet acknowledged
+	rejected   int32  // messages refused that wait for their turn
+	lastID     uint16 // MQTT packet identifier
+	subs       uint8  // SUBSCRIBEs to be answered
+	ask        uint8  // SUBSCRIBEs to be sent
 	state      deviceState
 	attempts   uint8 // connections in a row that failed or did not last
 	short      uint8 // connections in a row that the platform has soon ended
