@@ -43,12 +43,12 @@ func newPlatformClient() []*cobra.Command {
 		{use: "disable PRODUCT/DEVICE", short: "End a device's session and refuse its logins", args: cobra.ExactArgs(1), run: manage(api.Disable)},
 		{use: "enable PRODUCT/DEVICE", short: "Let a disabled device log in again", args: cobra.ExactArgs(1), run: manage(api.Enable)},
 		{use: "kick PRODUCT/DEVICE", short: "End a device's session", args: cobra.ExactArgs(1), run: manage(api.Kick)},
-		{use: "delete PRODUCT/DEVICE", short: "Forget a device", args: cobra.ExactArgs(1), run: manage(api.Delete)},
+		{use: "delete PRODUCT/DEVICE", short: "Delete a device: end its session, forget what it said and its topology, and refuse its logins; it is listed as deleted, and add brings it back", args: cobra.ExactArgs(1), run: manage(api.Delete)},
 		{use: "add PRODUCT/DEVICE SECRET", short: "Create a device, or give one another secret", args: cobra.ExactArgs(2), run: addDevice, flags: func(cmd *cobra.Command) {
 			cmd.Flags().String("gateway", "", "PRODUCT/DEVICE of the gateway whose topology it is in")
 		}},
-		{use: "raw PRODUCT/DEVICE HEX", short: "Send bytes to a device and wait for its answer", args: cobra.ExactArgs(2), run: sendRaw, flags: waitFlag},
-		{use: "rrpc PRODUCT/DEVICE TEXT", short: "Send a device a text by RRPC and wait for its answer, 8 seconds at most", args: cobra.ExactArgs(2), run: sendRRPC, flags: waitFlag},
+		{use: "raw PRODUCT/DEVICE HEX", short: "Send bytes to a device and wait for its answer, of which raw is the bytes in base64", args: cobra.ExactArgs(2), example: "linkspan platform raw demo/13800138001 8104", run: sendRaw, flags: waitFlag},
+		{use: "rrpc PRODUCT/DEVICE TEXT", short: "Send a device a text by RRPC and wait for its answer, 8 seconds at most; linkspan answers Alink requests", args: cobra.ExactArgs(2), example: `linkspan platform rrpc demo/13800138001 '{"id":"1","version":"1.0","method":"thing.service.queryLocation","params":{}}'`, run: sendRRPC, flags: waitFlag},
 		{use: "publish PRODUCT/DEVICE TOPIC PAYLOAD", short: "Publish something to a device under a topic of its own", args: cobra.ExactArgs(3), example: "linkspan platform publish demo/truck-1 /demo/truck-1/user/get hello", run: publishTo},
 		{use: "shadow PRODUCT/DEVICE [NAME=VALUE... | JSON]", short: "Show a device's shadow, or ask the device to be otherwise", args: cobra.MinimumNArgs(1), run: shadow},
 		{use: "notify PRODUCT/GATEWAY PRODUCT/DEVICE...", short: "Ask a gateway to add devices to its topology", args: cobra.MinimumNArgs(2), run: notifyTopology},
