@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -61,19 +62,17 @@ func newPlatform() *cobra.Command {
 // errGateway says how a gateway is written.
 var errGateway = errors.New("want PRODUCT/DEVICE:SECRET")
 
-// config is what file and flags say, and the keys of its section that nobody knows.
-func (f *platformFlags) config() (cfg platform.Config, unknown config.Errors, err error) {
+// config is what file and flags say, and the file itself; nil: there is none.
+func (f *platformFlags) config() (cfg platform.Config, tree *config.Tree, err error) {
 	cfg = platform.DefaultConfig()
 	cfg.AutoRegister = !f.strict
 	if f.file != "" {
-		tree, err := config.Load(f.file)
-		if err != nil {
+		if tree, err = config.Load(f.file); err != nil {
 			return cfg, nil, err
 		}
-		if err := tree.Decode("platform", &cfg); err != nil {
-			return cfg, nil, err
+		if err = tree.Decode("platform", &cfg); err != nil {
+			return cfg, tree, err
 		}
-		unknown = slices.DeleteFunc(tree.Unused(), func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "platform.") })
 	}
 	if f.mqtt != "" {
 		cfg.MQTTAddress = f.mqtt
@@ -95,11 +94,42 @@ func (f *platformFlags) config() (cfg platform.Config, unknown config.Errors, er
 		}
 		cfg.Devices = append(cfg.Devices, platform.Device{ProductKey: product, DeviceName: device, DeviceSecret: auth.Secret(secret)})
 	}
-	return cfg, unknown, nil
+	return cfg, tree, nil
+}
+
+// unknownToPlatform are the keys of the section platform that nobody knows.
+func unknownToPlatform(tree *config.Tree) config.Errors {
+	if tree == nil {
+		return nil
+	}
+	return slices.DeleteFunc(tree.Unused(), func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "platform.") })
+}
+
+// platformElement is what mistakes of one of several begin with: devices[0].
+var platformElement = regexp.MustCompile(`^([a-zA-Z]+)\[(\d+)\]: `)
+
+// platformErrors says where in the file the mistakes are that the platform finds, and
+// what keys it does not know, which may be the reason.
+func platformErrors(tree *config.Tree, err error) error {
+	if tree == nil || errors.Is(err, platform.ErrData) {
+		return err
+	}
+	err = placed(tree, "platform", err, []string{"platform"}, func(text string) (path, rest string) {
+		if m := platformElement.FindStringSubmatch(text); m != nil {
+			if at := "platform." + m[1] + "." + m[2]; tree.Has(at) { // else it comes from a flag
+				return at, text[len(m[0]):]
+			}
+		}
+		return "platform", text
+	})
+	if unknown := unknownToPlatform(tree); unknown != nil {
+		err = errors.Join(err, unknown)
+	}
+	return err
 }
 
 func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error {
-	cfg, unknown, err := flags.config()
+	cfg, tree, err := flags.config()
 	if err != nil {
 		return err
 	}
@@ -112,12 +142,12 @@ func runPlatform(ctx context.Context, out io.Writer, flags platformFlags) error 
 		return err
 	}
 	defer func() { _ = log.Sync() }() // a terminal cannot be synced
-	for _, e := range unknown {
-		log.Warn("configuration", zap.NamedError("err", e))
-	}
 	p, err := platform.New(cfg, platform.WithLogger(log.Named("platform")))
 	if err != nil {
-		return err
+		return platformErrors(tree, err)
+	}
+	for _, e := range unknownToPlatform(tree) {
+		log.Warn("configuration", zap.NamedError("err", e))
 	}
 	if err = p.Start(ctx); err != nil {
 		return errors.Join(fmt.Errorf("%w; --mqtt and --api choose other addresses", err), closeWithin(ctx, p.Close))

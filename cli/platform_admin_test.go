@@ -63,11 +63,35 @@ func TestPlatformUnknownKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := platformFlags{file: file}
-	cfg, unknown, err := flags.config()
+	cfg, tree, err := flags.config()
+	unknown := unknownToPlatform(tree)
 	if err != nil || cfg.HTTP2Address != "127.0.0.1:0" {
 		t.Fatalf("%q, %v", cfg.HTTP2Address, err)
 	}
 	if len(unknown) != 1 || unknown[0].Key != "platform.saveIntervall" || !strings.Contains(unknown.Error(), "saveInterval?") {
 		t.Errorf("unknown keys: %v", unknown)
+	}
+}
+
+// TestPlatformMistakesSayWhere is about a section with mistakes and unknown keys.
+func TestPlatformMistakesSayWhere(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "p.conf")
+	text := "platform { mqttAdress = x, reply = maybe\ndevices = [{ productKey = a, deviceName = b, deviceSecrt = c }] }"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := run(t, "", "platform", "-c", file)
+	for _, want := range []string{
+		"p.conf:1:36: platform.reply: \"maybe\" is none of", "p.conf:2:12: platform.devices.0: a/b has no deviceSecret",
+		"p.conf:1:12: platform.mqttAdress: is not a known key; did you mean mqttAddress?", "p.conf:2:46: platform.devices.0.deviceSecrt: is not a known key; did you mean deviceSecret?",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("lacks %q:\n%v", want, err)
+		}
+	}
+	_, err = run(t, "", "platform", "--gateway", "a/b:")
+	if err == nil || !strings.Contains(err.Error(), "platform: devices[0]: a/b has no deviceSecret") {
+		t.Errorf("without a file: %v", err)
 	}
 }

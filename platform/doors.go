@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"syscall"
 )
 
 // door is where MQTT clients connect. It is made by Start and does not change.
@@ -20,27 +21,26 @@ type door struct {
 
 // openDoors listens wherever the configuration says. mu is held.
 func (p *Platform) openDoors(ctx context.Context) error {
-	var lc net.ListenConfig
 	for _, d := range []struct {
-		name, address string
-		secure, web   bool
-		http2         bool
+		name, key, address string
+		secure, web        bool
+		http2              bool
 	}{
-		{"MQTT", p.cfg.MQTTAddress, false, false, false},
-		{"MQTT over TLS", p.cfg.TLSAddress, true, false, false},
-		{"MQTT over WebSocket", p.cfg.WSAddress, false, true, false},
-		{"MQTT over WebSocket and TLS", p.cfg.WSSAddress, true, true, false},
-		{"HTTP/2", p.cfg.HTTP2Address, false, false, true},
-		{"HTTP/2 over TLS", p.cfg.HTTP2TLSAddress, true, false, true},
+		{"MQTT", "mqttAddress", p.cfg.MQTTAddress, false, false, false},
+		{"MQTT over TLS", "tlsAddress", p.cfg.TLSAddress, true, false, false},
+		{"MQTT over WebSocket", "wsAddress", p.cfg.WSAddress, false, true, false},
+		{"MQTT over WebSocket and TLS", "wssAddress", p.cfg.WSSAddress, true, true, false},
+		{"HTTP/2", "http2Address", p.cfg.HTTP2Address, false, false, true},
+		{"HTTP/2 over TLS", "http2TlsAddress", p.cfg.HTTP2TLSAddress, true, false, true},
 	} {
 		if d.address == "" {
 			p.doors = append(p.doors, nil)
 			continue
 		}
-		ln, err := lc.Listen(ctx, "tcp", d.address)
+		ln, err := listen(ctx, d.name, d.key, d.address)
 		if err != nil {
 			p.closeDoors()
-			return fmt.Errorf("platform: listen for %s: %w", d.name, err)
+			return err
 		}
 		if d.secure {
 			cfg := p.tls
@@ -57,6 +57,19 @@ func (p *Platform) openDoors(ctx context.Context) error {
 		p.doors = append(p.doors, opened)
 	}
 	return nil
+}
+
+// listen listens on the address of that key. The error says how to mend it.
+func listen(ctx context.Context, what, key, address string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("platform: address %s for %s (key %s) is in use; stop the process that has it (ss -ltnp shows it) or choose another: %w", address, what, key, err)
+	case err != nil:
+		return nil, fmt.Errorf("platform: cannot listen on %s for %s (key %s): %w", address, what, key, err)
+	default:
+		return ln, nil
+	}
 }
 
 // serveDoors takes connections until the doors are closed. Close waits for it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -132,6 +133,36 @@ func TestCertificates(t *testing.T) {
 		change(&cfg)
 		if _, err := platform.New(cfg); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: error %v", key, err)
+		}
+	}
+}
+
+// An address that another process has is told with its key, and how to mend it.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for key, set := range map[string]func(*platform.Config, string){
+		"mqttAddress": func(c *platform.Config, a string) { c.MQTTAddress = a },
+		"apiAddress":  func(c *platform.Config, a string) { c.APIAddress = a },
+		"authAddress": func(c *platform.Config, a string) { c.AuthAddress = a },
+	} {
+		cfg := platform.DefaultConfig()
+		cfg.MQTTAddress, cfg.APIAddress = "127.0.0.1:0", "127.0.0.1:0"
+		set(&cfg, taken.Addr().String())
+		p, err := platform.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.Start(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "(key "+key+") is in use; stop the process that has it (ss -ltnp shows it) or choose another") {
+			t.Errorf("%s: error %v", key, err)
+		}
+		if err = p.Close(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -192,18 +192,17 @@ func (p *Platform) Start(ctx context.Context) error {
 
 // listenHTTP listens for the HTTP API and the vendor's HTTP services. mu is held.
 func (p *Platform) listenHTTP(ctx context.Context) (err error) {
-	var lc net.ListenConfig
 	if p.cfg.APIAddress != "" {
-		if p.apiLn, err = lc.Listen(ctx, "tcp", p.cfg.APIAddress); err != nil {
-			return fmt.Errorf("platform: listen for the API: %w", err)
+		if p.apiLn, err = listen(ctx, "the API", "apiAddress", p.cfg.APIAddress); err != nil {
+			return err
 		}
 	}
 	if p.cfg.AuthAddress == "" {
 		return nil
 	}
-	if p.authLn, err = lc.Listen(ctx, "tcp", p.cfg.AuthAddress); err != nil {
+	if p.authLn, err = listen(ctx, "authentication", "authAddress", p.cfg.AuthAddress); err != nil {
 		p.closeHTTP()
-		return fmt.Errorf("platform: listen for authentication: %w", err)
+		return err
 	}
 	if p.cfg.AuthTLS {
 		p.authLn = tls.NewListener(p.authLn, p.tls)

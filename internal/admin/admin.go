@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,8 +79,11 @@ func Start(ctx context.Context, cfg Config, log *zap.Logger, ready func() error,
 		return nil, nil //nolint:nilnil // no server is what was asked for
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Address)
-	if err != nil {
-		return nil, fmt.Errorf("admin: listen on %s (key admin.address): %w", cfg.Address, err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("admin: address %s (key admin.address) is in use; stop the process that has it (ss -ltnp shows it) or choose another: %w", cfg.Address, err)
+	case err != nil:
+		return nil, fmt.Errorf("admin: cannot listen on %s (key admin.address): %w", cfg.Address, err)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{sources})

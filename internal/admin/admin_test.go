@@ -121,7 +121,7 @@ func TestAddressTakenNamesTheKey(t *testing.T) {
 	t.Parallel()
 	s := start(t, func() error { return nil })
 	_, err := Start(t.Context(), Config{Address: s.Addr().String()}, zap.NewNop(), nil)
-	if err == nil || !strings.Contains(err.Error(), "admin.address") {
+	if err == nil || !strings.Contains(err.Error(), "(key admin.address) is in use; stop the process that has it (ss -ltnp shows it) or choose another") {
 		t.Errorf("error %v", err)
 	}
 }
