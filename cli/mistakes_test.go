@@ -73,6 +73,16 @@ func TestMistakesSayWhere(t *testing.T) {
 				"application.conf:6:100: upstream.aliyun.gateways.1.deviceSecret: missing",
 			},
 		},
+		"a file for a data directory": {
+			text: "data.directory = devices.conf, queue.mode = on",
+			want: []string{"application.conf:6:18: data.directory: ", "devices.conf is not a directory; name another directory"},
+		},
+		"the data directory of others": {
+			text: "data.directory = ., queue.mode = on", not: []string{"datadir"},
+			want: []string{"application.conf:6:18: data.directory: not a data directory of linkspan: ", "; name another directory, or an empty one"},
+		},
+		"no data directory":              {text: `data.directory = "", queue.mode = on`, want: []string{"application.conf:6:18: data.directory: is empty"}},
+		"a file that nothing is kept in": {text: "data.directory = devices.conf", want: []string{"ok\n"}},
 		"a key a level too high": {
 			text: "auth { type = static, file = secrets.txt }",
 			want: []string{"application.conf:6:6: auth.static.file: is \"\"", "application.conf:6:23: auth.file: is not a known key; did you mean static.file?"},

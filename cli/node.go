@@ -84,9 +84,13 @@ func newNode(tree *config.Tree, baseDir string, log *zap.Logger) (*node, error) 
 	}
 	connector, awayStats, keepsCommands, awayErr := withAway(tree, all, baseDir, keep.dir != "", connector)
 	n.keepsData = n.keepsData || keepsCommands
+	var dataErr error
+	if n.keepsData {
+		dataErr = checkData(tree, all.Data, baseDir)
+	}
 	bridgeErr := placed(tree, "bridge", all.Bridge.Check(), []string{"bridge", "configuration"}, nil)
 	serverErr := serverErrors(tree, doors, all.Server.Check())
-	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, serverErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr); err != nil {
+	if err := errors.Join(settingsErr, adminErr(tree, all.Admin), bridgeErr, serverErr, awayErr, guardErr, all.Shutdown.validate(tree), connectorErr, devicesErr, authErr, doorsErr, listenersErr, queueErr, dataErr); err != nil {
 		return nil, err
 	}
 	b, err := bridge.New(all.Bridge, connector, known,

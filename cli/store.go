@@ -80,6 +80,24 @@ func warnUnstored(tree *config.Tree, cfg queue.Config, doors []door, warn func(e
 	}
 }
 
+// checkData reports why openData cannot succeed, as far as that can be seen without
+// making or locking anything.
+func checkData(tree *config.Tree, cfg datadir.Config, baseDir string) error {
+	if cfg.Directory == "" {
+		return tree.Errorf("data.directory", "is empty", "name a directory for what is kept")
+	}
+	beside(baseDir, &cfg.Directory)
+	err := datadir.Usable(cfg.Directory)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, datadir.ErrVersion):
+		return tree.Errorf("data.directory", unprefixed(err, "datadir", ""), "use that version")
+	default:
+		return tree.Errorf("data.directory", unprefixed(err, "datadir", ""), "name another directory, or an empty one")
+	}
+}
+
 // openData opens the data directory, when something is kept there, and makes those
 // folders in it.
 func openData(cfg datadir.Config, baseDir string, folders []string) (*datadir.Dir, error) {

@@ -128,6 +128,25 @@ func Check(path string) error {
 	return err
 }
 
+// Usable says why Open of the directory cannot succeed, as far as that can be seen
+// without making or locking anything. What only its owner may see it does not know.
+func Usable(path string) error {
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("datadir: %s is not a directory", at)
+		case err == nil && at == filepath.Clean(path):
+			if _, err = versionOf(path, Version); errors.Is(err, fs.ErrPermission) {
+				err = nil
+			}
+			return err
+		case err == nil || at == filepath.Dir(at):
+			return nil
+		}
+	}
+}
+
 // versionOf is 0 for an empty directory.
 func versionOf(path string, current int) (int, error) {
 	text, err := os.ReadFile(filepath.Join(path, versionFile)) //nolint:gosec // the configuration's path

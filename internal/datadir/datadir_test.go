@@ -184,3 +184,36 @@ func TestFree(t *testing.T) {
 		t.Error("a directory that is not there has space")
 	}
 }
+
+func TestUsable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, foreign, newer := filepath.Join(dir, "file"), filepath.Join(dir, "foreign"), filepath.Join(dir, "newer")
+	err := errors.Join(os.WriteFile(file, nil, 0o600), os.Mkdir(foreign, 0o700), os.Mkdir(newer, 0o700),
+		os.WriteFile(filepath.Join(foreign, "a.txt"), nil, 0o600), os.WriteFile(filepath.Join(newer, versionFile), []byte("linkspan data 99\n"), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none", "at", "all"): "",
+		dir + "/":                               "holds",
+		file:                                    "file is not a directory",
+		filepath.Join(file, "data"):             "file is not a directory",
+		foreign:                                 ErrForeign.Error(),
+		newer:                                   ErrVersion.Error(),
+	} {
+		if err := Usable(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was made: %v", err)
+	}
+	d, err := Open(filepath.Join(dir, "ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = errors.Join(Usable(d.Path()), d.Close(), Usable(d.Path())); err != nil {
+		t.Error(err)
+	}
+}
