@@ -78,7 +78,7 @@ func (l *lane) route(it *item, reply bool, done func(error), safe bool) upstream
 	case l.q.cfg.Mode == ModeSpill && l.clear():
 		l.directs++
 		return l.device
-	case l.directs > 0:
+	case l.directs > 0 || l.held != nil:
 		l.hold(it)
 		return nil
 	default:
@@ -86,8 +86,8 @@ func (l *lane) route(it *item, reply bool, done func(error), safe bool) upstream
 	}
 }
 
-// hold keeps a message until those before it, on their way straight to the platform,
-// are answered.
+// hold keeps a message until those before it are answered that are on their way straight
+// to the platform, or stored if they are on their way to the disk.
 func (l *lane) hold(it *item) {
 	if l.unheld == nil {
 		l.held = it
@@ -102,17 +102,23 @@ func (l *lane) hold(it *item) {
 // would, it returns the device that can.
 func (l *lane) store(it *item) upstream.Device {
 	err := l.q.log.Append(it.payload, it.flags, it.onStored)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.storing++
 		return nil
+	case l.storing > 0 && !it.spilled: // whether it may go straight depends on them
+		l.hold(it)
+		return nil
+	default:
+		return l.unstorable(it, err)
 	}
-	return l.unstorable(it, err)
 }
 
-// unstorable deals with a message that the log does not take.
+// unstorable deals with a message that the log does not take. It returns the device that
+// can be told the message straight, if nothing before it is stored.
 func (l *lane) unstorable(it *item, err error) upstream.Device {
 	q := l.q
-	if l.clear() && !it.spilled {
+	if l.device != nil && l.kept == 0 && !it.spilled && l.failing == healthy && l.resumeAt.IsZero() && q.scan.complete() {
 		q.counts.bypassed.Add(1)
 		l.directs++
 		return l.device
@@ -130,22 +136,11 @@ func (l *lane) stored(it *item, pos segment.Position, err error) {
 	l.mu.Lock()
 	l.storing--
 	if err != nil {
-		direct, again := l.unstorable(it, err), false
-		if direct != nil {
-			it.holders.Add(1)
-			l.detain()
-			again = l.resumes()
+		if l.unstorable(it, err) != nil { // what else is on its way to the disk came later
+			l.straight(it)
+			return
 		}
-		l.leave()
-		if again {
-			upstream.Resume(direct)
-		}
-		if direct != nil {
-			var m thing.Message
-			words(nil).message(it.payload, &m)
-			direct.Publish(&m, it.onDirect)
-			it.release()
-		}
+		l.goOn()
 		return
 	}
 	if t := it.ticket; t != nil {
@@ -168,7 +163,39 @@ func (l *lane) stored(it *item, pos segment.Position, err error) {
 		it.release()
 	}
 	q.scan.saw(pos)
+	l.goOn()
+}
+
+// goOn stores what was held, once nothing is in front of it, and leaves the lane.
+func (l *lane) goOn() {
+	if l.held != nil && l.directs == 0 && l.storing == 0 {
+		if cannot := l.unhold(); len(cannot) > 0 {
+			l.straight(cannot...)
+			return
+		}
+	}
 	l.leave()
+}
+
+// straight says messages that cannot be stored to the platform, in their order, and
+// leaves the lane.
+func (l *lane) straight(items ...*item) {
+	device := l.device
+	for _, it := range items {
+		it.holders.Add(1)
+	}
+	l.detain()
+	again := l.resumes()
+	l.leave()
+	if again {
+		upstream.Resume(device)
+	}
+	for _, it := range items {
+		var m thing.Message
+		words(nil).message(it.payload, &m)
+		device.Publish(&m, it.onDirect)
+		it.release()
+	}
 }
 
 // answered is called when the platform has a message that went straight to it, or
@@ -198,22 +225,27 @@ func (l *lane) answered(it *item, err error) {
 		l.settle(it.ticket, err)
 		it.release()
 	}
-	if l.directs == 0 {
-		l.unhold()
+	if l.held == nil && l.directs == 0 {
+		l.spilling = false
 	}
-	l.leave()
+	l.goOn()
 }
 
-// unhold stores what was held.
-func (l *lane) unhold() {
+// unhold stores what was held. It returns what can be said to the platform alone.
+func (l *lane) unhold() (cannot []*item) {
 	it := l.held
 	l.held, l.unheld, l.spilling = nil, nil, false
 	for it != nil {
 		next := it.next
-		it.next, it.spilled = nil, true
-		l.store(it)
+		it.next = nil
+		if l.held != nil {
+			l.hold(it)
+		} else if l.store(it) != nil {
+			cannot = append(cannot, it)
+		}
 		it = next
 	}
+	return cannot
 }
 
 // replied is answered for a reply; the lane is locked.

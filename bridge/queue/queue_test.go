@@ -507,6 +507,41 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// While nothing can be stored, and nothing of a device is, all that it says at once goes
+// straight to the platform, in its order.
+func TestNothingCanBeStored(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, queue.ModeOn)
+	cfg.MinFree = 1 << 50
+	c := newCloud(t)
+	q, _ := start(t, cfg, c, names{})
+	d := online(t, q, "d")
+	for err := errFault; err != nil; { // until the log has been read, which could have something of the device
+		done := make(chan error, 1)
+		d.up.(upstream.Storer).Store(number(-1), func(err error) { done <- err })
+		err = await(t, "done of Store", done)
+	}
+	before := q.Stats()
+	const rounds, together = 20, 10
+	for round := range rounds {
+		done := make(chan error, together)
+		for n := range together {
+			d.up.(upstream.Storer).Store(number(round*together+n), func(err error) { done <- err })
+		}
+		for range together {
+			if err := await(t, "done of Store", done); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+	}
+	if got := c.heard("d"); !slices.Equal(got[1:], upTo(rounds*together)) {
+		t.Errorf("arrived: %v", got)
+	}
+	if got := q.Stats(); got.Bypassed-before.Bypassed != rounds*together || got.Refused != before.Refused {
+		t.Errorf("counted: %+v", got)
+	}
+}
+
 // Records that the log drops hold nobody up.
 func TestDropped(t *testing.T) {
 	t.Parallel()
