@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/linkspan/linkspan/bridge/queue"
 	"github.com/linkspan/linkspan/config"
@@ -92,9 +93,9 @@ func checkData(tree *config.Tree, cfg datadir.Config, baseDir string) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, datadir.ErrVersion):
-		return tree.Errorf("data.directory", unprefixed(err, "datadir", ""), "use that version")
+		return tree.Errorf("data.directory", strings.TrimPrefix(err.Error(), "datadir: "), "use that version")
 	default:
-		return tree.Errorf("data.directory", unprefixed(err, "datadir", ""), "name another directory, or an empty one")
+		return tree.Errorf("data.directory", strings.TrimPrefix(err.Error(), "datadir: "), "name another directory, or an empty one")
 	}
 }
 

@@ -144,7 +144,7 @@ func TestAddressInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	for key, set := range map[string]func(*platform.Config, string){
 		"mqttAddress": func(c *platform.Config, a string) { c.MQTTAddress = a },
 		"apiAddress":  func(c *platform.Config, a string) { c.APIAddress = a },

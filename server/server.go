@@ -39,6 +39,7 @@ type Server struct {
 	endLog     *limitedLog
 	faultLog   *limitedLog
 	refuseLog  *limitedLog
+	failLog    *limitedLog
 	loginLog   *limitedLog
 	dropLog    *limitedLog
 
@@ -82,6 +83,7 @@ func New(cfg Config, listeners []Listener, opts ...Option) (*Server, error) {
 		endLog:    newLimitedLog(100, 1000),
 		faultLog:  newLimitedLog(10, 100),
 		refuseLog: newLimitedLog(1, 10),
+		failLog:   newLimitedLog(1, 10),
 		loginLog:  newLimitedLog(1, 10),
 		dropLog:   newLimitedLog(1, 10),
 		closing:   make(chan struct{}),

@@ -123,6 +123,9 @@ func (c *Config) validate() error {
 	l.That(0 <= c.Commands.Retries && c.Commands.Retries <= 10, "commands.retries", c.Commands.Retries, "from 0 to 10")
 	l.That(c.Commands.Most >= 1, "commands.most", c.Commands.Most, "at least 1")
 	l.That(jt808.MaxBody <= c.Commands.MaxBody && c.Commands.MaxBody <= maxCommand, "commands.maxBody", c.Commands.MaxBody, "from 1023 bytes to 16MiB")
+	if c.Multimedia.Directory != "" {
+		l.Of("multimedia.directory", writable(c.Multimedia.Directory))
+	}
 	l.That(c.Multimedia.MaxFile >= 1, "multimedia.maxFile", c.Multimedia.MaxFile, "at least 1")
 	l.That(c.Multimedia.MaxQueue >= 1, "multimedia.maxQueue", c.Multimedia.MaxQueue, "at least 1")
 	l.That(c.Multimedia.MaxBytes >= c.Multimedia.MaxFile, "multimedia.maxBytes", c.Multimedia.MaxBytes, "at least multimedia.maxFile")

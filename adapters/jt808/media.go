@@ -1,6 +1,8 @@
 package jt808
 
 import (
+	"fmt"
+
 	"github.com/linkspan/linkspan/codec/jt808"
 	"github.com/linkspan/linkspan/thing"
 )
@@ -44,6 +46,7 @@ func (a *adapter) media(c *conn, s *scratch, f *jt808.Frame) {
 			defer s.giveBack()
 			if err != nil {
 				a.counters.mediaFailed.Add(1)
+				c.Failed(o.identity, fmt.Errorf("multimedia item %d not kept: %w", m.MediaID, err))
 				r.failed = true
 				r.complete(s)
 				return

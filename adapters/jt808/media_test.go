@@ -138,6 +138,40 @@ func TestPicturesWithTheSameSerials(t *testing.T) {
 	}
 }
 
+// Not even its id tells a second picture from the first: what it shows does.
+func TestPicturesWithTheSameSerialsAndID(t *testing.T) {
+	t.Parallel()
+	d := &drawer{}
+	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(d))).join()
+	for i := range 2 {
+		x.serial = 100
+		m := picture(x)
+		for j := range m.Data {
+			m.Data[j] += byte(i)
+		}
+		p := x.packages(m, 60)
+		p[0], p[1] = p[1], p[0]
+		x.Send(p[0])
+		x.heard()
+		x.Send(p[0])
+		if got := results(t, x.heard()); len(got) != 1 || got[101] != jt808.ResultOK {
+			t.Errorf("picture %d: a copy before it is whole: %v", i, got)
+		}
+		for _, frame := range p[1:] {
+			x.Send(frame)
+		}
+		x.heard()
+		if len(d.got) != i+1 || !bytes.Equal(d.got[i].Data, m.Data) {
+			t.Fatalf("picture %d is not kept", i)
+		}
+		d.release(x, "here", nil)
+		if r := parse[jt808.MediaResponse](t, only(t, x.heard())); r.MediaID != 77 || len(r.Packets) != 0 {
+			t.Errorf("answer %+v", *r)
+		}
+		x.TakeSaid()
+	}
+}
+
 func TestMissingFirstPackageOfAPicture(t *testing.T) {
 	t.Parallel()
 	x := dialVersion(t, jt808.V2013, New("jt808", WithSink(&drawer{}))).join()

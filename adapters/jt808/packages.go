@@ -44,8 +44,14 @@ func (a *adapter) addPackage(c *conn, s *scratch, f *jt808.Frame) {
 	}
 	p.last = c.Now()
 	p.noteMedia(f)
-	had := p.Stats().Duplicates
+	had := p.Stats()
 	message, err := p.Add(f, c.Now())
+	has := p.Stats()
+	a.counters.incomplete.Add(has.Displaced - had.Displaced)
+	repeated := has.Duplicates > had.Duplicates
+	if !repeated {
+		p.beginMedia(f)
+	}
 	a.watchPackages(c)
 	switch {
 	case errors.Is(err, jt808.ErrMessageTooLarge):
@@ -56,7 +62,7 @@ func (a *adapter) addPackage(c *conn, s *scratch, f *jt808.Frame) {
 		a.answerPackage(c, s, f, jt808.ResultWrong)
 	case message != nil:
 		a.handleWhole(c, s, message, f.Serial)
-	case p.Stats().Duplicates > had:
+	case repeated:
 		a.repeated(c, s, f)
 	case a.config.Packages.Acknowledge == acknowledgeEach:
 		a.answerPackage(c, s, f, jt808.ResultOK)
@@ -141,6 +147,17 @@ func (p *packages) noteMedia(f *jt808.Frame) {
 	p.media = append(p.media, mediaHead{first: f.Serial, total: f.Total, id: m.MediaID})
 }
 
+// beginMedia notes that f is no copy: if all of an item with its serials came before,
+// this is another one.
+func (p *packages) beginMedia(f *jt808.Frame) {
+	if f.ID != jt808.IDMediaData {
+		return
+	}
+	if head := p.mediaOf(f.Serial-(f.Index-1), f.Total); head != nil {
+		head.done = false
+	}
+}
+
 func (p *packages) mediaOf(first, total uint16) *mediaHead {
 	for i := range p.media {
 		if m := &p.media[i]; m.first == first && m.total == total {
@@ -182,7 +199,9 @@ func (a *adapter) tendPackages(c *conn) {
 		a.counters.packagesMissing.Add(uint64(len(m.Indexes)))
 		a.askFor(c, s, &m)
 	}
-	a.counters.incomplete.Add(uint64(len(p.Expire(c.Now()))))
+	had := p.Stats().Expired
+	p.Expire(c.Now())
+	a.counters.incomplete.Add(p.Stats().Expired - had)
 	if _, busy := p.Next(); !busy && c.Now().Sub(p.last) >= a.config.Packages.Idle {
 		a.packages = nil
 		return

@@ -115,6 +115,54 @@ func TestIncompleteMessagesAreGivenUp(t *testing.T) {
 	}
 }
 
+// TestDisplacedMessagesAreCounted: what newer ones displace is given up as well.
+func TestDisplacedMessagesAreCounted(t *testing.T) {
+	t.Parallel()
+	p := New("jt808")
+	x := dialVersion(t, jt808.V2013, p).join()
+	for i := range 100 {
+		h := jt808.Header{ID: jt808.IDPassthrough, Version: x.version, Phone: x.phone, Serial: x.serial, Total: uint16(3 + i), Index: 1}
+		x.serial++
+		frame, err := jt808.AppendFrame(nil, &jt808.Frame{Header: h, Body: make([]byte, 50)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Send(frame)
+	}
+	x.heard()
+	x.Advance(2 * time.Minute)
+	if got := p.Stats().(Stats); got.Incomplete != 100 {
+		t.Errorf("counted %d, want 100", got.Incomplete)
+	}
+}
+
+// TestSerialsUsedAgain: a terminal that begins every message with the same serial is
+// heard every time, and what it repeats is still known.
+func TestSerialsUsedAgain(t *testing.T) {
+	t.Parallel()
+	x := dial(t).join()
+	first := x.serial
+	for i := range 3 {
+		x.serial = first
+		b := batchOf(x, jt808.BatchNormal, 0, 0, 0)
+		for j := range b.Locations {
+			b.Locations[j].Direction = uint16(10*i + j)
+		}
+		p := x.packages(b, 40)
+		for _, frame := range p {
+			x.Send(frame)
+		}
+		if got := results(t, x.heard()); len(got) != 3 || got[first] != 0 || got[first+1] != 0 || got[first+2] != 0 {
+			t.Errorf("message %d: results %v", i, got)
+		}
+		wantNames(t, x.TakeSaid(), "property", "property", "property")
+		x.Send(p[1])
+		if got := results(t, x.heard()); len(got) != 1 || got[first+1] != 0 || len(x.TakeSaid()) != 0 {
+			t.Errorf("message %d: a late copy: %v", i, got)
+		}
+	}
+}
+
 func TestPackageFloodsAreBounded(t *testing.T) {
 	t.Parallel()
 	x := dial(t, func(c *Config) { c.Packages.MaxBytes = 4096; c.Packages.MaxMessages = 2 }).join()

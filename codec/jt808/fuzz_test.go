@@ -91,7 +91,8 @@ func FuzzLocation(f *testing.F) {
 }
 
 // FuzzReassembler reads its input as packages of few kinds with any numbers, and
-// wants limits kept and no byte in a message that was not in its packages.
+// wants limits kept, no byte in a message that was not in its packages, and nothing
+// taken for a copy that was not sent before.
 func FuzzReassembler(f *testing.F) {
 	f.Add([]byte{0x13, 0, 0, 'a', 0x23, 1, 0, 'b', 0x33, 2, 0, 'c'})
 	f.Add([]byte{0x13, 0, 0, 'a', 0x13, 3, 0, 'd', 0x23, 4, 0, 'e', 0x33, 2, 0, 'c', 0x33, 5, 0, 'f', 0x23, 1, 0, 'b'})
@@ -100,7 +101,7 @@ func FuzzReassembler(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		o := ReassemblyOptions{MaxBytes: 2000, MaxMessages: 3, Idle: time.Minute, Retry: time.Second, Retries: 1}
 		r, now := NewReassembler(o), noon
-		sent := map[string]int{}
+		sent, copies := map[string]int{}, map[string]int{}
 		for ; len(in) >= 4; in = in[4:] {
 			now = now.Add(time.Duration(in[2]) * time.Second)
 			f := &Frame{
@@ -108,7 +109,13 @@ func FuzzReassembler(f *testing.F) {
 				Body:   fmt.Appendf(nil, "<%d>", in[3]),
 			}
 			sent[string(f.Body)]++
+			what := fmt.Sprint(f.Total, f.Index, in[3])
+			copies[what]++
+			had := r.stats.Duplicates
 			whole, err := r.Add(f, now)
+			if r.stats.Duplicates > had && copies[what] < 2 {
+				t.Fatalf("%+v is no copy", f)
+			}
 			if whole != nil {
 				if err != nil || whole.IsPackage() {
 					t.Fatalf("whole %+v with %v", whole, err)

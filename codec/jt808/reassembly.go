@@ -55,10 +55,12 @@ func (o ReassemblyOptions) Validate() error {
 // have not: other messages are sent between them. So they are told by message id
 // and total number; the serials only help when messages of the same kind are
 // under way at once. Packages may come in any order, more than once, and mixed
-// with those of other messages.
+// with those of other messages. A package that comes again has the same body: one
+// with the serial of another and other content begins another message.
 //
 // It knows no clock: times are parameters and must not go back. It holds nothing
-// while no message is incomplete but a few words about those last completed. It
+// while no message is incomplete but a few words about those last completed, and
+// four bytes for each of their packages. It
 // may be used by one goroutine at a time.
 type Reassembler struct {
 	options  ReassemblyOptions
@@ -110,6 +112,7 @@ type partial struct {
 	wanted  bool // missing packages were asked for: some terminals send them with new serials
 	serials bool // every serial so far is where consecutive sending would have it, or later
 	refused bool // too large: the pieces are gone, more of them are dropped too
+	again   bool // its serials are those of a completed message with other content
 }
 
 type piece struct {
@@ -122,8 +125,9 @@ const pieceOverhead = 64
 
 // finished is a message that is complete.
 type finished struct {
-	header      Header // of its first package
-	first, last uint16 // serials of its first and last package
+	header      Header   // of its first package
+	first, last uint16   // serials of its first and last package
+	sums        []uint32 // of the bodies of its packages
 	at          time.Time
 }
 
@@ -183,13 +187,15 @@ func (r *Reassembler) Add(f *Frame, now time.Time) (whole *Frame, err error) {
 		whole.Total, whole.Index = 0, 0
 		return whole, nil
 	}
-	if r.isFinished(f, now) {
+	p, duplicate := r.find(f)
+	copied, again := r.isFinished(f, now)
+	if copied && (p == nil || !p.again) {
 		r.stats.Duplicates++
 		return nil, nil
 	}
-	p, duplicate := r.find(f)
 	if p == nil {
 		p = r.start(f)
+		p.again = again
 	}
 	p.last, p.asked, p.tries = now, now, 0
 	r.toEnd(p)
@@ -267,7 +273,8 @@ func (r *Reassembler) retryAt(p *partial) (time.Time, bool) {
 }
 
 // Expire drops the messages for which no package has come for
-// ReassemblyOptions.Idle. It returns them and those displaced since the last call.
+// ReassemblyOptions.Idle. It returns them and those displaced since the last call,
+// of these the last ReassemblyOptions.MaxMessages; [ReassemblyStats] count them all.
 func (r *Reassembler) Expire(now time.Time) []Dropped {
 	gone := r.dropped
 	r.dropped = nil

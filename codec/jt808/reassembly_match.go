@@ -1,8 +1,10 @@
 package jt808
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 
@@ -42,7 +44,7 @@ func (r *Reassembler) find(f *Frame) (found *partial, duplicate bool) {
 		}
 		at, have := p.search(f.Index)
 		if have {
-			if p.pieces[at].serial == f.Serial {
+			if p.pieces[at].serial == f.Serial && bytes.Equal(p.pieces[at].body, f.Body) {
 				return p, true
 			}
 			continue
@@ -194,16 +196,30 @@ func (r *Reassembler) finish(p *partial, now time.Time) {
 	}
 	d := finished{header: p.header, first: p.pieces[0].serial, last: p.pieces[len(p.pieces)-1].serial, at: now}
 	d.header.Serial = d.first // as in the frame that Add returns
+	d.sums = make([]uint32, len(p.pieces))
+	for i, q := range p.pieces {
+		d.sums[i] = crc32.ChecksumIEEE(q.body)
+	}
 	r.finished = append(r.finished, d)
 }
 
 // isFinished reports whether f is a late copy of a package of a message that is
-// complete: its serial lies where that message's were. A terminal whose answer
-// was lost sends packages again; they must not begin a message that never ends.
-func (r *Reassembler) isFinished(f *Frame, now time.Time) bool {
-	return slices.ContainsFunc(r.finished, func(d finished) bool {
-		return sameMessage(&d.header, &f.Header) && now.Sub(d.at) < r.options.Idle &&
-			order(1, d.first, f.Index, f.Serial) != disorder &&
-			order(f.Index, f.Serial, f.Total, d.last) != disorder
-	})
+// complete: its serial lies where that message's were, and its content is the
+// same. A terminal whose answer was lost sends packages again; they must not begin
+// a message that never ends. If only the content is another one, the terminal has
+// used its serials again, for another message.
+func (r *Reassembler) isFinished(f *Frame, now time.Time) (copied, again bool) {
+	for i := range r.finished {
+		d := &r.finished[i]
+		if !sameMessage(&d.header, &f.Header) || now.Sub(d.at) >= r.options.Idle ||
+			order(1, d.first, f.Index, f.Serial) == disorder ||
+			order(f.Index, f.Serial, f.Total, d.last) == disorder {
+			continue
+		}
+		if d.sums[f.Index-1] == crc32.ChecksumIEEE(f.Body) {
+			return true, false
+		}
+		again = true
+	}
+	return false, again
 }

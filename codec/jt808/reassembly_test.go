@@ -287,6 +287,40 @@ func TestReassemblerRemembersTheLatest(t *testing.T) {
 	}
 }
 
+// Some terminals begin every message with the same serial. Only what has the same
+// content is a copy.
+func TestReassemblerSerialsUsedAgain(t *testing.T) {
+	t.Parallel()
+	const first, second, third = "AAAAAAAAAAaaaaaaaaaa111", "BBBBBBBBBBaaaaaaaaaa222", "BBBBBBBBBBcccccccccc222"
+	a, b, c := packages(t, IDMediaData, 1, first), packages(t, IDMediaData, 1, second), packages(t, IDMediaData, 1, third)
+	for name, v := range map[string]struct {
+		sent       []*Frame
+		want       []string
+		duplicates uint64
+	}{
+		"one after the other": {slices.Concat(a, b), []string{first, second}, 0},
+		"in another order":    {slices.Concat(a, []*Frame{b[2], b[1], b[0]}), []string{first, second}, 0},
+		"the first not whole": {slices.Concat(a[:2], b), []string{second}, 0},
+		"with late copies":    {slices.Concat(a, a[:2], b, a[1:], b), []string{first, second}, 7},
+		"with copies":         {slices.Concat(a, b[:1], b[:1], b[1:2], b[1:2], b[2:]), []string{first, second}, 2},
+		"begins like another": {slices.Concat(a, b, c, c[:1]), []string{first, second, third}, 1}, // and is asked for that
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := NewReassembler(ReassemblyOptions{})
+			var got []string
+			for _, f := range v.sent {
+				if whole := mustAdd(t, r, f, noon); whole != nil {
+					got = append(got, string(whole.Body))
+				}
+			}
+			if s := r.Stats(); !slices.Equal(got, v.want) || s.Duplicates != v.duplicates {
+				t.Errorf("got %q, %+v, want %q and %d copies", got, s, v.want, v.duplicates)
+			}
+		})
+	}
+}
+
 func TestReassemblerExpire(t *testing.T) {
 	t.Parallel()
 	r := NewReassembler(ReassemblyOptions{Idle: time.Minute})

@@ -202,11 +202,11 @@ func TestUsable(t *testing.T) {
 		foreign:                                 ErrForeign.Error(),
 		newer:                                   ErrVersion.Error(),
 	} {
-		if err := Usable(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err = Usable(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err = os.Stat(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("something was made: %v", err)
 	}
 	d, err := Open(filepath.Join(dir, "ours"))

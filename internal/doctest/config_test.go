@@ -194,7 +194,7 @@ func check(t *testing.T, application, devices string) string {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"application.conf": application, "devices.conf": devices, "secrets.txt": "# nobody\n", "devices.d/trucks.conf": devices,
+		"application.conf": strings.ReplaceAll(application, "/var/lib/linkspan", filepath.ToSlash(dir)+"/lib"), "devices.conf": devices, "secrets.txt": "# nobody\n", "devices.d/trucks.conf": devices,
 		"devices.csv": "identity,productKey,deviceName\n", "pool.csv": "productKey,deviceName\n",
 		"queue.key": strings.Repeat("01", 32) + "\n", "queue-2025.key": strings.Repeat("02", 32) + "\n",
 	} {

@@ -64,6 +64,7 @@ type Device struct {
 	Offline []Logout  // sessions that ended after they were online, in order
 	Faults  []Fault   // frames that were lost
 	Refused []Refusal // whom the adapter has turned away, for the log
+	Failed  []Refusal // for whom the adapter could not do something, for the log
 	Closed  bool      // whether the connection has ended
 	Cause   error     // why it has
 
