@@ -36,17 +36,17 @@ func TestServe(t *testing.T) {
 	})
 
 	t.Run("one write for all frames of a read", func(t *testing.T) {
-		b := serve(t, unlimited()) // what others have sent may be counted late
-		c := b.dial(t)
-		before := b.stats()
+		alone := serve(t, unlimited()) // what others have sent may be counted late
+		c := alone.dial(t)
+		before := alone.stats()
 		const frames = 500
 		in := strings.Repeat("ECHO a\n", frames) // less than one read
 		c.send("%s", in)
 		for range frames {
 			c.want("a")
 		}
-		until(t, "all counted", func() bool { return b.stats().Messages-before.Messages == frames })
-		after := b.stats()
+		until(t, "all counted", func() bool { return alone.stats().Messages-before.Messages == frames })
+		after := alone.stats()
 		reads, writes := after.Reads-before.Reads, after.Writes-before.Writes
 		if writes > reads || reads > 3 {
 			t.Errorf("%d messages in %d reads were answered with %d writes, want at most one for each read", frames, reads, writes)

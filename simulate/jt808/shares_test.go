@@ -11,10 +11,9 @@ import (
 // The help of a share says that it is one, and between which numbers.
 func TestSharesSayTheirRange(t *testing.T) {
 	t.Parallel()
-	faults := reflect.TypeFor[jt808.Faults]()
-	for i := range faults.NumField() {
-		if doc := faults.Field(i).Tag.Get("doc"); !strings.HasPrefix(doc, "share of terminals, from 0 to 1, that ") {
-			t.Errorf("faults.%s: %q", faults.Field(i).Name, doc)
+	for f := range reflect.TypeFor[jt808.Faults]().Fields() {
+		if doc := f.Tag.Get("doc"); !strings.HasPrefix(doc, "share of terminals, from 0 to 1, that ") {
+			t.Errorf("faults.%s: %q", f.Name, doc)
 		}
 	}
 	for _, name := range []string{"Alarms", "Batch", "Refuse"} {
