@@ -34,7 +34,7 @@ func (l *link) command(cmd *thing.Command) {
 		l.answer(l.device, cmd, thing.Offline, "the device is offline")
 		return
 	}
-	if cmd.ID != "" && l.holds(cmd.ID) {
+	if cmd.ID != "" && (l.holds(cmd.ID) || l.hasConcluded(cmd)) {
 		l.mu.Unlock()
 		l.b.counts.repeated.Add(1)
 		return
@@ -110,6 +110,7 @@ func (l *link) take(match func(*pending) bool) *pending {
 		if p := *at; match(p) {
 			*at = p.next
 			l.count--
+			l.conclude(p.cmd)
 			return p
 		}
 	}

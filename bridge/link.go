@@ -40,14 +40,14 @@ type link struct {
 	phase    atomic.Uint32                     // changes under mu
 	inflight atomic.Int32                      // messages under way
 
-	s        *session.Session
-	mu       sync.Mutex
-	join     *join    // guarded by mu; nil once the session is online and early commands are handed over
-	commands *pending // guarded by mu; those under way, newest first
-	count    uint16   // guarded by mu; of commands
-	stripe   uint8    // of the bridge's counters; constant
-	leaves   bool     // over, and the device may be back soon; guarded by mu
-	_        [24]byte // up to a multiple of 64, which Go aligns
+	s         *session.Session
+	mu        sync.Mutex
+	join      *join       // guarded by mu; nil once the session is online and early commands are handed over
+	commands  *pending    // guarded by mu; those under way, newest first
+	concluded []concluded // guarded by mu; the last that ended, newest last
+	count     uint16      // guarded by mu; of commands
+	stripe    uint8       // of the bridge's counters; constant
+	leaves    bool        // over, and the device may be back soon; guarded by mu
 }
 
 // join is what a link needs only on its way online; guarded by the link's mu.
