@@ -133,9 +133,10 @@ func (*capture) Fault(err error, _ []byte) error           { return err }
 
 func (*capture) Online(_ *session.Session, _ []string, done func(error)) { done(nil) }
 func (*capture) Offline(*session.Session, error)                         {}
-func (c *capture) Publish(_ *session.Session, m *thing.Message, done func(error)) {
+func (c *capture) Publish(_ *session.Session, m *thing.Message, done func(error)) error {
 	c.posts = append(c.posts, c.encode(len(c.posts), m))
 	if done != nil {
 		done(nil)
 	}
+	return nil
 }

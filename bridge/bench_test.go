@@ -65,10 +65,10 @@ func TestPublishAllocations(t *testing.T) {
 	b := voidBridge(t)
 	u, s := b.Uplink(), voidSession(t, b, "a")
 	m := &thing.Message{Kind: thing.Raw, Raw: []byte("x")}
-	if n := testing.AllocsPerRun(1000, func() { u.Publish(s, m, nil) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { _ = u.Publish(s, m, nil) }); n != 0 {
 		t.Errorf("%v allocations without done", n)
 	}
-	if n := testing.AllocsPerRun(1000, func() { u.Publish(s, m, upstream.Ignore) }); n > 1 {
+	if n := testing.AllocsPerRun(1000, func() { _ = u.Publish(s, m, upstream.Ignore) }); n > 1 {
 		t.Errorf("%v allocations with done", n)
 	}
 }
@@ -80,13 +80,13 @@ func BenchmarkPublish(b *testing.B) {
 	b.Run("no done", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			u.Publish(s, m, nil)
+			_ = u.Publish(s, m, nil)
 		}
 	})
 	b.Run("done", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			u.Publish(s, m, upstream.Ignore)
+			_ = u.Publish(s, m, upstream.Ignore)
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
@@ -94,7 +94,7 @@ func BenchmarkPublish(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			s := voidSession(b, br, "p"+strconv.FormatUint(br.Stats().Logins, 10))
 			for pb.Next() {
-				u.Publish(s, m, nil)
+				_ = u.Publish(s, m, nil)
 			}
 		})
 	})

@@ -224,15 +224,14 @@ func (l *link) expired(p *pending) {
 }
 
 // reply says m, with which the device ends a command.
-func (l *link) reply(m *thing.Message, done func(error)) {
+func (l *link) reply(m *thing.Message, done func(error)) error {
 	if m.ID == "" { // nobody waits for it
 		call(done, nil)
-		return
+		return nil
 	}
 	p := l.take(func(p *pending) bool { return p.cmd.ID == m.ID })
 	if p == nil {
-		l.b.refuse(l.s.Identity(), &l.b.counts.lateReplies, ErrNoCommand, done)
-		return
+		return l.b.refuse(l.s.Identity(), &l.b.counts.lateReplies, ErrNoCommand, done)
 	}
 	l.b.forget(p)
 	r := *m
@@ -245,6 +244,7 @@ func (l *link) reply(m *thing.Message, done func(error)) {
 	l.b.outcome(r.State)
 	l.begin()
 	l.send(&r, done)
+	return nil
 }
 
 // answer ends a command that was never held.

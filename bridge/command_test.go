@@ -30,7 +30,7 @@ func goOnline(t *testing.T, b *bridge.Bridge, p *platform, s *session.Session) *
 
 func reply(b *bridge.Bridge, s *session.Session, id string, state thing.State) error {
 	var r result
-	b.Uplink().Publish(s, &thing.Message{Kind: thing.Reply, ID: id, State: state}, r.done)
+	_ = b.Uplink().Publish(s, &thing.Message{Kind: thing.Reply, ID: id, State: state}, r.done)
 	return r.errs[0]
 }
 

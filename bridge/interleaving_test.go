@@ -320,7 +320,7 @@ func TestRandomLives(t *testing.T) {
 				if i := pick(t, len(w.sessions), "session"); i >= 0 {
 					for _, cmd := range w.sessions[i].Channel().(*endpoint).commands {
 						m := cmd.Reply(thing.Done)
-						w.b.Uplink().Publish(w.sessions[i], &m, nil)
+						_ = w.b.Uplink().Publish(w.sessions[i], &m, nil)
 					}
 				}
 			},
@@ -374,7 +374,7 @@ func TestChurn(t *testing.T) {
 				if i%3 == 0 {
 					<-online
 				}
-				w.b.Uplink().Publish(s, &thing.Message{Kind: thing.Raw}, nil)
+				_ = w.b.Uplink().Publish(s, &thing.Message{Kind: thing.Raw}, nil)
 				switch i % 4 {
 				case 0:
 					w.b.Uplink().Offline(s, errCause)

@@ -44,44 +44,40 @@ func (u Uplink) Offline(s *session.Session, cause error) {
 // Publish says m, which is not kept, for the device of s. done, if not nil, is
 // called once, from any goroutine, perhaps before Publish returns: in the order
 // of the calls, but for what the bridge itself refuses (ErrOffline,
-// ErrOverloaded, ErrClosed, ErrNoCommand), which is refused at once. A
-// [thing.Reply] ends its command.
-func (u Uplink) Publish(s *session.Session, m *thing.Message, done func(error)) {
+// ErrOverloaded, ErrClosed, ErrNoCommand), which is refused at once: then Publish
+// returns the reason too, for those who do not wait. A [thing.Reply] ends its
+// command.
+func (u Uplink) Publish(s *session.Session, m *thing.Message, done func(error)) error {
 	l := u.b.bound(s)
 	if l == nil {
-		u.b.refuse(s.Identity(), &u.b.counts.offline, ErrOffline, done)
-		return
+		return u.b.refuse(s.Identity(), &u.b.counts.offline, ErrOffline, done)
 	}
-	l.publish(m, done)
+	return l.publish(m, done)
 }
 
-func (l *link) publish(m *thing.Message, done func(error)) {
+func (l *link) publish(m *thing.Message, done func(error)) error {
 	b := l.b
 	if l.at() != online {
-		b.refuse(l.s.Identity(), &b.counts.offline, ErrOffline, done)
-		return
+		return b.refuse(l.s.Identity(), &b.counts.offline, ErrOffline, done)
 	}
 	if m.Kind == thing.Reply {
-		l.reply(m, done)
-		return
+		return l.reply(m, done)
 	}
 	if l.inflight.Add(1) > int32(b.cfg.MaxSessionInFlight) { //nolint:gosec // checked by New
 		l.inflight.Add(-1)
-		b.refuse(l.s.Identity(), &b.counts.overloaded, ErrOverloaded, done)
-		return
+		return b.refuse(l.s.Identity(), &b.counts.overloaded, ErrOverloaded, done)
 	}
 	part := b.stripes[l.stripe].inflight.Add(1)
 	if part > b.share && b.underWay() > int64(b.cfg.MaxInFlight) {
 		l.release()
-		b.refuse(l.s.Identity(), &b.counts.overloaded, ErrOverloaded, done)
-		return
+		return b.refuse(l.s.Identity(), &b.counts.overloaded, ErrOverloaded, done)
 	}
 	if b.ready() != nil { // after the count, so that Close waits for what it has not refused
 		l.release()
-		b.refuse(l.s.Identity(), &b.counts.closed, ErrClosed, done)
-		return
+		return b.refuse(l.s.Identity(), &b.counts.closed, ErrClosed, done)
 	}
 	l.send(m, done)
+	return nil
 }
 
 // send says m, which has been counted as under way. A message that nobody waits
@@ -127,8 +123,10 @@ func (b *Bridge) underWay() (n int64) {
 	return n
 }
 
-func (b *Bridge) refuse(identity string, count *atomic.Uint64, err error, done func(error)) {
+// refuse refuses a message for err, which it returns.
+func (b *Bridge) refuse(identity string, count *atomic.Uint64, err error, done func(error)) error {
 	count.Add(1)
 	b.warn(&b.quiet.refusals, "message refused", identity, err)
 	call(done, err)
+	return err
 }

@@ -141,7 +141,7 @@ func (b *Bridge) PublishAsync(identity string, m Message) *Token {
 	t := &Token{done: make(chan struct{})}
 	if l := b.bound(b.sessions.Get(identity)); l != nil {
 		l.s.Touch(time.Now().UnixMilli())
-		l.publish(m.thing(), t.complete)
+		_ = l.publish(m.thing(), t.complete) // t is told
 		return t
 	}
 	err := b.ready()

@@ -48,7 +48,7 @@ func TestStore(t *testing.T) {
 			if err := b.Online(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
-			b.Uplink().Publish(s, &thing.Message{Kind: thing.Raw}, c.done)
+			_ = b.Uplink().Publish(s, &thing.Message{Kind: thing.Raw}, c.done)
 			if *d.stored != c.stored || *d.published != c.platform {
 				t.Errorf("stored %d, published %d, want %d and %d", *d.stored, *d.published, c.stored, c.platform)
 			}

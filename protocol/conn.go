@@ -128,7 +128,9 @@ func (c *Conn[M]) flush() error {
 // closed: in the order of the reports, but for those that are refused at once
 // (see [Uplink]), so that an acknowledgement has to name what it acknowledges.
 // When the device is not online Report returns [ErrOffline] and done does not
-// run.
+// run. Without done Report returns also why the message was refused at once, so
+// that it is not acknowledged: it is lost unless the device says it again. That is
+// no reason to end the connection.
 func (c *Conn[M]) Report(m *thing.Message, done func(error)) error {
 	return c.ReportFor(c.session, m, done)
 }
@@ -145,10 +147,9 @@ func (c *Conn[M]) ReportFor(s *session.Session, m *thing.Message, done func(erro
 		s.Count(1, 0)
 	}
 	if done == nil {
-		c.host.Uplink.Publish(s, m, nil)
-		return nil
+		return c.host.Uplink.Publish(s, m, nil)
 	}
-	c.host.Uplink.Publish(s, m, func(err error) { c.complete(done, err) })
+	_ = c.host.Uplink.Publish(s, m, func(err error) { c.complete(done, err) }) // done is told
 	return nil
 }
 

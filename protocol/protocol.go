@@ -136,8 +136,9 @@ type Uplink interface {
 	// Publish says m, which it does not keep, for the device of s. Messages of one
 	// session keep their order; so do the calls of done, but for messages that are
 	// refused at once, because the device is offline or too much is under way: their
-	// done may come ahead of that of earlier ones.
-	Publish(s *session.Session, m *thing.Message, done func(error))
+	// done may come ahead of that of earlier ones, and Publish returns the reason as
+	// well, for those who do not wait. Its nil says nothing of what comes later.
+	Publish(s *session.Session, m *thing.Message, done func(error)) error
 	// Offline ends s with that cause. It may be called more than once, and for
 	// a session whose Online failed.
 	Offline(s *session.Session, cause error)

@@ -88,7 +88,7 @@ func (c *cloud) Online(s *session.Session, _ []string, done func(error)) {
 	}
 }
 
-func (c *cloud) Publish(s *session.Session, m *thing.Message, done func(error)) {
+func (c *cloud) Publish(s *session.Session, m *thing.Message, done func(error)) error {
 	text := string(m.Raw)
 	c.mu.Lock()
 	c.said[s.Identity()] = append(c.said[s.Identity()], text)
@@ -96,6 +96,7 @@ func (c *cloud) Publish(s *session.Session, m *thing.Message, done func(error)) 
 	if done != nil {
 		c.answers <- func() { done(nil) }
 	}
+	return nil
 }
 
 func (c *cloud) Offline(s *session.Session, _ error) {

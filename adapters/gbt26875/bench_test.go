@@ -33,11 +33,12 @@ func (l *loop) Fault(err error, _ []byte) error                         { return
 func (l *loop) Remote() netip.AddrPort                                  { return netip.AddrPort{} }
 func (l *loop) Online(_ *session.Session, _ []string, done func(error)) { done(nil) }
 func (l *loop) Offline(*session.Session, error)                         {}
-func (l *loop) Publish(_ *session.Session, _ *thing.Message, done func(error)) {
+func (l *loop) Publish(_ *session.Session, _ *thing.Message, done func(error)) error {
 	l.published++
 	if done != nil {
 		done(nil)
 	}
+	return nil
 }
 
 func (l *loop) run() {

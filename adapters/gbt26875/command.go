@@ -122,7 +122,7 @@ func (p *pending) reply(state thing.State, code int, text string, fields []thing
 	p.end()
 	m := p.cmd.Reply(state)
 	m.Code, m.Text, m.Fields, m.Raw = code, text, fields, raw
-	_ = p.c.ReportFor(p.d.session, &m, nil) // the session is not nil
+	_ = p.c.ReportFor(p.d.session, &m, nil) // when nobody waits any more the command has ended
 }
 
 // done ends the command with what the device answered.

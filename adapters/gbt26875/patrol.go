@@ -67,7 +67,7 @@ func (d *device) waitAtPost(p *pending) {
 		m := thing.Message{Kind: thing.Event, Name: eventPostCheck, Fields: []thing.Field{
 			truth("answered", false), number("minutes", p.minutes),
 		}}
-		_ = c.ReportFor(d.session, &m, nil) // the session is not nil
+		_ = c.ReportFor(d.session, &m, nil) // refused it is lost: nobody would say it again
 	})
 }
 

@@ -30,6 +30,20 @@ func TestReceivedDoesNotWait(t *testing.T) {
 	}
 }
 
+// What is refused at once is not confirmed: the device says it again.
+func TestReceivedAndRefused(t *testing.T) {
+	t.Parallel()
+	x := online(t, ack(ackReceived))
+	x.RefusePublish = errors.New("too much under way")
+	fire := x.unit(parts(x.smoke(2, gbt26875.PartFire)))
+	x.Send(fire)
+	wants(t, "answers", x.heard(), "")
+	x.RefusePublish = nil
+	x.Send(fire)
+	wants(t, "reports of the repetition", kinds(x.said()), "event fire, property")
+	wants(t, "answers to it", x.heard(), "confirm 2")
+}
+
 // A device that nobody has configured must not be told that its fire has arrived
 // while it can still be lost.
 func TestNoFireIsConfirmedBeforeItHasArrived(t *testing.T) {

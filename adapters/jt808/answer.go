@@ -98,14 +98,16 @@ func (a *adapter) tellTime(c *conn, s *scratch) {
 
 // receipt is one message of the terminal on its way to the platform, in as many
 // reports as it takes: once all of them have arrived it is answered. It lives on
-// the connection's loop. With ack received nobody waits, and it is answered at
-// once.
+// the connection's loop. With ack received nobody waits but batches that are
+// reported in turns: it is answered at once, and has failed when a report was
+// refused.
 type receipt struct {
 	a       *adapter
 	c       *conn
 	session *session.Session
 	origin  *origin
-	whole   *whole // the message was put together of packages; nil if not
+	whole   *whole    // the message was put together of packages; nil if not
+	batch   *batchRun // that is reported in turns; nil of all else
 	id      jt808.ID
 	serial  uint16
 	pending int               // reports, and one for the maker
@@ -141,7 +143,7 @@ func (r *receipt) begin(a *adapter, c *conn, f *jt808.Frame) {
 
 // report says m to the platform for the terminal.
 func (r *receipt) report(m *thing.Message) {
-	if !r.a.waits {
+	if !r.a.waits && r.batch == nil {
 		if r.c.ReportFor(r.session, m, nil) != nil {
 			r.failed = true
 		}
@@ -157,6 +159,9 @@ func (r *receipt) report(m *thing.Message) {
 func (r *receipt) reported(err error) {
 	if err != nil {
 		r.failed = true
+	}
+	if r.batch != nil {
+		r.batch.arrived(err)
 	}
 	if r.pending--; r.pending > 0 {
 		return

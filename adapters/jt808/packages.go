@@ -202,6 +202,9 @@ func (a *adapter) tendPackages(c *conn) {
 	had := p.Stats().Expired
 	p.Expire(c.Now())
 	a.counters.incomplete.Add(p.Stats().Expired - had)
+	if len(p.under) > 0 { // their packages may come again
+		p.last = c.Now()
+	}
 	if _, busy := p.Next(); !busy && c.Now().Sub(p.last) >= a.config.Packages.Idle {
 		a.packages = nil
 		return

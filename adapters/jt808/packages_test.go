@@ -34,11 +34,11 @@ func (x *terminal) packages(b jt808.Body, size int) (all [][]byte) {
 }
 
 // results are those of the 0x8001 in frames, by serial.
-func results(t *testing.T, frames []*jt808.Frame) map[uint16]jt808.Result {
-	t.Helper()
+func results(tb testing.TB, frames []*jt808.Frame) map[uint16]jt808.Result {
+	tb.Helper()
 	all := map[uint16]jt808.Result{}
 	for _, f := range frames {
-		r := parse[jt808.PlatformResponse](t, f)
+		r := parse[jt808.PlatformResponse](tb, f)
 		all[r.Serial] = r.Result
 	}
 	return all

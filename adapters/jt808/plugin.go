@@ -64,7 +64,7 @@ func build(c Config, o options, counters *counters) (protocol.Protocol[*jt808.Fr
 		sink:     o.sink,
 		counters: counters,
 	}
-	if c.Ack == ackStored {
+	if c.Ack != ackDelivered { // with received only long batches wait, and no longer than for the disk
 		h.sessions = []session.Option{session.Stored()}
 	}
 	if h.sink == nil && c.Multimedia.Directory != "" {

@@ -90,12 +90,13 @@ func (p *peer) run() {
 
 func (f *fleet) Online(_ *session.Session, _ []string, done func(error)) { done(nil) }
 func (f *fleet) Offline(*session.Session, error)                         {}
-func (f *fleet) Publish(_ *session.Session, m *thing.Message, done func(error)) {
+func (f *fleet) Publish(_ *session.Session, m *thing.Message, done func(error)) error {
 	f.reports++
 	f.fields += len(m.Fields)
 	if done != nil {
 		done(nil)
 	}
+	return nil
 }
 
 // step does what comes next.

@@ -352,7 +352,7 @@ func (k *command) replyRaw(state thing.State, code int, text string, fields []th
 	k.end()
 	m := k.cmd.Reply(state)
 	m.Code, m.Text, m.Fields, m.Raw = code, text, fields, raw
-	_ = k.l.c.ReportFor(k.session, &m, nil) // the session is not nil
+	_ = k.l.c.ReportFor(k.session, &m, nil) // when nobody waits any more the command has ended
 }
 
 // end takes the command off the queue.

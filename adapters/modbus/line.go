@@ -361,7 +361,7 @@ func (l *line) offline(u *unit) {
 			{Name: "unit", Value: thing.Int(int64(u.number))},
 			{Name: "code", Value: thing.Int(0)},
 			{Name: "text", Value: thing.String("the unit does not answer")},
-		}}, nil) // the session is not nil
+		}}, nil) // refused it is lost: nobody would say it again
 	}
 	l.counters.offline.Add(1)
 }

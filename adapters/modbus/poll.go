@@ -125,5 +125,5 @@ func (l *line) refuses(u *unit, r *profile.Request, number int, exception modbus
 		{Name: "request", Value: thing.String(r.String())},
 		{Name: "code", Value: thing.Int(int64(exception))},
 		{Name: "text", Value: thing.String(exception.String())},
-	}}, nil) // the session is not nil
+	}}, nil) // refused it is lost: nobody would say it again
 }

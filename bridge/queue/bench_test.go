@@ -94,7 +94,7 @@ func benchmarkPublish(b *testing.B, mode string) {
 	for n := range b.N {
 		i := n % devices
 		rooms[i] <- struct{}{}
-		uplink.Publish(sessions[i], m, dones[i])
+		_ = uplink.Publish(sessions[i], m, dones[i])
 	}
 	for _, room := range rooms { // all are done
 		for range window {

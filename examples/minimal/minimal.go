@@ -24,21 +24,21 @@ type adapter struct{}
 
 // Received brings the device online with its first line, and reports each.
 func (adapter) Received(c *protocol.Conn[reading], r reading) error {
-	report := func() error {
-		return c.Report(&thing.Message{Kind: thing.Property, Fields: []thing.Field{
+	report := func() {
+		_ = c.Report(&thing.Message{Kind: thing.Property, Fields: []thing.Field{
 			{Name: "temperature", Value: thing.Float(r.value)},
-		}}, nil)
+		}}, nil) // nobody could tell the device that it was refused
 	}
 	if c.Session() != nil {
-		return report()
+		report()
+		return nil
 	}
 	c.Online(r.device, nil, func(err error) {
-		if err == nil {
-			err = report()
-		}
 		if err != nil {
 			c.Close(err)
+			return
 		}
+		report()
 	})
 	return nil
 }

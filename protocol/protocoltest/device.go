@@ -74,6 +74,7 @@ type Device struct {
 	HoldLogins    bool  // logins wait for ReleaseLogins
 	FailPublish   error // the outcome of publishes; nil: they succeed
 	HoldPublishes bool  // publishes wait for ReleasePublishes
+	RefusePublish error // what publishes are refused with at once, as when too much is under way
 	FailWrite     error // what writes fail with; the connection then ends with it
 	MaxFaults     int   // faults that close the connection; 0: never. Connect sets 16
 	AllowPanics   bool  // panics of the plugin are faults, and do not fail the test

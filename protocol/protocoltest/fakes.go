@@ -187,15 +187,22 @@ func (p platform) Online(s *session.Session, credentials []string, done func(err
 	answer.release(d.Refuse)
 }
 
-func (p platform) Publish(s *session.Session, m *thing.Message, done func(error)) {
+func (p platform) Publish(s *session.Session, m *thing.Message, done func(error)) error {
 	d := p.d
+	if err := d.RefusePublish; err != nil {
+		if done != nil {
+			done(err)
+		}
+		return err
+	}
 	d.Said = append(d.Said, Said{Message: m.Clone(), Identity: s.Identity()})
 	answer := &held{done: done}
 	if d.HoldPublishes {
 		d.publish = append(d.publish, answer)
-		return
+		return nil
 	}
 	answer.release(d.FailPublish)
+	return nil
 }
 
 func (p platform) Offline(s *session.Session, cause error) {

@@ -52,10 +52,10 @@ func (a *adapter) Received(c *protocol.Conn[Message], m Message) error {
 	case verb == "TEMP" && len(args) == 2:
 		return a.temperature(c, args[0], args[1])
 	case verb == "DONE" && len(args) == 1:
-		return c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Done}, nil)
+		_ = c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Done}, nil) // it may be too late
 	case verb == "FAIL" && len(args) == 2:
 		code, _ := strconv.Atoi(args[1]) // no number: no code
-		return c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Refused, Code: code}, nil)
+		_ = c.Report(&thing.Message{Kind: thing.Reply, ID: args[0], State: thing.Refused, Code: code}, nil)
 	case verb == "BYE":
 		return errBye
 	default:
