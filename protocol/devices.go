@@ -13,17 +13,22 @@ import (
 // again on the same connection.
 var ErrRelogin = errors.New("protocol: device logged in again")
 
+// ErrReplaced is the cause of a session that ended because another device has
+// logged in on the same connection.
+var ErrReplaced = errors.New("protocol: another device logged in on the connection")
+
 // ErrTooManyAttached is returned by [Conn.Attach] of a connection that has as
 // many further devices as [Host.MaxAttached] allows, logins under way included.
 var ErrTooManyAttached = errors.New("protocol: too many devices behind one connection")
 
 // Online brings the connection's own device online; done, if not nil, runs on
 // the loop. A login is a barrier: what the device sends behind it is not decoded
-// before done has run. A session that the connection had is ended first. When
-// the device could not go online nothing but done happens: the adapter decides
-// whether to close. When the connection closes first, done does not run. opts
-// overrule the listener's. A transport that knows who the peer is ([Voucher]) may
-// refuse the identity before the platform is asked.
+// before done has run. A session that the connection had of the same device is
+// ended first, and one of another device when the login has succeeded, before done
+// runs. When the device could not go online nothing but done happens: the adapter
+// decides whether to close. When the connection closes first, done does not run.
+// opts overrule the listener's. A transport that knows who the peer is ([Voucher])
+// may refuse the identity before the platform is asked.
 //
 // While another login is under way done gets [ErrBusy], and [ErrClosed] when the
 // connection has closed: both at once, before Online returns.
@@ -39,7 +44,9 @@ func (c *Conn[M]) Online(identity string, credentials []string, done func(error)
 		done(ErrBusy)
 		return
 	}
-	c.Offline(ErrRelogin)
+	if s := c.session; s != nil && s.Identity() == identity {
+		c.Offline(ErrRelogin) // before: a device is online once
+	}
 	if err := c.admit(identity); err != nil {
 		c.waiting = true
 		c.complete(func(err error) {
@@ -53,6 +60,7 @@ func (c *Conn[M]) Online(identity string, credentials []string, done func(error)
 	c.login(&endpoint[M]{conn: c}, identity, credentials, opts, func(s *session.Session, err error) {
 		c.waiting = false
 		if err == nil {
+			c.Offline(ErrReplaced)
 			c.session = s
 		}
 		done(err)
@@ -275,5 +283,5 @@ func (c *Conn[M]) refuse(s *session.Session, cmd *thing.Command, err error) {
 	if errors.As(err, &r) {
 		m.State, m.Code, m.Text = r.State, r.Code, r.Text
 	}
-	_ = c.ReportFor(s, &m, nil) // s is not nil, which is all that can be wrong
+	_ = c.ReportFor(s, &m, nil) // when nobody waits any more the command has ended
 }

@@ -92,12 +92,78 @@ func TestSecondLoginMeanwhile(t *testing.T) {
 func TestLoginAgainEndsTheFirst(t *testing.T) {
 	t.Parallel()
 	d := connect(t, &script{received: func(c *conn, line string) error { c.Online(line, nil, nil); return nil }})
-	d.Send([]byte("a\nb\n"))
-	if len(d.Offline) != 1 || d.Offline[0].Identity != "a" || !errors.Is(d.Offline[0].Cause, protocol.ErrRelogin) {
+	d.Send([]byte("a\na\nb\n"))
+	if len(d.Offline) != 2 || d.Offline[0].Identity != "a" || !errors.Is(d.Offline[0].Cause, protocol.ErrRelogin) {
 		t.Errorf("offline %+v", d.Offline)
+	}
+	if o := d.Offline[1]; o.Identity != "a" || !errors.Is(o.Cause, protocol.ErrReplaced) {
+		t.Errorf("offline %+v", o)
 	}
 	if !slices.Equal(d.Live(), []string{"b"}) {
 		t.Errorf("live %v", d.Live())
+	}
+}
+
+// A device stays online as long as another one has only tried to log in on its
+// connection.
+func TestLoginOfAnotherThatFails(t *testing.T) {
+	t.Parallel()
+	for name, admit := range map[string]bool{"refused by the platform": true, "not admitted": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []error
+			a := &script{received: func(c *conn, line string) error {
+				if line == "say" {
+					return c.Report(text(line), nil)
+				}
+				c.Online(line, nil, func(err error) { got = append(got, err) })
+				return nil
+			}}
+			g := &gate{closed: map[string]bool{"b": !admit}}
+			d := connect(t, a, through(g))
+			d.Send([]byte("a\n"))
+			no := errors.New("no")
+			first := d.Online[0].Session
+			if admit {
+				d.HoldLogins = true
+				d.Send([]byte("b\nsay\n"))
+				if !slices.Equal(d.Live(), []string{"a"}) || len(d.Said) != 0 {
+					t.Errorf("meanwhile live %v, said %v", d.Live(), d.Said)
+				}
+				d.CommandTo(first, &thing.Command{Name: "meanwhile"})
+				d.ReleaseLogins(no)
+			} else {
+				no = errGate
+				d.Send([]byte("b\nsay\n"))
+				d.CommandTo(first, &thing.Command{Name: "meanwhile"})
+			}
+			if len(got) != 2 || !errors.Is(got[1], no) || len(d.Offline) != 0 || !slices.Equal(d.Live(), []string{"a"}) {
+				t.Errorf("outcomes %v, offline %v, live %v", got, d.Offline, d.Live())
+			}
+			if len(d.Said) == 0 || d.Said[len(d.Said)-1].Identity != "a" {
+				t.Errorf("said %v", d.Said)
+			}
+		})
+	}
+}
+
+// What the uplink refuses at once is told to those who do not wait.
+func TestReportRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	full := errors.New("too much under way")
+	var c *conn
+	d := connect(t, &script{opened: func(opened *conn) error { c = opened; c.Online("a", nil, nil); return nil }})
+	d.RefusePublish = full
+	if err := c.Report(text("x"), nil); !errors.Is(err, full) {
+		t.Errorf("without done: %v", err)
+	}
+	var got []error
+	if err := c.Report(text("x"), func(err error) { got = append(got, err) }); err != nil || len(got) != 0 {
+		t.Errorf("with done: %v, inline %v", err, got)
+	}
+	d.Run()
+	if len(got) != 1 || !errors.Is(got[0], full) || len(d.Said) != 0 {
+		t.Errorf("done got %v, the platform %v", got, d.Said)
 	}
 }
 

@@ -149,11 +149,11 @@ func (a *adapter) answerStranger(c *conn, s *scratch, f *jt808.Frame) {
 // login brings the terminal online; nothing that it sends is looked at before
 // done has run.
 func (a *adapter) login(c *conn, o *origin, credentials []string, done func(*scratch, error)) {
-	a.forget()
 	c.Online(o.identity, credentials, func(err error) {
 		s := borrow()
 		defer s.giveBack()
-		if err == nil {
+		if err == nil { // until then whoever was online still is
+			a.forget()
 			a.failures, a.self, a.strange = 0, o, nil
 			c.Session().Set("version", o.version.String())
 		}

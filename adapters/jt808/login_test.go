@@ -2,6 +2,7 @@ package jt808
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -342,12 +343,47 @@ func TestAnotherPhoneOnTheConnection(t *testing.T) {
 			x.wantAnswer(x.say(x.place()), jt808.IDLocation, jt808.ResultOK)
 			x.phone = phoneOf(t, "13900139000", jt808.V2013)
 			x.join()
+			x.phone = first
+			x.wantAnswer(x.say(x.place()), jt808.IDLocation, jt808.ResultFailed)
 			if got := x.Live(); len(got) != 1 || got[0] != "13900139000" {
 				t.Errorf("online %v", got)
 			}
-			if len(x.Offline) != 1 || !errors.Is(x.Offline[0].Cause, protocol.ErrRelogin) {
+			if len(x.Offline) != 1 || !errors.Is(x.Offline[0].Cause, protocol.ErrReplaced) {
 				t.Errorf("offline %+v", x.Offline)
 			}
+		})
+	}
+}
+
+// A number that may not come online takes nothing from the terminal that is: not its
+// command under way, not a package that it has sent.
+func TestAnotherPhoneThatIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Config){"require": func(*Config) {}, "accept": accept} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := dial(t, change).join()
+			own := x.phone
+			command := x.order(service("text", `{"text":"hi"}`))
+			batch := x.packages(batchOf(x, jt808.BatchNormal, 0, 0, 0), 40)
+			x.Send(batch[0])
+			x.heard()
+			x.Refuse = fmt.Errorf("the platform: %w", auth.ErrDenied)
+			x.phone = phoneOf(t, "13900139000", jt808.V2013)
+			if r := parse[jt808.RegisterResponse](t, only(t, x.say(&jt808.Register{}))); r.Result != jt808.RegisterTerminalUnknown {
+				t.Errorf("answer %+v", *r)
+			}
+			x.say(&jt808.Authenticate{Code: "?"})
+			if len(x.Offline) != 0 || !slices.Equal(x.Live(), []string{digits}) {
+				t.Fatalf("offline %+v, online %v", x.Offline, x.Live())
+			}
+			x.phone = own
+			x.say(ack(command, jt808.ResultOK))
+			x.wantReply(thing.Done, 0)
+			x.Send(slices.Concat(batch[1:]...))
+			x.heard()
+			wantNames(t, x.TakeSaid(), "property", "property", "property")
+			x.wantAnswer(x.say(x.place()), jt808.IDLocation, jt808.ResultOK)
 		})
 	}
 }
