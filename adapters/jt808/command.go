@@ -111,8 +111,7 @@ func (a *adapter) Command(c *conn, s *session.Session, cmd *thing.Command) error
 }
 
 // listens is the terminal speaking after its registration: commands that came
-// meanwhile are sent. One that says nothing gets them when their time is over, as
-// if they were repeated.
+// meanwhile are sent. One that says nothing gets them when their time is over.
 func (a *adapter) listens() {
 	if !a.greeting {
 		return
@@ -171,8 +170,8 @@ func (p *pending) send() {
 }
 
 // sendFrames sends the frames of m with those numbers, from 1; all if indexes is
-// nil.
-func (a *adapter) sendFrames(c *conn, s *scratch, m *message, indexes []uint16) {
+// nil. It says how many there were.
+func (a *adapter) sendFrames(c *conn, s *scratch, m *message, indexes []uint16) (n int) {
 	h := jt808.Header{ID: m.id, Version: m.origin.version, ProtocolVersion: m.origin.protocol, Phone: m.origin.phone}
 	if m.frames > 1 {
 		h.Total = m.frames
@@ -188,7 +187,9 @@ func (a *adapter) sendFrames(c *conn, s *scratch, m *message, indexes []uint16) 
 		from := int(i) * jt808.MaxBody
 		s.frame = jt808.Frame{Header: h, Body: m.body[from:min(from+jt808.MaxBody, len(m.body))]}
 		_ = c.Send(&s.frame) // a connection that is closing shows that by its end
+		n++
 	}
+	return n
 }
 
 // arm sets the timer, but not beyond the command's deadline.
@@ -210,6 +211,8 @@ func (p *pending) expired() {
 	switch {
 	case p.confirmed && (p.request.optional || p.request.answer == jt808.IDTerminalResponse):
 		p.reply(thing.Done, 0, "", nil)
+	case p.held && !late:
+		p.send()
 	case late || p.confirmed || p.tries >= p.a.config.Commands.Retries:
 		p.a.counters.timedOut.Add(1)
 		p.reply(thing.TimedOut, 0, "the terminal did not answer", nil)
@@ -242,7 +245,7 @@ func (p *pending) replyRaw(state thing.State, code int, text string, fields []th
 	p.end()
 	m := p.cmd.Reply(state)
 	m.Code, m.Text, m.Fields, m.Raw = code, text, fields, raw
-	_ = p.c.ReportFor(p.session, &m, nil) // the session is not nil
+	_ = p.c.ReportFor(p.session, &m, nil) // when nobody waits any more the command has ended
 }
 
 // dropCommands forgets the commands of a session that ends: the bridge ends them.
@@ -377,9 +380,11 @@ func (a *adapter) resend(c *conn, s *scratch, f *jt808.Frame) {
 	}
 	if a.commands != nil && len(r.Packets) > 0 {
 		for _, m := range a.commands.recent {
-			if m.serial == r.FirstSerial {
-				a.counters.resent.Add(uint64(len(r.Packets)))
-				a.sendFrames(c, s, m.message, r.Packets)
+			if m.serial != r.FirstSerial {
+				continue
+			}
+			if n := a.sendFrames(c, s, m.message, r.Packets); n > 0 {
+				a.counters.resent.Add(uint64(n))
 				return
 			}
 		}

@@ -478,7 +478,8 @@ func TestRepeatedConfirmationsDoNotHoldACommand(t *testing.T) {
 
 func TestPackagesOfCommandsAreSentAgain(t *testing.T) {
 	t.Parallel()
-	x := dialVersion(t, jt808.V2019, New("jt808")).join()
+	p := New("jt808")
+	x := dialVersion(t, jt808.V2019, p).join()
 	x.Command(&thing.Command{ID: "c1", Kind: thing.RawDown, Raw: append([]byte{0x83, 0x00}, make([]byte, 3000)...)})
 	frames := x.heard()
 	again := x.say(&jt808.ResendRequest{FirstSerial: frames[0].Serial, Packets: []uint16{3, 1}})
@@ -492,6 +493,13 @@ func TestPackagesOfCommandsAreSentAgain(t *testing.T) {
 	}
 	x.wantAnswer(x.say(&jt808.ResendRequest{FirstSerial: 999, Packets: []uint16{2}}), jt808.IDResendRequest, jt808.ResultFailed)
 	x.wantAnswer(x.say(&jt808.ResendRequest{FirstSerial: frames[0].Serial}), jt808.IDResendRequest, jt808.ResultFailed)
+	if again = x.say(&jt808.ResendRequest{FirstSerial: frames[0].Serial, Packets: []uint16{0, 2, 2, 99}}); len(again) != 1 {
+		t.Errorf("%d frames of one that is there", len(again))
+	}
+	x.wantAnswer(x.say(&jt808.ResendRequest{FirstSerial: frames[0].Serial, Packets: []uint16{98, 99}}), jt808.IDResendRequest, jt808.ResultFailed)
+	if got := p.Stats().(Stats).Resent; got != 4 {
+		t.Errorf("%d packages counted as sent again, want 4", got)
+	}
 }
 
 // Only the last long commands are kept for a terminal that lacks packages.
@@ -608,17 +616,28 @@ func TestCommandsWaitBehindARegistration(t *testing.T) {
 	}
 }
 
-// A terminal that says nothing more behind its registration gets commands late.
+// A terminal that says nothing more behind its registration gets commands late, and
+// for the first time: also when none is repeated.
 func TestCommandsDoNotWaitForEver(t *testing.T) {
 	t.Parallel()
-	x := dial(t)
-	x.say(&jt808.Register{Plate: "京A12345", PlateColor: jt808.PlateBlue})
-	x.Command(service("text", `{"text":"hi"}`))
-	x.Advance(DefaultConfig().Commands.Timeout)
-	f := only(t, x.heard())
-	x.TakeSaid()
-	if got := x.say(ack(f, jt808.ResultOK)); len(got) != 0 {
-		t.Errorf("sent %v", ids(got))
+	for retries := range 2 {
+		p := New("jt808")
+		x := dialVersion(t, jt808.V2013, p, func(c *Config) { c.Commands.Retries = retries })
+		x.say(&jt808.Register{Plate: "京A12345", PlateColor: jt808.PlateBlue})
+		x.Command(service("text", `{"text":"hi"}`))
+		x.Command(&thing.Command{ID: "c2", Kind: thing.Service, Name: "linkCheck", Deadline: x.Now().Add(time.Second)})
+		x.TakeSaid()
+		x.Advance(time.Second)
+		x.wantReply(thing.TimedOut, 0)
+		x.Advance(DefaultConfig().Commands.Timeout)
+		f := only(t, x.heard())
+		x.TakeSaid()
+		if got := x.say(ack(f, jt808.ResultOK)); len(got) != 0 {
+			t.Errorf("sent %v", ids(got))
+		}
+		x.wantReply(thing.Done, 0)
+		if got := p.Stats().(Stats); got.Commands != 2 || got.Retransmissions != 0 || got.TimedOut != 1 {
+			t.Errorf("%+v", got)
+		}
 	}
-	x.wantReply(thing.Done, 0)
 }
