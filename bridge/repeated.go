@@ -10,10 +10,11 @@ import (
 
 // Platforms repeat themselves, also after a command has ended: a device may be as fast
 // as the copy of a message of QoS 1. So a link knows the last commands that ended, for a
-// while: not longer, for a platform that was started anew may count from 1 again.
+// while: not longer, for a platform that was started anew may count from 1 again, and whoever
+// tries commands by hand may take the same id and words again.
 const (
 	maxConcluded = 16
-	concludedFor = time.Minute
+	concludedFor = 10 * time.Second
 )
 
 // concluded is a command that has ended.

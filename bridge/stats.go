@@ -36,7 +36,7 @@ type Stats struct {
 	Failed          uint64            `metric:"linkspan_bridge_failed_messages_total" doc:"messages that the connector could not deliver"`
 	Refused         map[string]uint64 `metric:"linkspan_bridge_refused_messages_total" label:"cause" doc:"messages that were not sent"`
 	Commands        uint64            `metric:"linkspan_bridge_commands_total" doc:"commands of the platform to one device"`
-	Repeated        uint64            `metric:"linkspan_bridge_repeated_commands_total" doc:"commands that came again while they were under way, or within a minute after they ended"`
+	Repeated        uint64            `metric:"linkspan_bridge_repeated_commands_total" doc:"commands that came again while they were under way, or within ten seconds after they ended"`
 	TooMany         uint64            `metric:"linkspan_bridge_excess_commands_total" doc:"commands that failed because their device had too many under way"`
 	RefusedCommands uint64            `metric:"linkspan_bridge_refused_commands_total" doc:"commands and broadcasts that there was no way to deliver"`
 	Outcomes        map[string]uint64 `metric:"linkspan_bridge_replies_total" label:"cause" doc:"final states of commands"`
