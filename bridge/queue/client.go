@@ -118,7 +118,7 @@ func (l *lane) store(it *item) upstream.Device {
 // can be told the message straight, if nothing before it is stored.
 func (l *lane) unstorable(it *item, err error) upstream.Device {
 	q := l.q
-	if l.device != nil && l.kept == 0 && !it.spilled && l.failing == healthy && l.resumeAt.IsZero() && q.scan.complete() {
+	if l.reachable() && l.kept == 0 && !it.spilled {
 		q.counts.bypassed.Add(1)
 		l.directs++
 		return l.device

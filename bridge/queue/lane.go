@@ -97,7 +97,13 @@ func (l *lane) limit() int {
 
 // clear says whether a message may go straight to the platform.
 func (l *lane) clear() bool {
-	return l.device != nil && !l.backlog() && !l.spilling && l.failing == healthy && l.resumeAt.IsZero() && l.q.scan.complete()
+	return l.reachable() && !l.backlog() && !l.spilling
+}
+
+// reachable says whether the device can be told something now, and it is known what of it
+// is stored.
+func (l *lane) reachable() bool {
+	return l.device != nil && l.failing == healthy && l.resumeAt.IsZero() && l.q.scan.complete()
 }
 
 // leave does what follows from a change, and unlocks the lane.
