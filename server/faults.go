@@ -86,8 +86,19 @@ func (s *Server) logFault(c *conn, line string, err error, frame []byte) {
 // each of a handful is named, also while connections are refused.
 func (c *conn) Refused(identity string, err error) {
 	s := c.loop.server
-	if dropped, ok := s.loginLog.allow(c.loop.now); ok {
-		s.log.Warn("login refused"+suppressed(dropped), zap.String("listener", c.listener.Name), zap.String("protocol", c.listener.Protocol),
+	c.tell(s.loginLog, s.log.Warn, "login refused", identity, err)
+}
+
+// Failed implements protocol.Teller.
+func (c *conn) Failed(identity string, err error) {
+	s := c.loop.server
+	c.tell(s.failLog, s.log.Error, "not done for a device", identity, err)
+}
+
+// tell writes a line about a device into the log, at the rate of limit.
+func (c *conn) tell(limit *limitedLog, write func(string, ...zap.Field), line, identity string, err error) {
+	if dropped, ok := limit.allow(c.loop.now); ok {
+		write(line+suppressed(dropped), zap.String("listener", c.listener.Name), zap.String("protocol", c.listener.Protocol),
 			zap.Stringer("remote", c.remote), zap.String("identity", identity), zap.NamedError("err", err))
 	}
 }
